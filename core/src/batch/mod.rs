@@ -1,0 +1,3 @@
+//! Batches and the records in them.
+
+pub(crate) mod record;

@@ -1,0 +1,131 @@
+//! Every option: its name (Java's property with `_` for `.`), unit, default. Checked once, in `Producer::new`.
+
+/// How many replicas must have a batch before it counts as delivered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Acks {
+    /// All in-sync replicas (-1). Needed for idempotence.
+    #[default]
+    All,
+    /// The leader alone (1).
+    Leader,
+    /// Nobody (0): delivered means written to the socket, with no offset.
+    None,
+}
+
+/// Exactly once and in order by producer id and sequence numbers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Idempotence {
+    /// On; where the broker offers no `InitProducerId`, go on without, one batch in flight per partition.
+    #[default]
+    Preferred,
+    /// On; where the broker offers no `InitProducerId`, nothing is sent and records time out.
+    Required,
+    /// Off: a retry may duplicate a record. Order is kept by one batch in flight per partition.
+    Off,
+}
+
+/// The codec of batches.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// Gzip, level 1 to 9 (Java's default: 6). Needs the Cargo feature `gzip`.
+    Gzip {
+        /// 1 (fast) to 9 (small).
+        level: u8,
+    },
+}
+
+/// Options of a producer. The texts are copied by `Producer::new`; nothing of it needs to live longer.
+///
+/// ```
+/// let mut config = klamm::Config::new("localhost:9092");
+/// config.linger_ms = 20;
+/// config.client_id = "greenhouse-3";
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Config<'c> {
+    /// Where to ask for the cluster first: `host:port`, separated by commas; `[::1]:9092` for IPv6.
+    pub bootstrap_servers: &'c str,
+    /// The name that brokers log and apply quotas to. Default `klamm`.
+    pub client_id: &'c str,
+    /// Default `All`.
+    pub acks: Acks,
+    /// Default `Preferred`.
+    pub enable_idempotence: Idempotence,
+    /// Default `None`.
+    pub compression_type: Compression,
+    /// How long an open batch waits for more records. Default 5 ms.
+    pub linger_ms: u32,
+    /// Bytes at which a batch is full, with its header of 61, before compression. Default 16,384; never more
+    /// than a chunk of the storage holds. A larger record makes a batch of its own.
+    pub batch_size: u32,
+    /// The largest batch and the largest request, in bytes. Default 1,048,576.
+    pub max_request_size: u32,
+    /// Requests in flight to a broker, 1 to 5. Default 5.
+    pub max_in_flight_requests_per_connection: u8,
+    /// How often a batch is sent again after an error. Default `u32::MAX`: `delivery_timeout_ms` is the bound. A
+    /// batch that may be in the log is retried until then in any case.
+    pub retries: u32,
+    /// Backoff before the first retry, then doubled up to the maximum. Default 100 ms.
+    pub retry_backoff_ms: u32,
+    /// Default 1,000 ms.
+    pub retry_backoff_max_ms: u32,
+    /// Backoff before a broker is dialed again, then doubled up to the maximum. Default 50 ms.
+    pub reconnect_backoff_ms: u32,
+    /// Default 1,000 ms.
+    pub reconnect_backoff_max_ms: u32,
+    /// From a request's start to its answer; longer closes the connection. Also what the broker may wait for
+    /// replication. Default 30,000 ms.
+    pub request_timeout_ms: u32,
+    /// From a batch's first record to its outcome. At least `linger_ms` + `request_timeout_ms`. Default 120,000 ms.
+    pub delivery_timeout_ms: u32,
+    /// From dialing to an open connection, doubled on failures up to the maximum (KIP-601). Default 10,000 ms.
+    pub socket_connection_setup_timeout_ms: u32,
+    /// Default 30,000 ms.
+    pub socket_connection_setup_timeout_max_ms: u32,
+    /// An idle connection is closed after this. Default 540,000 ms.
+    pub connections_max_idle_ms: u32,
+    /// Metadata is asked for again after this. Default 300,000 ms.
+    pub metadata_max_age_ms: u32,
+    /// May asking for a topic create it? Default true, as Java's producer.
+    pub allow_auto_create_topics: bool,
+    /// Stop (no further record is accepted) when a broker lost data or state. Default false: report and go on.
+    pub stop_on_data_loss: bool,
+    /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
+    pub crc32c: fn(&[u8]) -> u32,
+}
+
+impl<'c> Config<'c> {
+    /// All defaults.
+    pub const fn new(bootstrap_servers: &'c str) -> Self {
+        Self {
+            bootstrap_servers,
+            client_id: "klamm",
+            acks: Acks::All,
+            enable_idempotence: Idempotence::Preferred,
+            compression_type: Compression::None,
+            linger_ms: 5,
+            batch_size: 16_384,
+            max_request_size: 1_048_576,
+            max_in_flight_requests_per_connection: 5,
+            retries: u32::MAX,
+            retry_backoff_ms: 100,
+            retry_backoff_max_ms: 1_000,
+            reconnect_backoff_ms: 50,
+            reconnect_backoff_max_ms: 1_000,
+            request_timeout_ms: 30_000,
+            delivery_timeout_ms: 120_000,
+            socket_connection_setup_timeout_ms: 10_000,
+            socket_connection_setup_timeout_max_ms: 30_000,
+            connections_max_idle_ms: 540_000,
+            metadata_max_age_ms: 300_000,
+            allow_auto_create_topics: true,
+            stop_on_data_loss: false,
+            crc32c: crate::wire::crc::crc32c,
+        }
+    }
+}

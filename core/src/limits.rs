@@ -1,0 +1,45 @@
+//! Every bound of a producer on a host, in one place.
+
+/// How much of everything a producer may hold. All memory follows from these numbers; nothing grows later.
+///
+/// On a microcontroller the same numbers are the const generics of [`Resources`](crate::Resources).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of record memory; Java's `buffer.memory`. Default 32 MiB. Split into chunks of `batch_size` plus some
+    /// room for the request's head.
+    pub buffer_memory: u32,
+    /// `Config::batch_size` that the chunks are cut for. Default 16,384.
+    pub batch_size: u32,
+    /// `Config::max_request_size`: no chunk run is larger. Default 1,048,576.
+    pub max_request_size: u32,
+    /// Topics, at most 65,535. Default 64.
+    pub topics: u16,
+    /// Partitions that can be written to, over all topics; at most 65,535. Default 4,096.
+    pub partitions: u16,
+    /// Brokers that can be known, bootstrap servers included. Default 128.
+    pub brokers: u8,
+    /// Connections open at once. Default 32.
+    pub connections: u8,
+}
+
+impl Limits {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            buffer_memory: 32 * 1024 * 1024,
+            batch_size: 16_384,
+            max_request_size: 1_048_576,
+            topics: 64,
+            partitions: 4_096,
+            brokers: 128,
+            connections: 32,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,3 @@
+//! Bytes to values and back: no state of the producer, no time.
+
+pub(crate) mod crc;
