@@ -7,11 +7,13 @@ extern crate alloc;
 extern crate std;
 
 mod batch;
+mod compress;
 mod config;
 mod error;
 mod error_code;
 mod id;
 mod limits;
+mod partition;
 mod producer;
 mod storage;
 mod time;
@@ -24,7 +26,9 @@ pub use error_code::ErrorCode;
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
 pub use producer::report::{Outcome, Report};
-pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Records, Stats, Timer, Transmit};
+pub use producer::{
+    Address, Demand, Destination, FlushTicket, Producer, Records, Stats, Timer, Transmit,
+};
 pub use storage::Storage;
 pub use time::{Instant, Timestamp};
 pub use wire::crc::crc32c;

@@ -121,7 +121,14 @@ impl<'a> Producer<'a> {
     ///
     /// # Errors
     /// When an option is out of its range, options conflict, or the storage is too small.
-    pub fn new(config: &Config<'_>, storage: Storage<'a>, seed: u64, now: Instant) -> Result<Self, ConfigError> { todo!() }
+    pub fn new(
+        config: &Config<'_>,
+        storage: Storage<'a>,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        todo!()
+    }
 
     // Commands from the application.
 
@@ -129,82 +136,158 @@ impl<'a> Producer<'a> {
     ///
     /// # Errors
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
-    pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> { todo!() }
+    pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
+        todo!()
+    }
     /// Accepts a record: copies it into the open batch of its partition.
     ///
     /// # Errors
     /// Any [`SendError`]; nothing has changed then.
-    pub fn send(&mut self, to: Destination, record: &Record<'_>, now: Instant) -> Result<RecordId, SendError> { todo!() }
+    pub fn send(
+        &mut self,
+        to: Destination,
+        record: &Record<'_>,
+        now: Instant,
+    ) -> Result<RecordId, SendError> {
+        todo!()
+    }
     /// As `send`, but the value is written in place by `write`, which gets `value_max` bytes and says how many it used.
     ///
     /// # Errors
     /// As `send`.
-    pub fn send_with(&mut self, to: Destination, head: &Record<'_>, value_max: usize, now: Instant, write: impl FnOnce(&mut [u8]) -> usize) -> Result<RecordId, SendError> { todo!() }
+    pub fn send_with(
+        &mut self,
+        to: Destination,
+        head: &Record<'_>,
+        value_max: usize,
+        now: Instant,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<RecordId, SendError> {
+        todo!()
+    }
     /// Stops lingering for everything accepted so far.
-    pub fn flush(&mut self, now: Instant) -> FlushTicket { todo!() }
+    pub fn flush(&mut self, now: Instant) -> FlushTicket {
+        todo!()
+    }
     /// Has everything accepted before `flush` gave this ticket an outcome (its report may still be unread)?
-    pub fn is_flushed(&self, ticket: FlushTicket) -> bool { todo!() }
+    pub fn is_flushed(&self, ticket: FlushTicket) -> bool {
+        todo!()
+    }
     /// Accepts nothing more, and flushes.
-    pub fn close(&mut self, now: Instant) { todo!() }
+    pub fn close(&mut self, now: Instant) {
+        todo!()
+    }
     /// Gives up everything not delivered: never sent becomes `NotPersisted(Purged)` at once; sent becomes
     /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
-    pub fn purge(&mut self, now: Instant) { todo!() }
+    pub fn purge(&mut self, now: Instant) {
+        todo!()
+    }
     /// Says what time it is: records without a timestamp take it from here.
-    pub fn set_clock(&mut self, wall: Timestamp, at: Instant) { todo!() }
+    pub fn set_clock(&mut self, wall: Timestamp, at: Instant) {
+        todo!()
+    }
 
     // Facts from the adapter.
 
     /// `Demand::Connect` is taken up; starts the connect timeout.
-    pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) { todo!() }
+    pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
+        todo!()
+    }
     /// The connection is open.
-    pub fn handle_connected(&mut self, conn: ConnId, now: Instant) { todo!() }
+    pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
+        todo!()
+    }
     /// Bytes from the peer: any number, split anywhere. Always takes them all.
     ///
     /// # Errors
     /// The peer broke the protocol; `demand` is `Close` now.
-    pub fn handle_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) -> Result<(), ProtocolError> { todo!() }
+    pub fn handle_received(
+        &mut self,
+        conn: ConnId,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        todo!()
+    }
     /// The connection is gone, or could not be made. No byte of it will be written any more.
-    pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) { todo!() }
+    pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
+        todo!()
+    }
     /// Lets time pass. Harmless to call too early or too often.
-    pub fn handle_timeout(&mut self, now: Instant) { todo!() }
+    pub fn handle_timeout(&mut self, now: Instant) {
+        todo!()
+    }
 
     // What the adapter should do.
 
     /// All connection slots.
-    pub fn connections(&self) -> impl Iterator<Item = ConnId> + use<'a> { (0..1).map(ConnId) }
+    pub fn connections(&self) -> impl Iterator<Item = ConnId> + use<'a> {
+        (0..1).map(ConnId)
+    }
     /// What a connection wants now.
-    pub fn demand(&self, conn: ConnId) -> Demand { todo!() }
+    pub fn demand(&self, conn: ConnId) -> Demand {
+        todo!()
+    }
     /// Where a connection should go; `None` for a slot without a broker.
-    pub fn address(&self, conn: ConnId) -> Option<Address<'_>> { todo!() }
+    pub fn address(&self, conn: ConnId) -> Option<Address<'_>> {
+        todo!()
+    }
     /// Hands the bytes to be written to `write`, which says how many it took: those are committed, the others are
     /// offered again. With nothing to send it returns `Ok(0)` without calling `write`.
     ///
     /// # Errors
     /// What `write` returned; nothing is committed then.
-    pub fn transmit_with<E>(&mut self, conn: ConnId, now: Instant, write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>) -> Result<usize, E> { todo!() }
+    pub fn transmit_with<E>(
+        &mut self,
+        conn: ConnId,
+        now: Instant,
+        write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
+    ) -> Result<usize, E> {
+        todo!()
+    }
     /// When `handle_timeout` is due, and why; `None` while nothing is waited for.
-    pub fn next_deadline(&self) -> Option<(Instant, Timer)> { todo!() }
+    pub fn next_deadline(&self) -> Option<(Instant, Timer)> {
+        todo!()
+    }
     /// The next report, without taking it.
-    pub fn peek_report(&self) -> Option<Report> { todo!() }
+    pub fn peek_report(&self) -> Option<Report> {
+        todo!()
+    }
     /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered.
-    pub fn report_records(&self) -> Option<Records<'_>> { todo!() }
+    pub fn report_records(&self) -> Option<Records<'_>> {
+        todo!()
+    }
     /// Takes the next report, and frees its records' memory.
-    pub fn poll_report(&mut self) -> Option<Report> { todo!() }
+    pub fn poll_report(&mut self) -> Option<Report> {
+        todo!()
+    }
     /// Did any demand, deadline or report appear since last asked?
-    pub fn take_wake(&mut self) -> bool { todo!() }
+    pub fn take_wake(&mut self) -> bool {
+        todo!()
+    }
     /// The counters.
-    pub fn stats(&self) -> Stats { todo!() }
+    pub fn stats(&self) -> Stats {
+        todo!()
+    }
 
     // What is known of a topic.
 
     /// The topic's name.
-    pub fn topic_name(&self, topic: TopicId) -> &str { todo!() }
+    pub fn topic_name(&self, topic: TopicId) -> &str {
+        todo!()
+    }
     /// How many partitions the topic has, once metadata said so.
-    pub fn partition_count(&self, topic: TopicId) -> Option<i32> { todo!() }
+    pub fn partition_count(&self, topic: TopicId) -> Option<i32> {
+        todo!()
+    }
     /// The last error that metadata gave for the topic.
-    pub fn topic_error(&self, topic: TopicId) -> Option<crate::error_code::ErrorCode> { todo!() }
+    pub fn topic_error(&self, topic: TopicId) -> Option<crate::error_code::ErrorCode> {
+        todo!()
+    }
     /// The broker id that leads a partition, if known.
-    pub fn leader(&self, topic: TopicId, partition: i32) -> Option<i32> { todo!() }
+    pub fn leader(&self, topic: TopicId, partition: i32) -> Option<i32> {
+        todo!()
+    }
 }
 
 /// The records of a report.

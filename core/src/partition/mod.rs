@@ -1,0 +1,3 @@
+//! Partitions and how a record finds one.
+
+pub(crate) mod partitioner;

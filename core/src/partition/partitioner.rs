@@ -1,0 +1,32 @@
+//! From a key to a partition, as Java's default partitioner does it.
+
+/// The partition of a record with this key, 0 when there are none (`count` below 1).
+///
+/// The same key goes to the same partition as from Java, as long as the number of partitions stays the same.
+pub(crate) fn partition_for_key(key: &[u8], count: i32) -> i32 {
+    // Java's `toPositive` drops the sign bit; it does not negate.
+    (murmur2(key) & 0x7fff_ffff).cast_signed().checked_rem(count.max(0)).unwrap_or(0)
+}
+
+/// MurmurHash 2 with Kafka's seed.
+pub(crate) fn murmur2(bytes: &[u8]) -> u32 {
+    const SEED: u32 = 0x9747_b28c;
+    const M: u32 = 0x5bd1_e995;
+    const R: u32 = 24;
+
+    let len = (bytes.len() as u64 & 0xffff_ffff) as u32;
+    let mut hash = SEED ^ len;
+    let (words, rest) = bytes.as_chunks::<4>();
+    for word in words {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> R;
+        hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    if !rest.is_empty() {
+        let tail = rest.iter().rev().fold(0, |tail, byte| tail << 8 | u32::from(*byte));
+        hash = (hash ^ tail).wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
