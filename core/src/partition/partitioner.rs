@@ -30,3 +30,29 @@ pub(crate) fn murmur2(bytes: &[u8]) -> u32 {
     hash = hash.wrapping_mul(M);
     hash ^ (hash >> 15)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{murmur2, partition_for_key};
+
+    /// Hashes and partitions of 12 by `Utils.murmur2` and `BuiltInPartitioner` of kafka-clients 4.3.0.
+    #[test]
+    fn keys_go_where_java_sends_them() {
+        for (key, hash, partition) in [
+            (&b""[..], 0x106e_08d9, 9),
+            (b"21", 0xc5f2_f8ec, 0),
+            (b"foobar", 0xd0e4_7bbe, 6),
+            (b"kafka", 0xd067_cf64, 4),
+            (b"abc", 0x1c94_221b, 3),
+            (&[0, 0x80, 0xff], 0x2adb_27dd, 5),
+            (b"giberish123456789", 0x8f55_2b0c, 8),
+            (b"a-little-bit-long-string", 0xc53b_1da0, 8),
+        ] {
+            assert_eq!(murmur2(key), hash);
+            assert_eq!(partition_for_key(key, 12), partition);
+            assert_eq!(partition_for_key(key, 1), 0);
+            assert_eq!(partition_for_key(key, 0), 0);
+            assert_eq!(partition_for_key(key, -1), 0);
+        }
+    }
+}

@@ -1,5 +1,9 @@
 //! The wire layer against golden bytes, against the independent `kafka-protocol` crate, and against damaged bytes.
 
+mod hostile;
+mod primitives;
+mod records;
+mod requests;
 mod responses;
 mod sample;
 mod vectors;
