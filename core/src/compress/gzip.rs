@@ -1,4 +1,7 @@
-//! Gzip (RFC 1952) around `miniz_oxide`'s raw DEFLATE. Nothing is allocated after construction.
+//! Gzip (RFC 1952) around `miniz_oxide`'s raw DEFLATE.
+//!
+//! Nothing is allocated after construction, except on wasm32: there `CompressorOxide::reset` of `miniz_oxide` 0.9.1
+//! makes one of its buffers (64 KiB) anew for every batch, and frees the old one.
 
 use alloc::boxed::Box;
 

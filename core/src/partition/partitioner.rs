@@ -8,7 +8,7 @@ pub(crate) fn partition_for_key(key: &[u8], count: i32) -> i32 {
     (murmur2(key) & 0x7fff_ffff).cast_signed().checked_rem(count.max(0)).unwrap_or(0)
 }
 
-/// MurmurHash 2 with Kafka's seed.
+/// Murmur hash 2 with Kafka's seed.
 pub(crate) fn murmur2(bytes: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;

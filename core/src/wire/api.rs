@@ -64,7 +64,7 @@ pub(crate) const fn usable(
 }
 
 /// Does the version use compact strings and tagged fields (KIP-482)? Then it has request header 2, and response
-/// header 1; only ApiVersions answers always with header 0, so that any client can read them.
+/// header 1; only `ApiVersions` answers always with header 0, so that any client can read them.
 pub(crate) const fn is_flexible(api: ApiKey, version: i16) -> bool {
     version
         >= match api {

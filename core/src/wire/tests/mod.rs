@@ -15,7 +15,7 @@ use std::vec::Vec;
 
 use super::{Decode, Need};
 
-/// SplitMix64: random enough, and the same on every machine.
+/// `SplitMix64`: random enough, and the same on every machine.
 pub(super) struct Rng(pub(super) u64);
 
 impl Rng {
