@@ -5,7 +5,9 @@
 
 use core::ops::Range;
 
-use super::{AUX, BatchState, HEADER};
+#[cfg(feature = "gzip")]
+use super::HEADER;
+use super::{AUX, BatchState};
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::wire::batch_header::{self, BEFORE_LENGTH, BatchHeader};

@@ -2,8 +2,9 @@
 
 pub(crate) mod outcome;
 pub(crate) mod partitioner;
-pub(crate) mod recovery;
+mod recovery;
 pub(crate) mod sequence;
+mod table;
 
 use crate::error_code::ErrorCode;
 use crate::storage::list::{Link, Linked, Links, List};

@@ -101,7 +101,6 @@ impl Producer<'_> {
     /// Writes the heads around the batches, and puts the cursor on the first byte.
     fn write_heads(&mut self, c: usize, batches: &List, version: i16, topics: u32, now: Instant) {
         let correlation = self.begin_request(c, Request::Produce, version, *batches, now);
-        let client_id = self.storage.text(Text::ClientId, self.client_id_len);
         let acks = match self.config.acks {
             Acks::All => -1,
             Acks::Leader => 1,
@@ -109,9 +108,8 @@ impl Producer<'_> {
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
         let timeout_ms = self.config.request_timeout_ms as i32;
-        let head = FrameHead { version, correlation, client_id, acks, timeout_ms, topics };
         let (mut len, mut previous, mut at) = (0u32, None, batches.head());
-        // The client id lies in the storage that is written to: taken out meanwhile.
+        // Names are read from the storage while heads are written into it.
         let mut chunks = core::mem::take(&mut self.storage.chunks);
         while let Some(b) = at {
             at = list::next(&self.storage.batches, AUX, b);
@@ -133,6 +131,8 @@ impl Producer<'_> {
                 topic_head(&mut before, version, name, &uuid, u32::from(topic.in_request));
             }
             if previous.is_none() {
+                let client_id = self.storage.text(Text::ClientId, self.client_id_len);
+                let head = FrameHead { version, correlation, client_id, acks, timeout_ms, topics };
                 frame_head(&mut before, &head);
             }
             let mut head_len = before.len();

@@ -1,9 +1,14 @@
 //! Making a producer: options checked, texts copied, bootstrap servers parsed.
 
 use super::{BACKOFF_LEVELS, Identity, Producer, Refresh, Stats};
+#[cfg(feature = "gzip")]
+use alloc::boxed::Box;
+
 use crate::backoff::Rng;
 use crate::batch::HEADER;
 use crate::cluster::{BrokerSlot, TopicSlot};
+#[cfg(feature = "gzip")]
+use crate::compress::gzip::Gzip;
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::id::TopicId;
@@ -72,7 +77,7 @@ impl<'a> Producer<'a> {
         #[cfg(feature = "gzip")]
         if let crate::Compression::Gzip { level } = config.compression_type {
             producer.codec_id = 1;
-            producer.storage.gzip = Some(crate::compress::gzip::Gzip::boxed(level));
+            producer.storage.gzip = Some(Box::new(Gzip::new(level)));
         }
         Ok(producer)
     }

@@ -40,6 +40,8 @@ pub struct Storage<'a> {
     pub(crate) hosts: Slab<'a, u8>,
     /// A field of `name_bytes` per topic.
     pub(crate) names: Slab<'a, u8>,
+    #[cfg(feature = "gzip")]
+    pub(crate) gzip: Option<Box<crate::compress::gzip::Gzip>>,
     pub(crate) shape: Shape,
 }
 
@@ -103,6 +105,8 @@ impl Storage<'static> {
             client_id: Slab::boxed(0, usize::from(CLIENT_ID_MAX)),
             hosts: Slab::boxed(0, brokers * usize::from(HOST_MAX)),
             names: Slab::boxed(0, topics * usize::from(NAME_MAX)),
+            #[cfg(feature = "gzip")]
+            gzip: None,
             shape,
         }
     }

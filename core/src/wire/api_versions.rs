@@ -1,0 +1,110 @@
+//! `ApiVersions` (18): which versions the broker speaks (KIP-35, KIP-511). Versions 0 to 3.
+
+use nom::number::streaming::{be_i16, be_i32};
+
+use super::Decode;
+use super::pass::Pass;
+use super::reader::{Parsed, count};
+use super::writer::{RequestHeader, Writer};
+use crate::error_code::ErrorCode;
+
+/// What the broker logs and counts as the client's name (KIP-511).
+const SOFTWARE: &str = "klamm";
+
+/// Writes the whole frame; `None`: it does not fit.
+pub(crate) fn write(header: &RequestHeader<'_>, out: &mut [u8]) -> Option<usize> {
+    let mut w = Writer::request(out, header);
+    if header.flexible() {
+        w.put_string(Some(SOFTWARE), true);
+        w.put_string(Some(env!("CARGO_PKG_VERSION")), true);
+        w.put_tags(true);
+    }
+    w.finish_request()
+}
+
+/// Elements of the response, in this order; `Range` repeats.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Event {
+    Error(ErrorCode),
+    Range { key: i16, min: i16, max: i16 },
+    Throttle(i32),
+    End,
+}
+
+/// Where the decoder is: named for what comes next.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Error,
+    Count,
+    Range,
+    Throttle,
+    End,
+}
+
+/// The decoder of a response. Finalized features are passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoder {
+    version: i16,
+    at: At,
+    pass: Pass,
+    left: u32,
+}
+
+impl Decoder {
+    /// A decoder of the answer to a request of this version.
+    pub(crate) const fn new(version: i16) -> Self {
+        Self { version, at: At::Error, pass: Pass::NOTHING, left: 0 }
+    }
+}
+
+impl Decode for Decoder {
+    type Event<'b> = Event;
+
+    fn pass(&mut self) -> &mut Pass {
+        &mut self.pass
+    }
+
+    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event>> {
+        let flexible = self.version >= 3;
+        match self.at {
+            At::Error => {
+                let (input, code) = be_i16(input)?;
+                let code = ErrorCode(code);
+                if code == ErrorCode::UNSUPPORTED_VERSION {
+                    // A broker that does not know the version answers in the form of version 0.
+                    self.version = 0;
+                }
+                self.at = At::Count;
+                Ok((input, Some(Event::Error(code))))
+            }
+            At::Count => {
+                let (input, left) = count(input, flexible)?;
+                self.left = left;
+                self.at = At::Range;
+                Ok((input, None))
+            }
+            At::Range if self.left > 0 => {
+                let (input, key) = be_i16(input)?;
+                let (input, min) = be_i16(input)?;
+                let (input, max) = be_i16(input)?;
+                self.left -= 1;
+                self.pass = Pass::over(0, flexible);
+                Ok((input, Some(Event::Range { key, min, max })))
+            }
+            At::Range if self.version > 0 => {
+                self.at = At::Throttle;
+                Ok((input, None))
+            }
+            At::Range | At::End => {
+                self.at = At::End;
+                Ok((input, Some(Event::End)))
+            }
+            At::Throttle => {
+                let (input, millis) = be_i32(input)?;
+                self.pass = Pass::over(0, flexible);
+                self.at = At::End;
+                Ok((input, Some(Event::Throttle(millis))))
+            }
+        }
+    }
+}
