@@ -1,10 +1,9 @@
 //! `ApiVersions` (18): which versions the broker speaks (KIP-35, KIP-511). Versions 0 to 3.
 
-use nom::number::streaming::{be_i16, be_i32};
-
 use super::Decode;
+use super::api::{ApiKey, is_flexible};
 use super::pass::Pass;
-use super::reader::{Parsed, count};
+use super::reader::Reader;
 use super::writer::{RequestHeader, Writer};
 use crate::error_code::ErrorCode;
 
@@ -64,46 +63,50 @@ impl Decode for Decoder {
         &mut self.pass
     }
 
-    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event>> {
-        let flexible = self.version >= 3;
+    fn flexible(&self) -> bool {
+        is_flexible(ApiKey::ApiVersions, self.version)
+    }
+
+    fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event> {
+        let flexible = self.flexible();
         match self.at {
             At::Error => {
-                let (input, code) = be_i16(input)?;
+                let code = r.i16();
                 let code = ErrorCode(code);
                 if code == ErrorCode::UNSUPPORTED_VERSION {
                     // A broker that does not know the version answers in the form of version 0.
                     self.version = 0;
                 }
                 self.at = At::Count;
-                Ok((input, Some(Event::Error(code))))
+                Some(Event::Error(code))
             }
             At::Count => {
-                let (input, left) = count(input, flexible)?;
+                let left = r.count();
                 self.left = left;
                 self.at = At::Range;
-                Ok((input, None))
+                None
             }
             At::Range if self.left > 0 => {
-                let (input, key) = be_i16(input)?;
-                let (input, min) = be_i16(input)?;
-                let (input, max) = be_i16(input)?;
+                let key = r.i16();
+                let min = r.i16();
+                let max = r.i16();
                 self.left -= 1;
                 self.pass = Pass::over(0, flexible);
-                Ok((input, Some(Event::Range { key, min, max })))
+                Some(Event::Range { key, min, max })
             }
             At::Range if self.version > 0 => {
                 self.at = At::Throttle;
-                Ok((input, None))
+                None
             }
             At::Range | At::End => {
                 self.at = At::End;
-                Ok((input, Some(Event::End)))
+                Some(Event::End)
             }
             At::Throttle => {
-                let (input, millis) = be_i32(input)?;
+                let millis = r.i32();
                 self.pass = Pass::over(0, flexible);
                 self.at = At::End;
-                Ok((input, Some(Event::Throttle(millis))))
+                Some(Event::Throttle(millis))
             }
         }
     }

@@ -1,10 +1,8 @@
 //! `FindCoordinator` (10): the broker that coordinates a group or a transactional id (KIP-699). Versions 2 to 6.
 
-use nom::number::streaming::{be_i16, be_i32};
-
 use super::api::{ApiKey, is_flexible};
 use super::pass::Pass;
-use super::reader::{Parsed, Text, count, text, unwanted};
+use super::reader::{Reader, Text};
 use super::writer::{RequestHeader, Writer};
 use super::{Decode, MAX_HOST};
 use crate::error_code::ErrorCode;
@@ -84,28 +82,24 @@ impl Decoder {
         Self { version, at: At::Header, error: 0, pass: Pass::NOTHING, left: 0, node: 0 }
     }
 
-    const fn flexible(&self) -> bool {
-        is_flexible(ApiKey::FindCoordinator, self.version)
-    }
-
     fn rest<'b>(
         &mut self,
-        input: &'b [u8],
+        r: &mut Reader<'b>,
         node: i32,
         host: Option<&'b str>,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, port) = be_i32(input)?;
-        let (input, error, message) = if self.version >= 4 {
-            let (input, error) = be_i16(input)?;
-            let (input, message) = unwanted(input, true)?;
-            (input, error, message)
+    ) -> Option<Event<'b>> {
+        let port = r.i32();
+        let (error, message) = if self.version >= 4 {
+            let error = r.i16();
+            let message = r.unwanted();
+            (error, message)
         } else {
-            (input, self.error, 0)
+            (self.error, 0)
         };
         self.pass = Pass::over(message, self.version >= 4);
         self.left -= 1;
         self.at = At::Before;
-        Ok((input, Some(Event::Coordinator { error: ErrorCode(error), node, host, port })))
+        Some(Event::Coordinator { error: ErrorCode(error), node, host, port })
     }
 }
 
@@ -116,50 +110,53 @@ impl Decode for Decoder {
         &mut self.pass
     }
 
-    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
+    fn flexible(&self) -> bool {
+        is_flexible(ApiKey::FindCoordinator, self.version)
+    }
+
+    fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let flexible = self.flexible();
         match self.at {
             At::Header => {
                 self.pass = Pass::over(0, flexible);
                 self.at = At::Throttle;
-                Ok((input, None))
+                None
             }
             At::Throttle => {
-                let (input, millis) = be_i32(input)?;
-                let (input, left) =
-                    if self.version >= 4 { count(input, true)? } else { (input, 1) };
+                let millis = r.i32();
+                let left = if self.version >= 4 { r.count() } else { 1 };
                 self.left = left;
                 self.at = At::Before;
-                Ok((input, Some(Event::Throttle(millis))))
+                Some(Event::Throttle(millis))
             }
             At::Before if self.left > 0 => {
-                let (input, error) = if self.version >= 4 { (input, 0) } else { be_i16(input)? };
-                let (input, len) = unwanted(input, flexible)?;
+                let error = if self.version >= 4 { 0 } else { r.i16() };
+                let len = r.unwanted();
                 self.pass = Pass::over(len, false);
                 self.error = error;
                 self.at = At::Node;
-                Ok((input, None))
+                None
             }
             At::Before => {
                 self.pass = Pass::over(0, flexible);
                 self.at = At::End;
-                Ok((input, None))
+                None
             }
             At::Node => {
-                let (input, node) = be_i32(input)?;
-                let (input, host) = text(input, flexible, MAX_HOST)?;
+                let node = r.i32();
+                let host = r.text(MAX_HOST);
                 match host {
-                    Text::Whole(host) => self.rest(input, node, host),
+                    Text::Whole(host) => self.rest(r, node, host),
                     Text::Long(len) => {
                         self.pass = Pass::over(len, false);
                         self.node = node;
                         self.at = At::Rest;
-                        Ok((input, None))
+                        None
                     }
                 }
             }
-            At::Rest => self.rest(input, self.node, None),
-            At::End => Ok((input, Some(Event::End))),
+            At::Rest => self.rest(r, self.node, None),
+            At::End => Some(Event::End),
         }
     }
 }

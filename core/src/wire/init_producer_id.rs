@@ -1,11 +1,9 @@
 //! `InitProducerId` (22): a producer id and epoch (KIP-98, KIP-360). Versions 1 to 5.
 
-use nom::number::streaming::{be_i16, be_i32, be_i64};
-
 use super::Decode;
 use super::api::{ApiKey, is_flexible};
 use super::pass::Pass;
-use super::reader::Parsed;
+use super::reader::Reader;
 use super::writer::{RequestHeader, Writer};
 use crate::error_code::ErrorCode;
 
@@ -82,25 +80,29 @@ impl Decode for Decoder {
         &mut self.pass
     }
 
-    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event>> {
+    fn flexible(&self) -> bool {
+        is_flexible(ApiKey::InitProducerId, self.version)
+    }
+
+    fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event> {
         let tags = Pass::over(0, is_flexible(ApiKey::InitProducerId, self.version));
         match self.at {
             At::Header => {
                 self.pass = tags;
                 self.at = At::Body;
-                Ok((input, None))
+                None
             }
             At::Body => {
-                let (input, throttle) = be_i32(input)?;
-                let (input, error) = be_i16(input)?;
-                let (input, producer_id) = be_i64(input)?;
-                let (input, epoch) = be_i16(input)?;
+                let throttle = r.i32();
+                let error = r.i16();
+                let producer_id = r.i64();
+                let epoch = r.i16();
                 self.pass = tags;
                 self.at = At::End;
                 let error = ErrorCode(error);
-                Ok((input, Some(Event::Done { throttle, error, producer_id, epoch })))
+                Some(Event::Done { throttle, error, producer_id, epoch })
             }
-            At::End => Ok((input, Some(Event::End))),
+            At::End => Some(Event::End),
         }
     }
 }

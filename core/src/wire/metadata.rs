@@ -1,10 +1,8 @@
 //! `Metadata` (3): brokers, topics, leaders. Versions 4 to 13.
 
-use nom::number::streaming::{be_i16, be_i32, be_u8};
-
 use super::api::{ApiKey, is_flexible};
 use super::pass::Pass;
-use super::reader::{Parsed, Text, count, int32s, text, unwanted, uuid};
+use super::reader::{Reader, Text};
 use super::writer::{RequestHeader, Writer};
 use super::{Decode, MAX_HOST, MAX_TOPIC_NAME};
 use crate::error_code::ErrorCode;
@@ -130,104 +128,94 @@ impl Decoder {
         Self { version, at: At::Header, lists: 0, pass: Pass::NOTHING, outer: 0, inner: 0, held: 0 }
     }
 
-    const fn flexible(&self) -> bool {
-        is_flexible(ApiKey::Metadata, self.version)
-    }
-
-    fn broker<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, node) = be_i32(input)?;
-        let (input, host) = text(input, self.flexible(), MAX_HOST)?;
+    fn broker<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let node = r.i32();
+        let host = r.text(MAX_HOST);
         match host {
-            Text::Whole(host) => self.broker_rest(input, node, host),
+            Text::Whole(host) => self.broker_rest(r, node, host),
             Text::Long(len) => {
                 self.pass = Pass::over(len, false);
                 self.held = node;
                 self.at = At::BrokerRest;
-                Ok((input, None))
+                None
             }
         }
     }
 
     fn broker_rest<'b>(
         &mut self,
-        input: &'b [u8],
+        r: &mut Reader<'b>,
         node: i32,
         host: Option<&'b str>,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, port) = be_i32(input)?;
-        let (input, rack) = unwanted(input, self.flexible())?;
+    ) -> Option<Event<'b>> {
+        let port = r.i32();
+        let rack = r.unwanted();
         self.pass = Pass::over(rack, self.flexible());
         self.outer -= 1;
         self.at = At::Broker;
-        Ok((input, Some(Event::Broker { node, host, port })))
+        Some(Event::Broker { node, host, port })
     }
 
-    fn topic<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, error) = be_i16(input)?;
-        let (input, name) = text(input, self.flexible(), MAX_TOPIC_NAME)?;
+    fn topic<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let error = r.i16();
+        let name = r.text(MAX_TOPIC_NAME);
         match name {
-            Text::Whole(name) => self.topic_rest(input, error, name),
+            Text::Whole(name) => self.topic_rest(r, error, name),
             Text::Long(len) => {
                 self.pass = Pass::over(len, false);
                 self.held = i32::from(error);
                 self.at = At::TopicRest;
-                Ok((input, None))
+                None
             }
         }
     }
 
     fn topic_rest<'b>(
         &mut self,
-        input: &'b [u8],
+        r: &mut Reader<'b>,
         error: i16,
         name: Option<&'b str>,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, id) = if self.version >= 10 { uuid(input)? } else { (input, TopicUuid::ZERO) };
-        let (input, _is_internal) = be_u8(input)?;
-        let (input, partitions) = count(input, self.flexible())?;
+    ) -> Option<Event<'b>> {
+        let id = if self.version >= 10 { r.uuid() } else { TopicUuid::ZERO };
+        let _is_internal = r.u8();
+        let partitions = r.count();
         self.inner = partitions;
         self.outer -= 1;
         self.at = At::Partition;
-        Ok((input, Some(Event::Topic { error: ErrorCode(error), name, id })))
+        Some(Event::Topic { error: ErrorCode(error), name, id })
     }
 
-    fn partition<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, error) = be_i16(input)?;
-        let (input, index) = be_i32(input)?;
-        let (input, leader) = be_i32(input)?;
-        let (input, leader_epoch) = if self.version >= 7 { be_i32(input)? } else { (input, -1) };
-        let (input, replicas) = int32s(input, self.flexible())?;
+    fn partition<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let error = r.i16();
+        let index = r.i32();
+        let leader = r.i32();
+        let leader_epoch = if self.version >= 7 { r.i32() } else { -1 };
+        let replicas = r.int32s();
         self.pass = Pass::over(replicas, false);
         self.lists = if self.version >= 5 { 2 } else { 1 };
         self.inner -= 1;
         self.at = At::Replicas;
         let error = ErrorCode(error);
-        Ok((input, Some(Event::Partition { error, index, leader, leader_epoch })))
+        Some(Event::Partition { error, index, leader, leader_epoch })
     }
 
     /// One more list of replicas; after the last one the partition's tags.
-    fn replicas<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, replicas) = int32s(input, self.flexible())?;
+    fn replicas<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let replicas = r.int32s();
         self.lists -= 1;
         let last = self.lists == 0;
         self.pass = Pass::over(replicas, last && self.flexible());
         if last {
             self.at = At::Partition;
         }
-        Ok((input, None))
+        None
     }
 
-    /// Nothing to read: what is next, with `skip` bytes and perhaps tags before it.
-    const fn go<'b>(
-        &mut self,
-        input: &'b [u8],
-        at: At,
-        pass: Pass,
-        event: Option<Event<'b>>,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        self.pass = pass;
+    /// What is next, and what to pass over before it. No event.
+    const fn go<'b>(&mut self, at: At, pass: Pass) -> Option<Event<'b>> {
         self.at = at;
-        Ok((input, event))
+        self.pass = pass;
+        None
     }
 }
 
@@ -238,54 +226,63 @@ impl Decode for Decoder {
         &mut self.pass
     }
 
-    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
+    fn flexible(&self) -> bool {
+        is_flexible(ApiKey::Metadata, self.version)
+    }
+
+    fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let flexible = self.flexible();
         match self.at {
-            At::Header => self.go(input, At::Throttle, Pass::over(0, flexible), None),
+            At::Header => self.go(At::Throttle, Pass::over(0, flexible)),
             At::Throttle => {
-                let (input, millis) = be_i32(input)?;
-                let (input, brokers) = count(input, flexible)?;
+                let millis = r.i32();
+                let brokers = r.count();
                 self.outer = brokers;
-                self.go(input, At::Broker, Pass::NOTHING, Some(Event::Throttle(millis)))
+                self.go(At::Broker, Pass::NOTHING);
+                Some(Event::Throttle(millis))
             }
-            At::Broker if self.outer > 0 => self.broker(input),
-            At::Broker => self.go(input, At::ClusterId, Pass::NOTHING, None),
-            At::BrokerRest => self.broker_rest(input, self.held, None),
+            At::Broker if self.outer > 0 => self.broker(r),
+            At::Broker => self.go(At::ClusterId, Pass::NOTHING),
+            At::BrokerRest => self.broker_rest(r, self.held, None),
             At::ClusterId => {
-                let (input, len) = unwanted(input, flexible)?;
-                self.go(input, At::Controller, Pass::over(len, false), None)
+                let len = r.unwanted();
+                self.go(At::Controller, Pass::over(len, false))
             }
             At::Controller => {
-                let (input, _controller) = be_i32(input)?;
-                let (input, topics) = count(input, flexible)?;
+                let _controller = r.i32();
+                let topics = r.count();
                 self.outer = topics;
-                self.go(input, At::Topic, Pass::NOTHING, None)
+                self.go(At::Topic, Pass::NOTHING)
             }
-            At::Topic if self.outer > 0 => self.topic(input),
+            At::Topic if self.outer > 0 => self.topic(r),
             At::Topic => {
                 // The cluster's authorized operations.
                 let skip = if (8..=10).contains(&self.version) { 4 } else { 0 };
-                self.go(input, At::Error, Pass::over(skip, false), None)
+                self.go(At::Error, Pass::over(skip, false))
             }
             At::TopicRest => {
                 let error = i16::try_from(self.held).unwrap_or_default();
-                self.topic_rest(input, error, None)
+                self.topic_rest(r, error, None)
             }
-            At::Partition if self.inner > 0 => self.partition(input),
+            At::Partition if self.inner > 0 => self.partition(r),
             At::Partition => {
                 // The topic's authorized operations.
                 let skip = if self.version >= 8 { 4 } else { 0 };
-                self.go(input, At::TopicEnd, Pass::over(skip, flexible), None)
+                self.go(At::TopicEnd, Pass::over(skip, flexible))
             }
-            At::Replicas => self.replicas(input),
-            At::TopicEnd => self.go(input, At::Topic, Pass::NOTHING, Some(Event::TopicEnd)),
+            At::Replicas => self.replicas(r),
+            At::TopicEnd => {
+                self.go(At::Topic, Pass::NOTHING);
+                Some(Event::TopicEnd)
+            }
             At::Error if self.version >= 13 => {
-                let (input, code) = be_i16(input)?;
+                let code = r.i16();
                 let event = Some(Event::Error(ErrorCode(code)));
-                self.go(input, At::End, Pass::over(0, true), event)
+                self.go(At::End, Pass::over(0, true));
+                event
             }
-            At::Error => self.go(input, At::End, Pass::over(0, flexible), None),
-            At::End => Ok((input, Some(Event::End))),
+            At::Error => self.go(At::End, Pass::over(0, flexible)),
+            At::End => Some(Event::End),
         }
     }
 }

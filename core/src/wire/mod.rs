@@ -22,7 +22,7 @@ pub(crate) mod writer;
 mod tests;
 
 use pass::Pass;
-use reader::Parsed;
+use reader::Reader;
 
 /// The longest topic name that a broker accepts.
 pub(crate) const MAX_TOPIC_NAME: u32 = 249;
@@ -50,16 +50,19 @@ pub(crate) struct Step<E> {
     pub(crate) event: Option<E>,
 }
 
-/// A response, element by element. Decoders are small and `Copy`, and none holds bytes.
-pub(crate) trait Decode {
+/// A response, element by element. Decoders are small, and none holds bytes.
+pub(crate) trait Decode: Copy {
     /// An element.
     type Event<'b>;
 
     /// What is to be passed over before the next element.
     fn pass(&mut self) -> &mut Pass;
 
-    /// Reads one element and moves on, or leaves everything as it was.
-    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Self::Event<'b>>>;
+    /// Does the response use compact strings and tagged fields (KIP-482)?
+    fn flexible(&self) -> bool;
+
+    /// Reads one element and moves on. Where a list ends, no byte says so: that is a move without reading.
+    fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Self::Event<'b>>;
 
     /// Reads on in `input`, the unread bytes at hand of the frame (at first those after the correlation id).
     fn step<'b>(&mut self, input: &'b [u8]) -> Result<Step<Self::Event<'b>>, Need> {
@@ -67,11 +70,18 @@ pub(crate) trait Decode {
             if let Some(used) = self.pass().step(input)? {
                 return Ok(Step { used, event: None });
             }
-            let (rest, event) = self.element(input)?;
-            let used = input.len() - rest.len();
-            // Where a list ends, no byte says so: these steps are made at once.
-            if used > 0 || event.is_some() {
-                return Ok(Step { used, event });
+            let before = *self;
+            let mut r = Reader::new(input, self.flexible());
+            let event = self.element(&mut r);
+            match r.finish() {
+                Ok(left) if left < input.len() || event.is_some() => {
+                    return Ok(Step { used: input.len() - left, event });
+                }
+                Ok(_) => {}
+                Err(need) => {
+                    *self = before;
+                    return Err(need);
+                }
             }
         }
     }

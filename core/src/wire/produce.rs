@@ -1,12 +1,10 @@
 //! `Produce` (0): the heads around the batches, and the response. Versions 3 to 13.
 
-use nom::number::streaming::{be_i16, be_i32, be_i64};
-
 use super::api::{ApiKey, is_flexible};
 use super::pass::Pass;
 use super::prepend::Prepend;
-use super::reader::{BAD, Parsed, Text, count, text, unwanted, uuid, uvarint};
-use super::{Decode, MAX_HOST, MAX_TOPIC_NAME};
+use super::reader::{Reader, Text};
+use super::{Decode, MAX_HOST, MAX_TOPIC_NAME, Need};
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
 
@@ -153,123 +151,120 @@ impl Decoder {
         Self { version, at: At::Header, pass: Pass::NOTHING, outer: 0, inner: 0, list: 0, held: 0 }
     }
 
-    const fn flexible(&self) -> bool {
-        is_flexible(ApiKey::Produce, self.version)
-    }
-
-    fn topic<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
+    fn topic<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         if self.version >= 13 {
-            let (input, id) = uuid(input)?;
-            return self.topic_rest(input, None, id);
+            let id = r.uuid();
+            return self.topic_rest(r, None, id);
         }
-        let (input, name) = text(input, self.flexible(), MAX_TOPIC_NAME)?;
+        let name = r.text(MAX_TOPIC_NAME);
         match name {
-            Text::Whole(name) => self.topic_rest(input, name, TopicUuid::ZERO),
-            Text::Long(len) => self.go(input, At::TopicRest, Pass::over(len, false), None),
+            Text::Whole(name) => self.topic_rest(r, name, TopicUuid::ZERO),
+            Text::Long(len) => self.go(At::TopicRest, Pass::over(len, false)),
         }
     }
 
     fn topic_rest<'b>(
         &mut self,
-        input: &'b [u8],
+        r: &mut Reader<'b>,
         name: Option<&'b str>,
         id: TopicUuid,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, partitions) = count(input, self.flexible())?;
+    ) -> Option<Event<'b>> {
+        let partitions = r.count();
         self.inner = partitions;
         self.outer -= 1;
-        self.go(input, At::Partition, Pass::NOTHING, Some(Event::Topic { name, id }))
+        self.go(At::Partition, Pass::NOTHING);
+        Some(Event::Topic { name, id })
     }
 
-    fn partition<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, index) = be_i32(input)?;
-        let (input, error) = be_i16(input)?;
-        let (input, base_offset) = be_i64(input)?;
-        let (input, log_append_time) = be_i64(input)?;
-        let (input, _log_start) = if self.version >= 5 { be_i64(input)? } else { (input, -1) };
-        let (input, bad) =
-            if self.version >= 8 { count(input, self.flexible())? } else { (input, 0) };
+    fn partition<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let index = r.i32();
+        let error = r.i16();
+        let base_offset = r.i64();
+        let log_append_time = r.i64();
+        let _log_start = if self.version >= 5 { r.i64() } else { -1 };
+        let bad = if self.version >= 8 { r.count() } else { 0 };
         self.list = bad;
         self.inner -= 1;
         let error = ErrorCode(error);
         let event = Event::Partition { index, error, base_offset, log_append_time };
-        self.go(input, At::BadRecord, Pass::NOTHING, Some(event))
+        self.go(At::BadRecord, Pass::NOTHING);
+        Some(event)
     }
 
-    fn bad_record<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, batch_index) = be_i32(input)?;
-        let (input, message) = unwanted(input, self.flexible())?;
+    fn bad_record<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let batch_index = r.i32();
+        let message = r.unwanted();
         self.list -= 1;
         let pass = Pass::over(message, self.flexible());
-        self.go(input, At::BadRecord, pass, Some(Event::BadRecord { batch_index }))
+        self.go(At::BadRecord, pass);
+        Some(Event::BadRecord { batch_index })
     }
 
     /// A tagged field of a partition; 0 is its leader.
-    fn partition_tag<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, tag) = uvarint(input)?;
-        let (input, size) = uvarint(input)?;
-        let (input, skip, event) = if tag == 0 && self.version >= 10 {
-            let (input, leader_id) = be_i32(input)?;
-            let (input, leader_epoch) = be_i32(input)?;
-            let skip = size.checked_sub(8).ok_or(BAD)?;
-            (input, skip, Some(Event::Leader { leader_id, leader_epoch }))
+    fn partition_tag<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let tag = r.uvarint();
+        let size = r.uvarint();
+        let (skip, event) = if tag == 0 && self.version >= 10 {
+            let leader_id = r.i32();
+            let leader_epoch = r.i32();
+            let skip = size.checked_sub(8).unwrap_or_else(|| {
+                r.fail(Need::Bad);
+                0
+            });
+            (skip, Some(Event::Leader { leader_id, leader_epoch }))
         } else {
-            (input, size, None)
+            (size, None)
         };
         self.list -= 1;
-        self.go(input, At::PartitionTag, Pass::over(skip, false), event)
+        self.go(At::PartitionTag, Pass::over(skip, false));
+        event
     }
 
     /// A tagged field of the response; 0 is where the leaders are.
-    fn tag<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, tag) = uvarint(input)?;
-        let (input, size) = uvarint(input)?;
+    fn tag<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let tag = r.uvarint();
+        let size = r.uvarint();
         if tag == 0 && self.version >= 10 {
-            let (input, nodes) = count(input, true)?;
+            let nodes = r.count();
             self.outer = nodes;
             self.inner -= 1;
-            self.go(input, At::Node, Pass::NOTHING, None)
+            self.go(At::Node, Pass::NOTHING)
         } else {
             self.inner -= 1;
-            self.go(input, At::Tag, Pass::over(size, false), None)
+            self.go(At::Tag, Pass::over(size, false))
         }
     }
 
-    fn node<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, node) = be_i32(input)?;
-        let (input, host) = text(input, true, MAX_HOST)?;
+    fn node<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
+        let node = r.i32();
+        let host = r.text(MAX_HOST);
         match host {
-            Text::Whole(host) => self.node_rest(input, node, host),
+            Text::Whole(host) => self.node_rest(r, node, host),
             Text::Long(len) => {
                 self.held = node;
-                self.go(input, At::NodeRest, Pass::over(len, false), None)
+                self.go(At::NodeRest, Pass::over(len, false))
             }
         }
     }
 
     fn node_rest<'b>(
         &mut self,
-        input: &'b [u8],
+        r: &mut Reader<'b>,
         node: i32,
         host: Option<&'b str>,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        let (input, port) = be_i32(input)?;
-        let (input, rack) = unwanted(input, true)?;
+    ) -> Option<Event<'b>> {
+        let port = r.i32();
+        let rack = r.unwanted();
         self.outer -= 1;
-        self.go(input, At::Node, Pass::over(rack, true), Some(Event::Node { node, host, port }))
+        self.go(At::Node, Pass::over(rack, true));
+        Some(Event::Node { node, host, port })
     }
 
-    /// What is next, and what to pass over before it.
-    const fn go<'b>(
-        &mut self,
-        input: &'b [u8],
-        at: At,
-        pass: Pass,
-        event: Option<Event<'b>>,
-    ) -> Parsed<'b, Option<Event<'b>>> {
-        self.pass = pass;
+    /// What is next, and what to pass over before it. No event.
+    const fn go<'b>(&mut self, at: At, pass: Pass) -> Option<Event<'b>> {
         self.at = at;
-        Ok((input, event))
+        self.pass = pass;
+        None
     }
 }
 
@@ -280,53 +275,58 @@ impl Decode for Decoder {
         &mut self.pass
     }
 
-    fn element<'b>(&mut self, input: &'b [u8]) -> Parsed<'b, Option<Event<'b>>> {
+    fn flexible(&self) -> bool {
+        is_flexible(ApiKey::Produce, self.version)
+    }
+
+    fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let flexible = self.flexible();
         match self.at {
-            At::Header => self.go(input, At::Topics, Pass::over(0, flexible), None),
+            At::Header => self.go(At::Topics, Pass::over(0, flexible)),
             At::Topics => {
-                let (input, topics) = count(input, flexible)?;
+                let topics = r.count();
                 self.outer = topics;
-                self.go(input, At::Topic, Pass::NOTHING, None)
+                self.go(At::Topic, Pass::NOTHING)
             }
-            At::Topic if self.outer > 0 => self.topic(input),
-            At::Topic => self.go(input, At::Throttle, Pass::NOTHING, None),
-            At::TopicRest => self.topic_rest(input, None, TopicUuid::ZERO),
-            At::Partition if self.inner > 0 => self.partition(input),
-            At::Partition => self.go(input, At::Topic, Pass::over(0, flexible), None),
-            At::BadRecord if self.list > 0 => self.bad_record(input),
-            At::BadRecord if self.version >= 8 => {
-                self.go(input, At::ErrorMessage, Pass::NOTHING, None)
-            }
-            At::BadRecord => self.go(input, At::PartitionTag, Pass::NOTHING, None),
+            At::Topic if self.outer > 0 => self.topic(r),
+            At::Topic => self.go(At::Throttle, Pass::NOTHING),
+            At::TopicRest => self.topic_rest(r, None, TopicUuid::ZERO),
+            At::Partition if self.inner > 0 => self.partition(r),
+            At::Partition => self.go(At::Topic, Pass::over(0, flexible)),
+            At::BadRecord if self.list > 0 => self.bad_record(r),
+            At::BadRecord if self.version >= 8 => self.go(At::ErrorMessage, Pass::NOTHING),
+            At::BadRecord => self.go(At::PartitionTag, Pass::NOTHING),
             At::ErrorMessage => {
-                let (input, len) = unwanted(input, flexible)?;
-                self.go(input, At::PartitionTags, Pass::over(len, false), None)
+                let len = r.unwanted();
+                self.go(At::PartitionTags, Pass::over(len, false))
             }
             At::PartitionTags if flexible => {
-                let (input, tags) = uvarint(input)?;
+                let tags = r.uvarint();
                 self.list = tags;
-                self.go(input, At::PartitionTag, Pass::NOTHING, None)
+                self.go(At::PartitionTag, Pass::NOTHING)
             }
-            At::PartitionTag if self.list > 0 => self.partition_tag(input),
+            At::PartitionTag if self.list > 0 => self.partition_tag(r),
             At::PartitionTags | At::PartitionTag => {
-                self.go(input, At::Partition, Pass::NOTHING, Some(Event::PartitionEnd))
+                self.go(At::Partition, Pass::NOTHING);
+                Some(Event::PartitionEnd)
             }
             At::Throttle => {
-                let (input, millis) = be_i32(input)?;
-                self.go(input, At::Tags, Pass::NOTHING, Some(Event::Throttle(millis)))
+                let millis = r.i32();
+                self.go(At::Tags, Pass::NOTHING);
+                Some(Event::Throttle(millis))
             }
             At::Tags if flexible => {
-                let (input, tags) = uvarint(input)?;
+                let tags = r.uvarint();
                 self.inner = tags;
-                self.go(input, At::Tag, Pass::NOTHING, None)
+                self.go(At::Tag, Pass::NOTHING)
             }
-            At::Tag if self.inner > 0 => self.tag(input),
-            At::Node if self.outer > 0 => self.node(input),
-            At::Node => self.go(input, At::Tag, Pass::NOTHING, None),
-            At::NodeRest => self.node_rest(input, self.held, None),
+            At::Tag if self.inner > 0 => self.tag(r),
+            At::Node if self.outer > 0 => self.node(r),
+            At::Node => self.go(At::Tag, Pass::NOTHING),
+            At::NodeRest => self.node_rest(r, self.held, None),
             At::Tags | At::Tag | At::End => {
-                self.go(input, At::End, Pass::NOTHING, Some(Event::End))
+                self.go(At::End, Pass::NOTHING);
+                Some(Event::End)
             }
         }
     }

@@ -77,8 +77,8 @@ proptest! {
         prop_assert_eq!(records.next(), None);
         prop_assert_eq!((view.ts_delta, view.offset_delta), (one.ts_delta, offset_delta));
         prop_assert_eq!((view.key, view.value), (record.key, record.value));
-        prop_assert_eq!(view.range, 0..size);
         prop_assert_eq!(view.headers().collect::<Vec<_>>(), headers);
+        prop_assert_eq!(view.range, 0..size);
     }
 
     #[test]
