@@ -132,6 +132,12 @@ impl Builder {
         self
     }
 
+    /// The core's options as they are now.
+    #[must_use]
+    pub fn config(&self) -> &Config<'static> {
+        &self.config
+    }
+
     /// Allocates the memory and starts the driver. It connects when there is something to ask for.
     ///
     /// # Errors

@@ -120,3 +120,61 @@ impl Gates {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_served_in_the_order_they_were_taken() {
+        let mut gates = Gates::default();
+        let first = gates.join(Gate::Memory);
+        let second = gates.join(Gate::Memory);
+        let third = gates.join(Gate::Memory);
+        assert!(gates.is_first(&first) && !gates.is_first(&second));
+        gates.leave(&second);
+        assert!(gates.is_first(&first) && !gates.is_first(&third), "one in the middle gave up");
+        gates.leave(&first);
+        assert!(gates.is_first(&third));
+        gates.leave(&third);
+        assert!(!gates.is_crowded(Gate::Memory));
+    }
+
+    #[test]
+    fn the_next_one_is_woken_by_the_one_before() {
+        let mut gates = Gates::default();
+        let first = gates.join(Gate::Memory);
+        let gates = std::sync::Arc::new(std::sync::Mutex::new(gates));
+        let (sender, joined) = std::sync::mpsc::channel();
+        let others = std::sync::Arc::clone(&gates);
+        let second = thread::spawn(move || {
+            let ticket = others.lock().expect("no panic").join(Gate::Memory);
+            sender.send(()).expect("the test listens");
+            while !others.lock().expect("no panic").is_first(&ticket) {
+                thread::park();
+            }
+        });
+        joined.recv().expect("the thread joins the queue");
+        gates.lock().expect("no panic").leave(&first);
+        second.join().expect("it was woken");
+    }
+
+    #[test]
+    fn only_what_may_heal_is_waited_for() {
+        assert_eq!(Gate::of(SendError::Full, topic()), Some(Gate::Memory));
+        assert_eq!(Gate::of(SendError::TopicPending, topic()), Some(Gate::Topic(topic())));
+        let creating = SendError::Topic(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert_eq!(Gate::of(creating, topic()), Some(Gate::Topic(topic())));
+        let refused = SendError::Topic(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        assert_eq!(Gate::of(refused, topic()), None);
+        assert_eq!(Gate::of(SendError::TooLarge { size: 2, max: 1 }, topic()), None);
+    }
+
+    fn topic() -> TopicId {
+        let storage = klamm::Storage::boxed(&klamm::Limits::new());
+        let config = klamm::Config::new("localhost:9092");
+        let now = klamm::Instant::ZERO;
+        let mut core = klamm::Producer::new(&config, storage, 1, now).expect("the defaults fit");
+        core.topic("t").expect("a legal name")
+    }
+}

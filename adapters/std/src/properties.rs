@@ -43,7 +43,7 @@ macro_rules! ms {
             name: $name,
             aliases: &[$($alias),*],
             expected: MS,
-            set: |draft, text| Some(draft.builder.config.$field = number(text)?),
+            set: |draft, text| put(&mut draft.builder.config.$field, number(text)),
         }
     };
 }
@@ -53,52 +53,52 @@ static PROPERTIES: &[Property] = &[
         name: "bootstrap.servers",
         aliases: &["metadata.broker.list"],
         expected: "host:port, separated by commas",
-        set: |draft, text| Some(text.clone_into(&mut draft.builder.servers)),
+        set: |draft, text| put(&mut draft.builder.servers, Some(text.to_owned())),
     },
     Property {
         name: "client.id",
         aliases: &[],
         expected: "a name",
-        set: |draft, text| Some(text.clone_into(&mut draft.builder.client_id)),
+        set: |draft, text| put(&mut draft.builder.client_id, Some(text.to_owned())),
     },
     Property {
         name: "acks",
         aliases: &["request.required.acks"],
         expected: "all, -1, 1 or 0",
         set: |draft, text| {
-            draft.builder.config.acks = match text {
-                "all" | "-1" => Acks::All,
-                "1" => Acks::Leader,
-                "0" => Acks::None,
-                _ => return None,
+            let acks = match text {
+                "all" | "-1" => Some(Acks::All),
+                "1" => Some(Acks::Leader),
+                "0" => Some(Acks::None),
+                _ => None,
             };
-            Some(())
+            put(&mut draft.builder.config.acks, acks)
         },
     },
     Property {
         name: "enable.idempotence",
         aliases: &[],
         expected: BOOL,
-        set: |draft, text| Some(draft.idempotence = Some(text.parse().ok()?)),
+        set: |draft, text| put(&mut draft.idempotence, text.parse().ok().map(Some)),
     },
     ms!("linger.ms", linger_ms, "queue.buffering.max.ms"),
     Property {
         name: "batch.size",
         aliases: &[],
         expected: BYTES,
-        set: |draft, text| Some(draft.builder.config.batch_size = positive(text)?),
+        set: |draft, text| put(&mut draft.builder.config.batch_size, positive(text)),
     },
     Property {
         name: "compression.type",
         aliases: &["compression.codec"],
         expected: "none or gzip (no other codec is built in)",
         set: |draft, text| {
-            draft.gzip = match text {
-                "none" => false,
-                "gzip" => true,
-                _ => return None,
+            let gzip = match text {
+                "none" => Some(false),
+                "gzip" => Some(true),
+                _ => None,
             };
-            Some(())
+            put(&mut draft.gzip, gzip)
         },
     },
     Property {
@@ -106,26 +106,26 @@ static PROPERTIES: &[Property] = &[
         aliases: &["compression.level"],
         expected: "1 (fast) to 9 (small), or -1 for the default",
         set: |draft, text| {
-            draft.gzip_level = match text {
-                "-1" => DEFAULT_GZIP_LEVEL,
-                _ => text.parse().ok().filter(|level| (1..=9).contains(level))?,
+            let level = match text {
+                "-1" => Some(DEFAULT_GZIP_LEVEL),
+                _ => text.parse().ok().filter(|level| (1..=9).contains(level)),
             };
-            Some(())
+            put(&mut draft.gzip_level, level)
         },
     },
     Property {
         name: "buffer.memory",
         aliases: &[],
         expected: BYTES,
-        set: |draft, text| Some(draft.builder.limits.buffer_memory = positive(text)?),
+        set: |draft, text| put(&mut draft.builder.limits.buffer_memory, positive(text)),
     },
     Property {
         name: "queue.buffering.max.kbytes",
         aliases: &[],
         expected: "a whole number of KiB, 1 to 4194303",
         set: |draft, text| {
-            draft.builder.limits.buffer_memory = positive(text)?.checked_mul(1024)?;
-            Some(())
+            let bytes = positive(text).and_then(|kbytes| kbytes.checked_mul(1024));
+            put(&mut draft.builder.limits.buffer_memory, bytes)
         },
     },
     Property {
@@ -133,27 +133,27 @@ static PROPERTIES: &[Property] = &[
         aliases: &[],
         expected: MS,
         set: |draft, text| {
-            draft.builder.max_block = Duration::from_millis(u64::from(number(text)?));
-            Some(())
+            let limit = number(text).map(|ms| Duration::from_millis(u64::from(ms)));
+            put(&mut draft.builder.max_block, limit)
         },
     },
     Property {
         name: "max.request.size",
         aliases: &["message.max.bytes"],
         expected: BYTES,
-        set: |draft, text| Some(draft.builder.config.max_request_size = positive(text)?),
+        set: |draft, text| put(&mut draft.builder.config.max_request_size, positive(text)),
     },
     Property {
         name: "max.in.flight.requests.per.connection",
         aliases: &["max.in.flight"],
         expected: "a whole number, 1 to 5",
-        set: |draft, text| Some(draft.in_flight = positive(text)?),
+        set: |draft, text| put(&mut draft.in_flight, positive(text)),
     },
     Property {
         name: "delivery.timeout.ms",
         aliases: &["message.timeout.ms"],
         expected: POSITIVE_MS,
-        set: |draft, text| Some(draft.builder.config.delivery_timeout_ms = positive(text)?),
+        set: |draft, text| put(&mut draft.builder.config.delivery_timeout_ms, positive(text)),
     },
     ms!("request.timeout.ms", request_timeout_ms),
     Property {
@@ -162,10 +162,9 @@ static PROPERTIES: &[Property] = &[
         expected: "a whole number, 0 to 4294967295",
         set: |draft, text| {
             // Java's default, 2147483647, says "as often as the delivery timeout allows".
-            let retries = number(text)?;
             let unlimited = i32::MAX.unsigned_abs();
-            draft.builder.config.retries = if retries >= unlimited { u32::MAX } else { retries };
-            Some(())
+            let retries = number(text).map(|n| if n >= unlimited { u32::MAX } else { n });
+            put(&mut draft.builder.config.retries, retries)
         },
     },
     ms!("retry.backoff.ms", retry_backoff_ms),
@@ -181,8 +180,7 @@ static PROPERTIES: &[Property] = &[
         aliases: &[],
         expected: BOOL,
         set: |draft, text| {
-            draft.builder.config.allow_auto_create_topics = text.parse().ok()?;
-            Some(())
+            put(&mut draft.builder.config.allow_auto_create_topics, text.parse().ok())
         },
     },
 ];
@@ -309,6 +307,11 @@ fn finish(mut draft: Draft, given: &[Given]) -> Result<Builder, PropertyError> {
     Ok(draft.builder)
 }
 
+fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+    *place = value?;
+    Some(())
+}
+
 fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
@@ -328,7 +331,7 @@ mod tests {
     }
 
     fn error(properties: &[(&str, &str)]) -> String {
-        build(properties).err().expect("these properties are wrong")
+        build(properties).expect_err("these properties are wrong")
     }
 
     #[test]

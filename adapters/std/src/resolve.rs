@@ -1,8 +1,9 @@
 //! Host names to addresses. The system's resolver blocks, for half a minute at worst: never on the
 //! driver's thread.
 
+use core::net::{IpAddr, SocketAddr};
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;

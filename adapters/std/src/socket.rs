@@ -1,8 +1,9 @@
 //! One connection's socket: resolving, connecting, moving bytes. It knows nothing of Kafka.
 
+use core::net::SocketAddr;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
@@ -313,5 +314,163 @@ fn describe(error: &io::Error) -> String {
     match text.find(" (os error") {
         Some(end) => text[..end].to_lowercase(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+    use core::time::Duration;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use mio::{Events, Poll, Waker};
+
+    use super::*;
+
+    /// A socket with a poller of its own.
+    struct Rig {
+        poll: Poll,
+        resolver: Resolver,
+        socket: Socket,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let poll = Poll::new().expect("a poller");
+            let waker = Arc::new(Waker::new(poll.registry(), Token(9)).expect("a waker"));
+            Self { poll, resolver: Resolver::new(waker), socket: Socket::new(Token(0)) }
+        }
+
+        fn dial(&mut self, addresses: &[SocketAddr]) {
+            self.socket.dial("broker.test".into(), 9092, &mut Resolver::new(self.waker()));
+            let State::Resolving(question) = self.socket.state else { panic!("not resolving") };
+            let addresses = Ok(addresses.to_vec());
+            self.socket.resolved(&Answer { question, addresses }, self.poll.registry());
+        }
+
+        fn waker(&self) -> Arc<Waker> {
+            Arc::new(Waker::new(self.poll.registry(), Token(8)).expect("a waker"))
+        }
+
+        /// Takes events until `done` gives something.
+        fn until<T>(&mut self, mut done: impl FnMut(&mut Socket) -> Option<T>) -> T {
+            let mut events = Events::with_capacity(8);
+            for _ in 0..100 {
+                if let Some(value) = done(&mut self.socket) {
+                    return value;
+                }
+                let limit = Some(Duration::from_secs(10));
+                self.poll.poll(&mut events, limit).expect("the poller works");
+                assert!(!events.is_empty(), "nothing happens");
+                for event in events.iter().filter(|event| event.token() == Token(0)) {
+                    let (read, write) = (event.is_readable(), event.is_writable());
+                    let closed = event.is_read_closed() || event.is_error();
+                    self.socket.handle_event(read || closed, write, self.poll.registry());
+                }
+            }
+            panic!("100 rounds were not enough");
+        }
+    }
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        (listener, address)
+    }
+
+    /// An address at which nobody listens any more.
+    fn refusing() -> SocketAddr {
+        let (listener, address) = listener();
+        drop(listener);
+        address
+    }
+
+    #[test]
+    fn the_next_address_is_tried_when_one_refuses() {
+        let mut rig = Rig::new();
+        let (listener, address) = listener();
+        rig.dial(&[refusing(), refusing(), address]);
+        assert_eq!(rig.until(Socket::take_fact), Fact::Connected);
+        let (_, peer) = listener.accept().expect("the socket connects");
+        assert!(peer.ip().is_loopback());
+    }
+
+    #[test]
+    fn lost_when_no_address_answers_and_the_error_names_host_and_address() {
+        let mut rig = Rig::new();
+        let address = refusing();
+        rig.dial(&[refusing(), address]);
+        assert_eq!(rig.until(Socket::take_fact), Fact::Lost);
+        let error = rig.socket.take_error().expect("an error");
+        assert_eq!(error.to_string(), format!("broker.test:9092 ({address}): connection refused"));
+        rig.dial(&[]);
+        assert_eq!(rig.socket.take_fact(), Some(Fact::Lost));
+        let error = rig.socket.take_error().expect("an error");
+        assert_eq!(error.to_string(), "broker.test:9092: the name has no address");
+    }
+
+    #[test]
+    fn an_address_that_kept_silent_comes_last_next_time() {
+        let mut rig = Rig::new();
+        let ((_one, first), (_two, second), (_three, third)) = (listener(), listener(), listener());
+        let target = |rig: &Rig| match &rig.socket.state {
+            State::Connecting(_, address) => *address,
+            _ => panic!("not connecting"),
+        };
+        for expected in [first, second, third, first] {
+            rig.dial(&[first, second, third]);
+            assert_eq!(target(&rig), expected);
+            rig.socket.close();
+        }
+        // Another host's addresses have nothing to do with it.
+        let mut resolver = Resolver::new(rig.waker());
+        rig.socket.dial("other.test".into(), 9092, &mut resolver);
+        assert_eq!(rig.socket.silent, None);
+    }
+
+    #[test]
+    fn an_answer_to_an_older_question_is_ignored() {
+        let mut rig = Rig::new();
+        rig.socket.dial("127.0.0.1".into(), 1, &mut rig.resolver);
+        let old: Vec<Answer> = rig.resolver.answers().collect();
+        rig.socket.close();
+        rig.socket.dial("127.0.0.1".into(), 1, &mut rig.resolver);
+        old.iter().for_each(|answer| rig.socket.resolved(answer, rig.poll.registry()));
+        assert!(matches!(rig.socket.state, State::Resolving(_)));
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_the_end_is_noticed() {
+        let mut rig = Rig::new();
+        let (listener, address) = listener();
+        rig.dial(&[address]);
+        assert_eq!(rig.until(Socket::take_fact), Fact::Connected);
+        let (mut peer, _) = listener.accept().expect("the socket connects");
+        let room = rig.socket.room().expect("an open socket with nothing to write");
+        room[..5].copy_from_slice(b"hello");
+        rig.socket.fill(5);
+        assert!(rig.socket.room().is_none(), "one request at a time");
+        assert!(rig.socket.write());
+        assert!(rig.socket.is_drained());
+        let mut heard = [0; 5];
+        peer.read_exact(&mut heard).expect("the bytes come");
+        assert_eq!(&heard, b"hello");
+
+        peer.write_all(b"world").expect("the socket reads");
+        let mut buffer = [0; 16];
+        let bytes = rig.until(|socket| match socket.read(&mut buffer) {
+            Incoming::Bytes(bytes) => Some(bytes),
+            Incoming::Nothing => None,
+        });
+        assert_eq!(&buffer[..bytes], b"world");
+        drop(peer);
+        let fact = rig.until(|socket| {
+            assert!(matches!(socket.read(&mut [0; 16]), Incoming::Nothing));
+            socket.take_fact()
+        });
+        assert_eq!(fact, Fact::Lost);
+        let error = rig.socket.take_error().expect("an error");
+        assert_eq!(error.message, "the broker closed the connection");
     }
 }
