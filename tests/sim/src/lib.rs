@@ -1,1 +1,3 @@
-//! A model of a Kafka cluster.
+//! A model of a Kafka cluster, without I/O and without a clock.
+
+pub mod cluster;
