@@ -18,7 +18,7 @@ pub struct Config {
     /// partition elect when a node starts.
     pub automatic_election: bool,
     /// Create a topic with this configuration when metadata is asked for an unknown one and the
-    /// client allows it. The first answer is error 3 (KRaft), the next is good.
+    /// client allows it. The first answer is error 3 (`KRaft`), the next is good.
     pub auto_create: Option<TopicConfig>,
     /// A node answers `InitProducerId` with 14 for so long after its start, in microseconds.
     pub producer_id_delay: u64,

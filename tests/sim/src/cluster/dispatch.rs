@@ -237,7 +237,7 @@ impl Cluster {
             Request::Metadata(request) => topic.is_none_or(|topic| {
                 request.topics.iter().flatten().any(|asked| {
                     let by_id = names.get(&asked.topic_id).map(String::as_str);
-                    by_id.or(asked.name.as_ref().map(|name| name.as_str())) == Some(topic)
+                    by_id.or_else(|| asked.name.as_ref().map(|name| name.as_str())) == Some(topic)
                 })
             }),
             _ => true,

@@ -33,14 +33,14 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 
 impl Cluster {
-    pub(super) fn fetch(&mut self, context: Context, request: FetchRequest) -> Outcome {
+    pub(super) fn fetch(&self, context: Context, request: FetchRequest) -> Outcome {
         let wait = u64::from(request.max_wait_ms.max(0).unsigned_abs()) * 1_000;
         let deadline = context.now.saturating_add(wait);
         self.finish_fetch(Box::new(WaitingFetch { deadline, context, request }), context.now)
     }
 
     /// Answers if there is enough to read, an error to tell, or no time left.
-    pub(super) fn finish_fetch(&mut self, waiting: Box<WaitingFetch>, now: u64) -> Outcome {
+    pub(super) fn finish_fetch(&self, waiting: Box<WaitingFetch>, now: u64) -> Outcome {
         let WaitingFetch { context, ref request, deadline } = *waiting;
         let mut response = FetchResponse::default().with_throttle_time_ms(context.throttle_ms);
         if request.session_id != 0 {
@@ -156,11 +156,7 @@ impl Cluster {
         leaders.into_iter().filter_map(endpoint).collect()
     }
 
-    pub(super) fn list_offsets(
-        &mut self,
-        context: Context,
-        request: &ListOffsetsRequest,
-    ) -> Outcome {
+    pub(super) fn list_offsets(&self, context: Context, request: &ListOffsetsRequest) -> Outcome {
         let mut response =
             ListOffsetsResponse::default().with_throttle_time_ms(context.throttle_ms);
         for topic in &request.topics {

@@ -13,11 +13,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 impl Cluster {
-    pub(super) fn api_versions(
-        &mut self,
-        context: Context,
-        request: &ApiVersionsRequest,
-    ) -> Outcome {
+    pub(super) fn api_versions(&self, context: Context, request: &ApiVersionsRequest) -> Outcome {
         let mut response =
             ApiVersionsResponse::default().with_throttle_time_ms(context.throttle_ms);
         let named = is_software_name(&request.client_software_name)
@@ -45,7 +41,7 @@ impl Cluster {
     }
 
     /// Answered in version 0, so that any client can read it (KIP-511).
-    pub(super) fn api_versions_too_new(&mut self, context: Context) -> Outcome {
+    pub(super) fn api_versions_too_new(&self, context: Context) -> Outcome {
         let mut response =
             ApiVersionsResponse::default().with_error_code(code::UNSUPPORTED_VERSION);
         if let Some(node) = self.nodes.get(&context.node).filter(|n| !n.versions.empty_fallback) {
@@ -89,7 +85,7 @@ impl Cluster {
 
     /// The first node that is up coordinates everything.
     pub(super) fn find_coordinator(
-        &mut self,
+        &self,
         context: Context,
         request: &FindCoordinatorRequest,
     ) -> Outcome {

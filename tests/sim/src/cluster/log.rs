@@ -94,7 +94,7 @@ impl ReplicaLog {
             leader
                 .entries
                 .binary_search_by_key(&mine.base_offset, |entry| entry.base_offset)
-                .map_or(mine.end() <= leader.start, |i| leader.entries[i].is(mine))
+                .map_or_else(|_| mine.end() <= leader.start, |i| leader.entries[i].is(mine))
         };
         let diverging = self.entries.iter().rev().take_while(|mine| !stays(mine)).count();
         self.drop_last(diverging);
