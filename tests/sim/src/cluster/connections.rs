@@ -22,7 +22,7 @@ impl Cluster {
             woken: BTreeSet::new(),
             zombies: Vec::new(),
             rng: oorandom::Rand64::new(u128::from(config.seed)),
-            next_producer_id: 0,
+            next_producer_id: config.first_producer_id,
             rules: Vec::new(),
             stats: Stats::default(),
             produced: Vec::new(),

@@ -47,6 +47,8 @@ impl Cluster {
         let header = Header::read(&batch).ok_or(ControlError::Invalid)?;
         let whole = batch::first_size(&batch).is_ok_and(|size| size == Some(batch.len()));
         let sound = crc32c::crc32c(&batch[batch::CHECKED_FROM..]) == header.crc;
+        let settings = self.topics.get(topic).map(|topic| &topic.config);
+        let retention = settings.and_then(|topic| topic.retention_bytes).unwrap_or(u64::MAX);
         let state = self.partition_mut(topic, partition)?;
         let next = state.leader_log().is_some_and(|log| {
             log.end() == header.base_offset || log.is_new() && header.base_offset >= 0
@@ -61,6 +63,7 @@ impl Cluster {
             log.start_at(base_offset);
             log.push(entry.clone());
             log.producers.keep_last();
+            log.shrink_to(retention);
         }
         state.high_watermark = entry.end();
         state.leader_epoch = state.leader_epoch.max(entry.leader_epoch);
