@@ -68,7 +68,7 @@ pub(crate) struct DevBroker {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9092")]
     pub(crate) listen: SocketAddr,
-    /// Create a topic; others are created when they are first written to
+    /// Create a topic; others are created when first asked for, with 6 partitions
     #[arg(long = "topic", value_name = "NAME:PARTITIONS", value_parser = topic)]
     pub(crate) topics: Vec<(String, i32)>,
     /// Keep the records here; without it, in memory

@@ -15,7 +15,7 @@ use args::Command;
 fn main() -> ExitCode {
     let result = args::parse().and_then(|command| match command {
         Command::Produce(args) => produce::run(args),
-        Command::DevBroker(args) => broker::run(&args),
+        Command::DevBroker(args) => broker::run(args),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

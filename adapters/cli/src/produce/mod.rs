@@ -10,10 +10,10 @@ mod shape;
 mod summary;
 mod tally;
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use core::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: args::Produce) -> Result<(), Failure> {
         Some(_) => None,
         None => {
             let own = broker::start_own(&args.topic)?;
-            properties.push(("bootstrap.servers".into(), own.address()));
+            properties.push(("bootstrap.servers".into(), own.address().to_string()));
             Some(own)
         }
     };

@@ -1,11 +1,11 @@
 //! The thread that reads lines and hands them to the producer.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use klamm_std::{Header, SendError, Topic};
 
