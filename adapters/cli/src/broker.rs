@@ -15,9 +15,11 @@ const PARTITIONS: i32 = 6;
 
 /// Starts a broker on a free loopback port, and says so.
 pub(crate) fn start_own(topic: &str) -> Result<DevBroker, Failure> {
-    let mut options = Options::default();
-    options.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    options.topics = vec![(topic.to_owned(), PARTITIONS)];
+    let options = Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        topics: vec![(topic.to_owned(), PARTITIONS)],
+        ..Options::default()
+    };
     let broker = DevBroker::start(options).map_err(cannot_start)?;
     eprintln!(
         "no broker named: using a dev broker of our own on {} \
@@ -29,11 +31,13 @@ pub(crate) fn start_own(topic: &str) -> Result<DevBroker, Failure> {
 
 /// `klamm dev-broker`: runs until Ctrl-C.
 pub(crate) fn run(args: args::DevBroker) -> Result<(), Failure> {
-    let mut options = Options::default();
-    options.listen = args.listen;
-    options.topics.clone_from(&args.topics);
-    options.auto_create_partitions = Some(PARTITIONS);
-    options.dir.clone_from(&args.dir);
+    let options = Options {
+        listen: args.listen,
+        topics: args.topics.clone(),
+        auto_create_partitions: Some(PARTITIONS),
+        dir: args.dir.clone(),
+        ..Options::default()
+    };
     let broker = DevBroker::start(options).map_err(cannot_start)?;
     // Who started it in the background may not listen; the broker serves all the same.
     let _ = io::stdout().write_all(greeting(&args, broker.address()).as_bytes());
