@@ -1,1 +1,3 @@
-//! A model of a Kafka cluster.
+//! A model of a Kafka cluster, and a seeded simulator.
+
+pub mod model;
