@@ -1,3 +1,5 @@
-//! A model of a Kafka cluster, and a seeded simulator.
+//! A sans-IO model of a Kafka cluster, and a seeded simulator that runs klamm against it.
 
+pub mod cluster;
+pub mod dice;
 pub mod model;

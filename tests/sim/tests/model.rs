@@ -1,6 +1,6 @@
 //! The model of the recovery rules: klamm's have no counterexample, each simpler rule has one.
 
-use fastrand::Rng;
+use klamm_sim::dice::Dice;
 use klamm_sim::model::Plan;
 use klamm_sim::model::rules::{ALL, CLEAN, KLAMM, PLANS, VARIANTS};
 use klamm_sim::model::search::{explore, walk};
@@ -31,21 +31,21 @@ fn each_simpler_rule_has_a_counterexample() {
 #[test]
 fn klamms_rules_hold_on_random_runs() {
     let seed = 20;
-    let mut random = Rng::with_seed(seed);
+    let mut dice = Dice::new(seed);
     for number in 0..3_000 {
         let plan = Plan {
             name: "random",
             rules: KLAMM,
             batches: &[1, 1, 2, 1, 1, 1],
             replicas: 3,
-            faults: if random.bool() { CLEAN } else { ALL },
-            reject_unknown: random.bool(),
+            faults: if dice.chance(500) { CLEAN } else { ALL },
+            reject_unknown: dice.chance(500),
             budget: 0,
-            old: random.u16(0..4),
+            old: [0, 1, 2, 3][dice.below(4)],
         };
-        let chance = [30, 100, 300][random.usize(..3)];
-        let deviations = [2, 4, 8, 14][random.usize(..4)];
-        let world = walk(&plan, &mut random, chance, deviations);
+        let chance = dice.pick(&[30, 100, 300]);
+        let deviations = dice.pick(&[2, 4, 8, 14]);
+        let world = walk(&plan, &mut dice, chance, deviations);
         assert!(
             world.violations().is_empty(),
             "seed {seed}, run {number}: {:?} after {:?}",

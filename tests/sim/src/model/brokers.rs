@@ -110,7 +110,7 @@ impl Brokers {
         let live = self.live;
         let mut kept = Vec::new();
         self.live = None;
-        for (i, conn) in std::mem::take(&mut self.conns).into_iter().enumerate() {
+        for (i, conn) in core::mem::take(&mut self.conns).into_iter().enumerate() {
             if live == Some(i) {
                 self.live = Some(kept.len());
             } else if conn.requests.is_empty() {

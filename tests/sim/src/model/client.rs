@@ -44,7 +44,7 @@ impl Client {
 
     /// The parts keep epoch and sequences: if the whole is in the log after all, they answer 45.
     fn split(&mut self) {
-        for batch in std::mem::take(&mut self.queue) {
+        for batch in core::mem::take(&mut self.queue) {
             if batch.result != Some(TOO_LARGE) {
                 self.queue.push(batch);
                 continue;
@@ -178,7 +178,7 @@ impl World {
         let Some(answer) = self.state.brokers.conns[live].answers.pop_front() else { return };
         let client = &mut self.state.client;
         let Some(sent) = client.in_flight.pop_front() else { return };
-        let was_last = std::mem::take(&mut client.probing_last);
+        let was_last = core::mem::take(&mut client.probing_last);
         let Some(place) = client.find(sent) else { return };
         let code = answer.code.unwrap_or(0);
         if code == 0 {
@@ -337,7 +337,7 @@ impl World {
             conn.requests.clear();
         }
         let client = &mut self.state.client;
-        for sent in std::mem::take(&mut client.in_flight) {
+        for sent in core::mem::take(&mut client.in_flight) {
             if let Some(place) = client.find(sent) {
                 client.queue[place].unsure = true;
             }

@@ -1,12 +1,12 @@
 //! Searching for a violation: every run with few deviations, or random runs with many.
 
+use core::hash::{Hash, Hasher};
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use fastrand::Rng;
+use std::hash::DefaultHasher;
 
 use super::state::State;
 use super::{Action, Plan, Violation, World};
+use crate::dice::Dice;
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -64,14 +64,14 @@ pub fn explore(plan: &Plan, max_states: usize, first_only: bool) -> Found {
 }
 
 /// One run that deviates at random, `left` times at most, with probability `chance` of 1,000 at each step.
-pub fn walk(plan: &Plan, random: &mut Rng, chance: u32, mut left: u32) -> World {
+pub fn walk(plan: &Plan, dice: &mut Dice, chance: u32, mut left: u32) -> World {
     let mut world = World::new(plan);
     for _ in 0..250 {
         let (default, extra) = world.actions();
         let Some(default) = default else { break };
-        if !extra.is_empty() && left > 0 && random.u32(..1_000) < chance {
+        if !extra.is_empty() && left > 0 && dice.chance(chance) {
             left -= 1;
-            world.apply(extra[random.usize(..extra.len())]);
+            world.apply(extra[dice.below(extra.len())]);
         } else {
             world.apply(default);
         }

@@ -176,13 +176,16 @@ pub struct State {
 impl State {
     /// A partition with `old` records from before, and a client with these batches.
     pub fn new(batches: &[u16], replicas: usize, old: u16, reject_unknown: bool) -> Self {
+        let old_count = old;
         let old = i32::from(old);
         let start = (0..old).map(|i| {
             let records = Span { first: i - old, count: 1 };
             Entry { term: 0, sent: Sent { epoch: 0, sequence: i, records } }
         });
-        let replica =
-            Replica { log: start.collect(), known: usize::from(old > 0) * old.min(5) as usize };
+        let replica = Replica {
+            log: start.collect(),
+            known: usize::from(old > 0) * usize::from(old_count.min(5)),
+        };
         let mut queue: Vec<Batch> = Vec::new();
         for &count in batches {
             let first = queue.last().map_or(0, |b| b.records.first + b.records.count);
