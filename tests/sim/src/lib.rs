@@ -3,3 +3,4 @@
 pub mod cluster;
 pub mod dice;
 pub mod model;
+pub mod simulator;
