@@ -14,6 +14,7 @@ mod manual;
 mod network;
 mod observer;
 mod record;
+pub mod scenario;
 mod setup;
 mod trace;
 mod user;
@@ -29,6 +30,7 @@ pub use ledger::{Checked, Entry, Excuses, Fate, Ledger, Place};
 pub use network::{Arrival, Conditions, Network, Way};
 pub use observer::{Exchange, Observer, Terms};
 pub use record::Sample;
+pub use scenario::Scenario;
 pub use setup::{Setup, User};
 pub use trace::Trace;
 
