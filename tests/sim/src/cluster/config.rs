@@ -18,8 +18,10 @@ pub struct Config {
     /// partition elect when a node starts.
     pub automatic_election: bool,
     /// Create a topic with this configuration when metadata is asked for an unknown one and the
-    /// client allows it. The first answer is error 3 (KRaft), the next is good.
+    /// client allows it. The first answer is error 3 (`KRaft`), the next is good.
     pub auto_create: Option<TopicConfig>,
+    /// The first producer id that is handed out.
+    pub first_producer_id: i64,
     /// A node answers `InitProducerId` with 14 for so long after its start, in microseconds.
     pub producer_id_delay: u64,
     /// Largest request frame in bytes, `socket.request.max.bytes`; a larger one closes.
@@ -54,6 +56,7 @@ impl Config {
             unix_ms_at_zero: 1_700_000_000_000,
             automatic_election: true,
             auto_create: None,
+            first_producer_id: 1_000,
             producer_id_delay: 0,
             max_frame: 104_857_600,
             max_decompressed: 64 << 20,

@@ -16,8 +16,9 @@ pub enum Api {
 /// When to do what. A rule counts what it matches: it lets `skip` matches pass, then acts `times`
 /// times, then is gone.
 ///
-/// With a topic or partition, or with a fault that concerns partitions, a match is a partition of a
-/// Produce request (a topic of a Metadata request); else it is a request.
+/// A match is a request; with a fault that is about partitions of a Produce request or topics of a
+/// Metadata request, it is such a partition or topic. A fault about the whole request that names a
+/// topic or partition matches requests in which it occurs.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// Which API; `None`: any.
@@ -107,4 +108,48 @@ pub enum MetadataFault {
     ZeroTopicId,
     /// Partitions have no leader (error 5, leader -1).
     NoLeader,
+}
+
+impl Fault {
+    /// Is it about a partition (Produce) or a topic (Metadata), not about the request?
+    pub(super) fn is_about_a_part(&self, api: Api) -> bool {
+        match self {
+            Self::Error(_) => matches!(api, Api::Produce | Api::Metadata),
+            Self::AppendThenError { .. }
+            | Self::OmitPartition
+            | Self::DuplicatePartition
+            | Self::ExtraPartition
+            | Self::Metadata(_) => true,
+            Self::DropRequest
+            | Self::DropResponse
+            | Self::CloseBefore
+            | Self::CloseAfter
+            | Self::WrongCorrelationId
+            | Self::Garbage(_)
+            | Self::TruncateFrame(_)
+            | Self::Delay(_)
+            | Self::Throttle(_) => false,
+        }
+    }
+}
+
+/// Takes the fault of the first rule that matches and has nothing to skip.
+pub(super) fn take(rules: &mut Vec<Rule>, matches: impl Fn(&Rule) -> bool) -> Option<Fault> {
+    let mut found = None;
+    for (i, rule) in rules.iter_mut().enumerate().filter(|(_, rule)| matches(rule)) {
+        if rule.skip > 0 {
+            rule.skip -= 1;
+            continue;
+        }
+        if rule.times != u32::MAX {
+            rule.times = rule.times.saturating_sub(1);
+        }
+        found = Some((i, rule.fault.clone()));
+        break;
+    }
+    let (i, fault) = found?;
+    if rules[i].times == 0 {
+        rules.remove(i);
+    }
+    Some(fault)
 }

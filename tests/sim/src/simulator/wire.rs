@@ -137,6 +137,7 @@ fn topic_ref(version: i16, name: &TopicName, id: [u8; 16]) -> TopicRef {
 
 fn batch(topic: TopicRef, partition: i32, bytes: Bytes) -> Result<SentBatch, String> {
     const HEADER: usize = 61;
+    const LARGEST: usize = 64 << 20;
     if bytes.len() < HEADER {
         return Err(format!("a batch of {} bytes", bytes.len()));
     }
@@ -145,7 +146,7 @@ fn batch(topic: TopicRef, partition: i32, bytes: Bytes) -> Result<SentBatch, Str
     if stated != computed {
         return Err(format!("the checksum of a batch is {stated:#x}, should be {computed:#x}"));
     }
-    let records = decode_batch(&bytes).ok_or("a batch that cannot be read")?;
+    let records = decode_batch(&bytes, LARGEST).ok_or("a batch that cannot be read")?;
     Ok(SentBatch {
         topic,
         partition,
