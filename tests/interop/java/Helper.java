@@ -60,7 +60,8 @@ public final class Helper {
             case "create": return createTopic(a[1], a[2], Integer.parseInt(a[3]),
                 Short.parseShort(a[4]), Arrays.copyOfRange(a, 5, a.length));
             case "in-sync": return waitInSync(a[1], a[2], Integer.parseInt(a[3]));
-            case "leader": return leader(a[1], a[2], Integer.parseInt(a[3]));
+            case "leader": return leader(a[1], a[2], Integer.parseInt(a[3]),
+                Integer.parseInt(a[4]));
             case "read": return read(a[1], a[2], Path.of(a[3]));
             case "partitions": return partitions(Path.of(a[1]), Path.of(a[2]),
                 Integer.parseInt(a[3]));
@@ -116,14 +117,15 @@ public final class Helper {
         return count;
     }
 
-    /** The id of the broker that leads a partition, waiting for one to be elected. */
-    private static int leader(String bootstrap, String topic, int partition) throws Exception {
+    /** The id of the broker that leads a partition, waiting for one other than `former`. */
+    private static int leader(String bootstrap, String topic, int partition, int former)
+            throws Exception {
         int[] leader = {-1};
         try (Admin admin = admin(bootstrap)) {
-            retry(topic + "-" + partition + " to have a leader", () -> {
+            retry(topic + "-" + partition + " to have another leader than " + former, () -> {
                 var found = describe(admin, topic).get(partition).leader();
                 leader[0] = found == null ? -1 : found.id();
-                return leader[0] >= 0;
+                return leader[0] >= 0 && leader[0] != former;
             });
         }
         return leader[0];

@@ -83,7 +83,31 @@ impl Helper {
     /// # Errors
     /// If there is none for two minutes.
     pub fn leader(&mut self, bootstrap: &str, topic: &str, partition: u32) -> Result<u32> {
-        let answer = self.ask(&["leader", bootstrap, topic, &partition.to_string()])?;
+        self.ask_leader(bootstrap, topic, partition, "-1")
+    }
+
+    /// Waits until another broker than `former` leads a partition.
+    ///
+    /// # Errors
+    /// If that takes more than two minutes.
+    pub fn wait_for_other_leader(
+        &mut self,
+        bootstrap: &str,
+        topic: &str,
+        partition: u32,
+        former: u32,
+    ) -> Result<u32> {
+        self.ask_leader(bootstrap, topic, partition, &former.to_string())
+    }
+
+    fn ask_leader(
+        &mut self,
+        bootstrap: &str,
+        topic: &str,
+        partition: u32,
+        former: &str,
+    ) -> Result<u32> {
+        let answer = self.ask(&["leader", bootstrap, topic, &partition.to_string(), former])?;
         answer.parse().with_context(|| format!("a leader called {answer:?}"))
     }
 

@@ -14,15 +14,16 @@ use std::process::Stdio;
 /// 16 bytes in base64url, the same for every cluster: they never meet.
 const CLUSTER_ID: &str = "a2xhbW0taW50ZXJvcC10ZA";
 
-/// Properties of every node. Old timestamps must not be retention's to delete, and a node that was
-/// killed must be missed soon (the default is 9 s) but not while two slow cores are merely busy.
-const PROPERTIES: [(&str, &str); 11] = [
+/// Properties of every node. Records with timestamps decades apart stay, and in one segment. A node
+/// that was killed is missed soon (the default is 9 s), but not while two slow cores are merely busy.
+const PROPERTIES: [(&str, &str); 12] = [
     ("process.roles", "broker,controller"),
     ("inter.broker.listener.name", "DIRECT"),
     ("controller.listener.names", "CONTROLLER"),
     ("auto.create.topics.enable", "false"),
     ("broker.session.timeout.ms", "6000"),
     ("log.retention.ms", "-1"),
+    ("log.roll.ms", "9000000000000000"),
     ("num.network.threads", "2"),
     ("num.io.threads", "4"),
     ("offsets.topic.num.partitions", "1"),

@@ -1,5 +1,7 @@
 //! Several batches in flight whose answers are lost before the broker is killed and started again.
 
+#![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
+
 use klamm_interop::lost_answers::{self, TOPIC};
 use klamm_interop::run_dir::RunDir;
 use klamm_interop::{klamm, setup};
