@@ -43,6 +43,8 @@ struct Shared {
     changed: Condvar,
     swallowed: AtomicU64,
     produced: AtomicU64,
+    connections: AtomicU64,
+    cuts: AtomicU64,
 }
 
 impl Proxy {
@@ -60,6 +62,8 @@ impl Proxy {
             changed: Condvar::new(),
             swallowed: AtomicU64::new(0),
             produced: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            cuts: AtomicU64::new(0),
         });
         let for_thread = Arc::clone(&shared);
         thread::spawn(move || {
@@ -101,11 +105,22 @@ impl Proxy {
     pub fn produce_requests(&self) -> u64 {
         self.shared.produced.load(Ordering::Relaxed)
     }
+
+    /// Connections that reached the broker so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections cut by [`Faults::cut_after`] so far.
+    pub fn cuts(&self) -> u64 {
+        self.shared.cuts.load(Ordering::Relaxed)
+    }
 }
 
 fn connect(client: TcpStream, shared: &Arc<Shared>) -> Result<()> {
     let broker = lock(&shared.broker).context("no broker yet")?;
     let broker = TcpStream::connect(broker)?;
+    shared.connections.fetch_add(1, Ordering::Relaxed);
     client.set_nodelay(true)?;
     broker.set_nodelay(true)?;
     let asked = Arc::new(Mutex::new(VecDeque::new()));
@@ -177,6 +192,7 @@ impl Pump {
                 self.to.write_all(bytes)?;
             }
             if faults.cut_after.is_some_and(|cut| self.is_requests && passed >= cut) {
+                self.shared.cuts.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
         }
@@ -241,4 +257,84 @@ impl Heads {
 /// A panicking pump leaves nothing half-done behind these locks.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame with this API key and `size` bytes after it.
+    fn frame(key: i16, size: u8) -> Vec<u8> {
+        let mut frame = vec![0, 0, 0, size + 2];
+        frame.extend(key.to_be_bytes());
+        frame.resize(frame.len() + usize::from(size), 7);
+        frame
+    }
+
+    /// A client's connection through a proxy, and the broker's end of it.
+    fn connected() -> (Proxy, TcpStream, TcpStream) {
+        let broker = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let proxy = Proxy::start().unwrap();
+        proxy.forward_to(broker.local_addr().unwrap().port());
+        let client = TcpStream::connect(proxy.address()).unwrap();
+        (proxy, client, broker.accept().unwrap().0)
+    }
+
+    fn expect(stream: &mut TcpStream, bytes: &[u8]) {
+        let mut read = vec![0; bytes.len()];
+        stream.read_exact(&mut read).unwrap();
+        assert_eq!(read, bytes);
+    }
+
+    #[test]
+    fn heads_are_found_wherever_the_stream_is_cut() {
+        let stream = [frame(0, 9), frame(18, 0), frame(3, 200)].concat();
+        for piece in 1..stream.len() {
+            let (mut heads, mut keys) = (Heads::new(6), vec![]);
+            stream.chunks(piece).for_each(|bytes| heads.read(bytes, |head| keys.push(head[5])));
+            assert_eq!(keys, [0, 18, 3], "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn swallowed_answers_are_counted_and_end_the_connection() {
+        let (proxy, mut client, mut broker) = connected();
+        let requests = [frame(3, 5), frame(PRODUCE, 50), frame(PRODUCE, 60)].concat();
+        client.write_all(&requests).unwrap();
+        expect(&mut broker, &requests);
+        assert_eq!(proxy.produce_requests(), 2);
+        broker.write_all(&frame(1, 1)).unwrap();
+        expect(&mut client, &frame(1, 1));
+        proxy.set(Faults { swallow_answers: true, ..Faults::default() });
+        broker.write_all(&frame(2, 2)).unwrap();
+        crate::wait_until("the swallowing", || Ok(proxy.swallowed_produce_answers() == 1)).unwrap();
+        client.write_all(&frame(PRODUCE, 1)).unwrap();
+        expect(&mut broker, &frame(PRODUCE, 1));
+        proxy.set(Faults::default());
+        broker.write_all(&frame(3, 3)).unwrap();
+        assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "an answer behind a lost one");
+    }
+
+    #[test]
+    fn a_cut_lets_so_many_bytes_pass_and_closes_both_ends() {
+        let (proxy, mut client, mut broker) = connected();
+        proxy.set(Faults { cut_after: Some(10), ..Faults::default() });
+        client.write_all(&[1; 25]).unwrap();
+        expect(&mut broker, &[1; 10]);
+        assert_eq!(broker.read(&mut [0]).unwrap_or(0), 0);
+        assert_eq!(client.read(&mut [0]).unwrap_or(0), 0);
+        assert_eq!(proxy.cuts(), 1);
+    }
+
+    #[test]
+    fn stalled_answers_come_when_the_stall_ends() {
+        let (proxy, mut client, mut broker) = connected();
+        proxy.set(Faults { stall_answers: true, ..Faults::default() });
+        broker.write_all(b"later").unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        client.read(&mut [0]).unwrap_err();
+        client.set_read_timeout(None).unwrap();
+        proxy.set(Faults::default());
+        expect(&mut client, b"later");
+    }
 }

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
+use core::fmt::Write as _;
 use klamm_interop::helper::Helper;
 use klamm_interop::log::{Faults, StoredRecord};
 use klamm_interop::process::Process;
 use klamm_interop::run_dir::RunDir;
 use klamm_interop::{kcat, klamm, ports, setup, wait_until};
-use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;

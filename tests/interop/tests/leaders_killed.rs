@@ -56,16 +56,16 @@ fn depose_a_leader(kafka: &mut Cluster, bootstrap: &str, partition: u32, kill: b
     let leader = kafka.helper.leader(bootstrap, TOPIC, partition).unwrap();
     let node = kafka.node(leader).unwrap();
     if kill {
-        node.kill().unwrap()
+        node.kill().unwrap();
     } else {
-        node.freeze().unwrap()
+        node.freeze().unwrap();
     }
     kafka.helper.wait_for_other_leader(bootstrap, TOPIC, partition, leader).unwrap();
     let node = kafka.node(leader).unwrap();
     if kill {
-        node.start().unwrap()
+        node.start().unwrap();
     } else {
-        node.thaw().unwrap()
+        node.thaw().unwrap();
     }
     kafka.helper.wait_in_sync(bootstrap, TOPIC, 3).unwrap();
 }
