@@ -45,7 +45,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let _dir = sh.push_dir("fuzz");
     let host = host(sh)?;
     // With --target the flags do not reach build scripts, which have no fuzzer to link to.
-    cmd!(sh, "cargo build --release --bins --target {host}")
+    cmd!(sh, "cargo build --release --bins --target {host} --target-dir target")
         .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
         .run()?;
     for target in chosen {

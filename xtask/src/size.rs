@@ -34,7 +34,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let compiler = Compiler::find(sh, &[TARGET])?;
     let _dir = sh.push_dir(EXAMPLE);
     compiler.build(sh, TARGET).args(["--release", "--bins"]).run()?;
-    let images = compiler.target_dir(sh).join(TARGET).join("release");
+    let images = sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release");
     let without = Image::read(sh, &images.join("bare"))?;
     let with = Image::read(sh, &images.join("producer"))?;
 

@@ -36,28 +36,26 @@ impl Compiler {
         Ok(Self::Debian)
     }
 
-    /// `cargo build` for `target`, to be completed with what to build.
+    /// `cargo build` for `target`, to be completed with what to build; its files are in `target_dir`.
     pub(crate) fn build<'a>(&self, sh: &'a Shell, target: &str) -> Cmd<'a> {
-        let build = cmd!(sh, "cargo build --target {target}");
+        let dir = self.target_dir();
+        let build = cmd!(sh, "cargo build --target {target} --target-dir {dir}");
         match self {
             Self::Installed => build,
-            // Build-std is unstable in Cargo, hence RUSTC_BOOTSTRAP. A target directory of its own, so
-            // that two compilers do not throw each other's work away.
+            // Build-std is unstable in Cargo, hence RUSTC_BOOTSTRAP.
             Self::Debian => build
                 .arg("-Zbuild-std=core,alloc")
                 .env("RUSTC", DEBIAN_RUSTC)
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_DIR", self.target_dir(sh)),
+                .env("RUSTC_BOOTSTRAP", "1"),
         }
     }
 
-    /// Where `build` puts its files; given to Cargo as well by `build` or by the caller.
-    pub(crate) fn target_dir(&self, sh: &Shell) -> std::path::PathBuf {
-        let name = match self {
+    /// Relative to the workspace. Two compilers in one place would throw each other's work away.
+    pub(crate) const fn target_dir(&self) -> &'static str {
+        match self {
             Self::Installed => "target",
             Self::Debian => "target/debian-rust",
-        };
-        sh.current_dir().join(name)
+        }
     }
 }
 
