@@ -23,7 +23,8 @@ pub struct Versions {
 }
 
 impl Versions {
-    fn of(self, key: i16) -> i16 {
+    /// The version of this API.
+    pub fn of(self, key: i16) -> i16 {
         match key {
             PRODUCE => 3 + i16::from(self.produce % 11),
             // No broker has 8 as its only version; klamm passes it over.
@@ -46,6 +47,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request that nobody wrote, to make its answer.
+    pub fn new(key: i16, version: i16) -> Self {
+        Self { key, version, correlation: 0 }
+    }
+
     /// Reads a request's head from `frame`, which starts with its size.
     pub fn read(frame: &[u8]) -> Self {
         Self {
