@@ -1,7 +1,7 @@
 //! klamm in the place of the model's client: the model decides what happens, klamm has to do what the model's client
 //! does. Produce requests are compared and answered as the model says; all other requests go to the model cluster.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
@@ -36,7 +36,7 @@ pub struct Twin {
     sockets: Vec<Option<Socket>>,
     now: u64,
     leader: i32,
-    accepted: BTreeMap<(usize, BatchId, u16), i32>,
+    accepted: HashMap<(BatchId, u16), i32>,
     created: Vec<(Span, u64)>,
     old: i32,
     pub fates: BTreeMap<i32, Fate>,
@@ -164,7 +164,7 @@ impl Twin {
             conns,
             now,
             leader: 1,
-            accepted: BTreeMap::new(),
+            accepted: HashMap::new(),
             created: Vec::new(),
             old: i32::from(plan.old),
             fates: BTreeMap::new(),
@@ -202,7 +202,7 @@ impl Twin {
             let id = Sample::plain(number, size)
                 .with(|r| self.producer.send(to, r, now))
                 .map_err(|e| format!("send: {e}"))?;
-            self.accepted.insert((id.batch.index(), id.batch, id.index), record);
+            self.accepted.insert((id.batch, id.index), record);
         }
         self.created.push((records, self.now));
         Ok(())
@@ -396,7 +396,7 @@ impl Twin {
                 _ => Fate::Unknown,
             };
             for index in report.first..report.first + report.records {
-                let key = (report.batch.index(), report.batch, index);
+                let key = (report.batch, index);
                 let record = self.accepted.remove(&key);
                 let record = record.unwrap_or_else(|| panic!("reported twice: {report:?}"));
                 self.fates.insert(record, fate);
