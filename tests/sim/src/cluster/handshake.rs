@@ -66,8 +66,6 @@ impl Cluster {
             code
         } else if id_and_epoch.0 != id_and_epoch.1 {
             code::INVALID_REQUEST
-        } else if request.transaction_timeout_ms <= 0 {
-            code::INVALID_TRANSACTION_TIMEOUT
         } else if request.transactional_id.is_some() {
             // The model has no transaction coordinator.
             code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
@@ -89,9 +87,8 @@ impl Cluster {
         context: Context,
         request: &FindCoordinatorRequest,
     ) -> Outcome {
-        let mut response = FindCoordinatorResponse::default()
-            .with_throttle_time_ms(context.throttle_ms)
-            .with_node_id(BrokerId(-1));
+        let mut response =
+            FindCoordinatorResponse::default().with_throttle_time_ms(context.throttle_ms);
         let node = self.nodes.iter().find(|(_, node)| node.up);
         let (id, host, port) = node.map_or((-1, String::new(), -1), |(id, node)| {
             (*id, node.host.clone(), i32::from(node.port))
