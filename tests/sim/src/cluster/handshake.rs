@@ -61,10 +61,11 @@ impl Cluster {
             .with_producer_id(ProducerId(-1))
             .with_producer_epoch(-1);
         let id_and_epoch = (request.producer_id.0 >= 0, request.producer_epoch >= 0);
+        let nameless = request.transactional_id.as_ref().is_some_and(|id| id.is_empty());
         let ready_at = self.nodes.get(&context.node).map_or(0, |node| node.ready_at);
         response.error_code = if let Some(code) = context.error {
             code
-        } else if id_and_epoch.0 != id_and_epoch.1 {
+        } else if id_and_epoch.0 != id_and_epoch.1 || nameless {
             code::INVALID_REQUEST
         } else if request.transactional_id.is_some() {
             // The model has no transaction coordinator.
