@@ -146,7 +146,7 @@ impl Simulation {
         let conns: Vec<ConnId> = producer.connections().collect();
         let terms = Terms {
             in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
-            start_sequence: 0,
+            start_sequence: setup.config.start_sequence,
         };
         let manual = setup.cluster.processing == Processing::Manual;
         let mut simulation = Self {
