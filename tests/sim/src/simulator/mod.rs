@@ -218,7 +218,7 @@ impl Simulation {
         self.ticket = Some(self.producer.flush(now));
         while self.ledger.unreported() > 0 {
             let more = self.step()?;
-            if !more || self.now > end {
+            if self.ledger.unreported() > 0 && (!more || self.now > end) {
                 let stats = self.producer.stats();
                 let waits = self.ledger.entries().iter().find(|e| e.fate.is_none());
                 return Err(format!("no outcome in time for {waits:?}: {stats:?}"));
@@ -258,6 +258,11 @@ impl Simulation {
     /// # Errors
     /// When a promise is broken.
     pub fn step(&mut self) -> Result<bool, String> {
+        self.step_before(u64::MAX)
+    }
+
+    /// The same; time does not move beyond `limit`.
+    fn step_before(&mut self, limit: u64) -> Result<bool, String> {
         self.steps += 1;
         self.recover();
         if self.next_fault.is_some_and(|at| at <= self.now) {
@@ -282,7 +287,7 @@ impl Simulation {
         }
         progress |= self.read_reports()?;
         self.check(progress)?;
-        Ok(self.advance())
+        Ok(self.advance(limit))
     }
 
     /// What the adapter does for a connection slot.
@@ -400,7 +405,7 @@ impl Simulation {
     }
 
     /// Moves time to the next thing that will happen.
-    fn advance(&mut self) -> bool {
+    fn advance(&mut self, limit: u64) -> bool {
         let deaf = Some(self.user.deaf_until).filter(|at| *at > self.now);
         let candidates = [
             self.producer.next_deadline().map(|(at, _)| at.as_micros()),
@@ -414,7 +419,7 @@ impl Simulation {
         ];
         let Some(next) = candidates.into_iter().flatten().min() else { return false };
         if next > self.now {
-            self.now = next;
+            self.now = next.min(limit);
             self.steps_at_once = 0;
         } else {
             self.steps_at_once += 1;
@@ -459,15 +464,14 @@ impl Simulation {
         done: impl Fn(&mut Self) -> bool,
     ) -> Result<bool, String> {
         let end = self.now.saturating_add(milliseconds * 1_000);
-        loop {
-            if done(self) {
-                return Ok(true);
+        while !done(self) {
+            if self.now >= end {
+                return Ok(false);
             }
-            let before = self.now;
-            if !self.step()? || self.now > end {
-                self.now = end.max(before);
-                return Ok(done(self));
+            if !self.step_before(end)? {
+                self.now = end;
             }
         }
+        Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 //! Watches the wire from the producer's end and holds what it sees against the rules for sequences.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::ledger::{Checked, Place};
 use super::lineage::Lineage;
@@ -55,6 +55,7 @@ pub struct Observer {
     sides: Vec<Side>,
     lineages: BTreeMap<Place, Lineage>,
     topics: HashMap<[u8; 16], String>,
+    recreated: BTreeSet<String>,
     /// Every batch that was sent, in order.
     pub exchanges: Vec<Exchange>,
     /// Requests by API key, complete ones.
@@ -71,6 +72,7 @@ impl Observer {
             sides: (0..slots).map(|_| Side::default()).collect(),
             lineages: BTreeMap::new(),
             topics: HashMap::new(),
+            recreated: BTreeSet::new(),
             exchanges: Vec::new(),
             requests: BTreeMap::new(),
             up_to_date: true,
@@ -122,6 +124,7 @@ impl Observer {
         for batch in sent.batches {
             let place = (self.topic(&batch.topic), batch.partition);
             let lineage = self.lineages.entry(place.clone()).or_default();
+            lineage.recreated = self.recreated.contains(&place.0);
             lineage
                 .sent(slot, &batch, self.terms.start_sequence, self.up_to_date)
                 .map_err(|what| format!("{place:?}: {what}: {}", short(&batch)))?;
@@ -200,9 +203,7 @@ impl Observer {
 
     /// The topic was created again: its logs are new.
     pub fn recreated(&mut self, topic: &str) {
-        for (_, lineage) in self.lineages.iter_mut().filter(|((name, _), _)| name == topic) {
-            lineage.recreated = true;
-        }
+        self.recreated.insert(topic.to_owned());
     }
 
     /// The batches sent to a partition, in order.
