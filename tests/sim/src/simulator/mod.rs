@@ -239,7 +239,7 @@ impl Simulation {
         let late = self.now + 60_000_000;
         while self.now < late && self.step()? {}
         self.ledger.check_complete(&self.producer.stats())?;
-        let acked = self.setup.config.acks == klamm::Acks::All;
+        let acked = self.setup.config.acks != klamm::Acks::None;
         self.ledger.check_logs(&self.cluster, self.setup.is_idempotent(), acked)
     }
 
@@ -321,7 +321,13 @@ impl Simulation {
             self.trace.note(self.now, &("write", slot, taken));
             self.observer.up_to_date =
                 self.producer.peek_report().is_none() && !self.setup.hands_off;
-            self.observer.wrote(slot, &written[..taken], self.now)?;
+            let before = self.observer.exchanges.len();
+            let obeyed = self.observer.wrote(slot, &written[..taken], self.now);
+            for exchange in &self.observer.exchanges[before..] {
+                let what = observer::short(&exchange.batch);
+                self.trace.note(self.now, &("produce", slot, &exchange.place, what));
+            }
+            obeyed?;
             written.truncate(taken);
             self.network.write(slot, written, self.now);
             progress = true;
@@ -348,7 +354,11 @@ impl Simulation {
             }
             Arrival::Bytes(bytes) => {
                 self.trace.note(self.now, &("read", slot, bytes.len()));
-                self.observer.read(slot, &bytes, self.now);
+                for answered in self.observer.read(slot, &bytes, self.now) {
+                    let exchange = &self.observer.exchanges[answered];
+                    let what = observer::short(&exchange.batch);
+                    self.trace.note(self.now, &("answer", slot, exchange.answer, what));
+                }
                 if let Err(error) = self.producer.handle_received(conn, &bytes, now) {
                     self.trace.note(self.now, &("protocol error", slot, error));
                 }

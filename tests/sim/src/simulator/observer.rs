@@ -154,31 +154,34 @@ impl Observer {
         Ok(())
     }
 
-    /// The producer reads.
-    pub fn read(&mut self, slot: usize, bytes: &[u8], now: u64) {
+    /// The producer reads. The exchanges that this answers are returned.
+    pub fn read(&mut self, slot: usize, bytes: &[u8], now: u64) -> Vec<usize> {
         self.sides[slot].back.push(bytes);
+        let mut answered = Vec::new();
         while !self.sides[slot].broken {
             let Some(frame) = self.sides[slot].back.next() else { break };
-            if self.answer(slot, frame, now).is_none() {
-                self.sides[slot].broken = true;
+            match self.answer(slot, frame, now) {
+                Some(exchanges) => answered.extend(exchanges),
+                None => self.sides[slot].broken = true,
             }
         }
+        answered
     }
 
-    fn answer(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Option<()> {
+    fn answer(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Option<Vec<usize>> {
         let (correlation, api, version, _) = self.sides[slot].awaited.front()?;
         if wire::correlation(&frame)? != *correlation {
             return None;
         }
         if *api != PRODUCE {
             self.sides[slot].awaited.pop_front();
-            return Some(());
+            return Some(Vec::new());
         }
         let (answers, throttle) = wire::answer(frame, *version)?;
         let (.., exchanges) = self.sides[slot].awaited.pop_front()?;
         let until = now + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
         self.sides[slot].muted_until = self.sides[slot].muted_until.max(until);
-        for number in exchanges {
+        for &number in &exchanges {
             let exchange = &mut self.exchanges[number];
             let own = |a: &&wire::Answered| {
                 a.topic == exchange.batch.topic && a.partition == exchange.batch.partition
@@ -191,7 +194,7 @@ impl Observer {
                 lineage.unanswered(slot, &exchange.batch);
             }
         }
-        Some(())
+        Some(exchanges)
     }
 
     /// These records were reported.
@@ -220,7 +223,8 @@ impl Observer {
     }
 }
 
-fn short(batch: &SentBatch) -> String {
+/// A batch in a few words.
+pub(super) fn short(batch: &SentBatch) -> String {
     let SentBatch { producer_id, epoch, sequence, numbers, .. } = batch;
     format!("producer {producer_id} epoch {epoch} sequence {sequence} records {numbers:?}")
 }
