@@ -105,9 +105,15 @@ impl Lineage {
             }
             _ => {}
         }
-        let cut = self.check_cut(batch)?;
+        let cut_in_place = self.check_cut(batch)?;
         self.check_reuse(batch)?;
-        if cut { Ok(()) } else { self.check_gap(batch, start) }
+        if !cut_in_place {
+            return self.check_gap(batch, start);
+        }
+        if let Some((.., next)) = self.next.as_mut().filter(|next| next.2 == batch.sequence) {
+            *next = add(*next, batch.numbers.len());
+        }
+        Ok(())
     }
 
     /// A new epoch: nothing may be in flight, and what may be in the log must be resolved, unless it was sent behind a
@@ -128,7 +134,8 @@ impl Lineage {
         Ok(())
     }
 
-    /// The same records in another batch: only as parts of one that was too large.
+    /// The same records in another batch: only as parts of one that was too large. Is this such a part, with the
+    /// identity that it had in the whole?
     fn check_cut(&mut self, batch: &SentBatch) -> Result<bool, String> {
         let shares = |l: &Live| {
             l.batch.numbers != batch.numbers
@@ -140,8 +147,11 @@ impl Lineage {
         if !(within && whole.too_large && whole.in_flight.is_empty()) {
             return Err(format!("a retried batch was cut again, was {:?}", whole.batch.numbers));
         }
+        let whole = &self.live[place].batch;
+        let ahead = whole.numbers.iter().position(|n| *n == batch.numbers[0]).unwrap_or(0);
+        let mine = (whole.producer_id, whole.epoch, add(whole.sequence, ahead));
         self.split_up(place, batch);
-        Ok(true)
+        Ok(mine == identity(batch))
     }
 
     /// Replaces a batch by the part that was sent and what is left of it.
