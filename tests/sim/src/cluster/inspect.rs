@@ -202,6 +202,14 @@ impl Cluster {
     }
 }
 
+/// The records of a batch that a producer sent; `None` if they cannot all be read.
+pub(crate) fn decode_batch(bytes: &Bytes, limit: usize) -> Option<Vec<LoggedRecord>> {
+    let header = batch::Header::read(bytes)?;
+    let entry = Entry { base_offset: 0, leader_epoch: -1, header, batch: bytes.clone() };
+    let records = records_of(0, &entry, limit);
+    (i32::try_from(records.len()) == Ok(header.count)).then_some(records)
+}
+
 /// The batch was checked before it was appended: nothing is left out here.
 fn records_of(number: usize, entry: &Entry, limit: usize) -> Vec<LoggedRecord> {
     let header = &entry.header;

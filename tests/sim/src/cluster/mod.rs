@@ -43,6 +43,7 @@ pub use config::{
     ApiVersions, Config, NodeConfig, Processing, TimestampKind, TopicConfig, UnknownProducer,
 };
 pub use fault::{Api, Fault, MetadataFault, Rule};
+pub(crate) use inspect::decode_batch;
 pub use inspect::{Appended, LoggedRecord, Produced, Stats};
 pub use state::Cluster;
 
