@@ -14,7 +14,7 @@ use std::thread::{self, Thread};
 
 use common::{broker, builder, log, producer};
 use klamm_std::{
-    Acks, Compression, Delivery, Header, KeepRecords, Outcome, Record, Reason, SendError,
+    Acks, Compression, Delivery, Header, KeepRecords, Outcome, Reason, Record, SendError,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -193,7 +193,9 @@ fn a_callback_sees_records_when_asked_and_may_send_without_waiting() {
             let values: Vec<_> = batch.records.iter().map(|r| r.value.clone()).collect();
             // The second topic's partitions are not known: elsewhere this would wait.
             let refused = producer.as_ref().map(|p| p.send("other", &Record::value(b"v")).err());
-            sender.send((values, refused, producer.as_ref().map(|p| p.flush(None)))).expect("heard");
+            sender
+                .send((values, refused, producer.as_ref().map(|p| p.flush(None))))
+                .expect("heard");
         })
         .build()
         .expect("legal");
