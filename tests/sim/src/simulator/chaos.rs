@@ -138,7 +138,7 @@ impl Simulation {
             Kind::Unclean => self.lossy(|c| _ = c.elect_unclean(&topic, partition, node, now)),
             Kind::Truncate => {
                 let batches = 1 + self.dice.below(3);
-                self.lossy(|c| _ = c.truncate(&topic, partition, node, batches));
+                self.lossy(|c| _ = c.truncate(&topic, partition, node, batches, now));
             }
             Kind::Forget => {
                 self.ledger.excuses.twice.insert(topic.clone());
