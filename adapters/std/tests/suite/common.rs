@@ -8,7 +8,7 @@ use klamm_sim::dev_broker::{DevBroker, Options};
 use klamm_std::{Builder, Producer};
 
 /// A broker with the topic `t`.
-pub fn broker(partitions: i32) -> DevBroker {
+pub(crate) fn broker(partitions: i32) -> DevBroker {
     let options = Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         topics: vec![("t".into(), partitions)],
@@ -17,27 +17,27 @@ pub fn broker(partitions: i32) -> DevBroker {
     DevBroker::start(options).expect("a free loopback port")
 }
 
-pub fn builder(broker: &DevBroker) -> Builder {
+pub(crate) fn builder(broker: &DevBroker) -> Builder {
     Producer::builder(&broker.address().to_string())
 }
 
-pub fn producer(broker: &DevBroker) -> Producer {
+pub(crate) fn producer(broker: &DevBroker) -> Producer {
     builder(broker).build().expect("the defaults are legal")
 }
 
 /// What is in a partition of the topic `t`.
-pub fn log(broker: &DevBroker, partition: i32) -> Vec<LoggedRecord> {
+pub(crate) fn log(broker: &DevBroker, partition: i32) -> Vec<LoggedRecord> {
     broker.with(|cluster, _| cluster.log("t", partition).collect())
 }
 
 /// An address where connections are refused.
-pub fn nobody() -> SocketAddr {
+pub(crate) fn nobody() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("an address")
 }
 
 /// Someone who takes connections and never says a word.
-pub fn mute() -> (TcpListener, SocketAddr) {
+pub(crate) fn mute() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("an address");
     (listener, address)

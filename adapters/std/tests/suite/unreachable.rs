@@ -1,12 +1,10 @@
 //! Brokers that are not there, do not answer, or are none.
 
-mod common;
-
 use core::time::Duration;
 use std::io::{Read, Write};
 use std::thread;
 
-use common::{broker, builder, log, mute, nobody};
+use crate::common::{broker, builder, log, mute, nobody};
 use klamm_std::{DeliveryError, Header, Outcome, Producer, Reason, Record, SendError};
 
 #[test]

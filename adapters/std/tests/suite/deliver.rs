@@ -1,7 +1,5 @@
 //! Records that arrive, against the model cluster on real sockets.
 
-mod common;
-
 use core::future::Future;
 use core::pin::pin;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-use common::{broker, builder, log, producer};
+use crate::common::{broker, builder, log, producer};
 use klamm_std::{
     Acks, Compression, Delivery, Header, KeepRecords, Outcome, Reason, Record, SendError,
 };
@@ -228,7 +226,8 @@ fn closed_is_closed_for_every_clone() {
     let broker = broker(1);
     let producer = producer(&broker);
     let topic = producer.topic("t").expect("legal");
-    assert!(producer.clone().close(LIMIT).undelivered.is_empty());
+    let clone = producer.clone();
+    assert!(clone.close(LIMIT).undelivered.is_empty());
     let closed = SendError::Refused(klamm::SendError::Closed);
     assert_eq!(topic.send(&Record::null()).expect_err("closed"), closed);
     assert_eq!(producer.topic("u").expect_err("closed"), closed);
