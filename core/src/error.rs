@@ -102,7 +102,9 @@ impl fmt::Display for SendError {
             Self::Topic(code) => write!(f, "topic: {code}"),
             Self::InvalidTopic => f.write_str("invalid topic name"),
             Self::NoTopicSlot => f.write_str("no topic slot left: raise Limits::topics"),
-            Self::NoPartitionSlot => f.write_str("no partition slot left: raise Limits::partitions"),
+            Self::NoPartitionSlot => {
+                f.write_str("no partition slot left: raise Limits::partitions")
+            }
             Self::NoSuchPartition => f.write_str("the topic has no such partition"),
             Self::Closed => f.write_str("producer closed"),
         }

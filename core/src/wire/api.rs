@@ -1,0 +1,75 @@
+//! The APIs that klamm speaks, and which version of each.
+
+/// Kafka's number of an API.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(i16)]
+pub(crate) enum ApiKey {
+    Produce = 0,
+    Metadata = 3,
+    FindCoordinator = 10,
+    ApiVersions = 18,
+    InitProducerId = 22,
+}
+
+impl ApiKey {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Produce,
+        Self::Metadata,
+        Self::FindCoordinator,
+        Self::ApiVersions,
+        Self::InitProducerId,
+    ];
+
+    /// The API that a broker's number names, if klamm speaks it.
+    pub(crate) fn of(key: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| *api as i16 == key)
+    }
+
+    /// The lowest and the highest version that klamm speaks.
+    pub(crate) const fn range(self) -> (i16, i16) {
+        match self {
+            // Kafka 4 advertises 0 to 2 for the sake of librdkafka and closes the connection on them (KAFKA-18659).
+            Self::Produce => (3, 13),
+            Self::Metadata => (4, 13),
+            Self::FindCoordinator => (2, 6),
+            // Version 4 adds nothing for a producer, and Event Hubs resets the connection on it.
+            Self::ApiVersions => (0, 3),
+            // Version 6 is marked unstable (KIP-939).
+            Self::InitProducerId => (1, 5),
+        }
+    }
+
+    /// The version to use with a broker that supports `broker_min` to `broker_max`.
+    pub(crate) const fn version(self, broker_min: i16, broker_max: i16) -> Option<i16> {
+        let (min, max) = self.range();
+        match (self, usable(min, max, broker_min, broker_max)) {
+            // Metadata 8 would be one more form of the body, for Kafka 2.3 alone.
+            (Self::Metadata, Some(8)) => usable(min, 7, broker_min, broker_max),
+            (_, version) => version,
+        }
+    }
+}
+
+/// The highest version that both sides know.
+pub(crate) const fn usable(
+    client_min: i16,
+    client_max: i16,
+    broker_min: i16,
+    broker_max: i16,
+) -> Option<i16> {
+    let max = if client_max < broker_max { client_max } else { broker_max };
+    let min = if client_min > broker_min { client_min } else { broker_min };
+    if max >= min { Some(max) } else { None }
+}
+
+/// Does the version use compact strings and tagged fields (KIP-482)? Then it has request header 2, and response
+/// header 1; only `ApiVersions` answers always with header 0, so that any client can read them.
+pub(crate) const fn is_flexible(api: ApiKey, version: i16) -> bool {
+    version
+        >= match api {
+            ApiKey::Produce | ApiKey::Metadata => 9,
+            ApiKey::FindCoordinator | ApiKey::ApiVersions => 3,
+            ApiKey::InitProducerId => 2,
+        }
+}
