@@ -1,4 +1,96 @@
-//! klamm: a sans-IO, allocation-bounded Apache Kafka producer.
+//! A sans-IO, allocation-bounded Apache Kafka **producer**: exactly once and in order, from 64 KiB of RAM up.
+//!
+//! This crate is the whole producer and does no I/O: no sockets, no threads, no clock, no allocation after construction,
+//! no `unsafe`. An adapter moves bytes and time: `klamm-std` is one, and writing another takes about forty lines. What
+//! the producer wants is a *level* that can be asked for at any time ([`Producer::demand`],
+//! [`Producer::next_deadline`], [`Producer::poll_report`]), so calls may come in any order, and none is missed.
+//!
+//! # Run loop
+//!
+//! ```no_run
+//! use std::collections::HashMap;
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::TcpStream;
+//!
+//! use klamm::{Config, Demand, Destination, Instant, Limits, Outcome, Producer, Record, Storage, Timestamp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[cfg(feature = "alloc")] {
+//! let start = std::time::Instant::now();
+//! let now = || Instant::from_micros(start.elapsed().as_micros() as u64);
+//! // 1. Memory, configuration, a seed for jitter. Nothing is allocated after this.
+//! let storage = Storage::boxed(&Limits::default());
+//! let mut producer = Producer::new(&Config::new("localhost:9092"), storage, 42, now())?;
+//! let wall = std::time::UNIX_EPOCH.elapsed()?.as_millis() as i64;
+//! producer.set_clock(Timestamp::from_millis(wall), now());
+//! // 2. A record for partition 0. (A key needs the number of partitions, which the first metadata brings.)
+//! let topic = producer.topic("readings")?;
+//! producer.send(Destination::partition(topic, 0), &Record::value(b"21.5"), now())?;
+//! let mut sockets: HashMap<usize, TcpStream> = HashMap::new();
+//! let mut bytes = [0; 4096];
+//! loop {
+//!     // 3. Let time pass.
+//!     producer.handle_timeout(now());
+//!     for conn in producer.connections() {
+//!         // 4. Connect, write, read, close: whatever each connection wants.
+//!         if producer.demand(conn) == Demand::Connect {
+//!             let address = producer.address(conn).map(|a| (a.host.to_string(), a.port)).unwrap();
+//!             producer.handle_dialing(conn, now());
+//!             match TcpStream::connect(address) {
+//!                 Ok(socket) => {
+//!                     socket.set_nonblocking(true)?;
+//!                     sockets.insert(conn.index(), socket);
+//!                     producer.handle_connected(conn, now());
+//!                 }
+//!                 Err(_) => producer.handle_disconnected(conn, now()),
+//!             }
+//!         }
+//!         let Some(socket) = sockets.get_mut(&conn.index()) else { continue };
+//!         let mut alive = producer.demand(conn) != Demand::Close;
+//!         while alive && producer.demand(conn) == Demand::Transmit {
+//!             match producer.transmit_with(conn, now(), |t| socket.write(t.slices().next().unwrap())) {
+//!                 Ok(_) => {}
+//!                 Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+//!                 Err(_) => alive = false,
+//!             }
+//!         }
+//!         match socket.read(&mut bytes) {
+//!             Ok(0) => alive = false,
+//!             Ok(n) => alive &= producer.handle_received(conn, &bytes[..n], now()).is_ok(),
+//!             Err(e) => alive &= e.kind() == ErrorKind::WouldBlock,
+//!         }
+//!         if !alive {
+//!             sockets.remove(&conn.index());
+//!             producer.handle_disconnected(conn, now());
+//!         }
+//!     }
+//!     // 5. Reports: exactly one outcome for every record.
+//!     while let Some(report) = producer.poll_report() {
+//!         match report.outcome {
+//!             Outcome::Delivered { .. } => println!("at offset {:?}", report.offset(0)),
+//!             other => println!("not delivered: {other:?}"),
+//!         }
+//!     }
+//!     // 6. Sleep until a socket is ready or `next_deadline` has come (here: a short nap).
+//!     if producer.stats().buffered == 0 { break }
+//!     std::thread::sleep(std::time::Duration::from_millis(1));
+//! }
+//! # }
+//! # Ok(()) }
+//! ```
+//!
+//! # Promises
+//!
+//! - **One outcome law.** Every accepted record ends in exactly one of [`Outcome`]'s variants, and [`Stats`] adds up after
+//!   every call.
+//! - **Exactly once and in order per partition** with the defaults (acks all, idempotent, up to five batches in flight),
+//!   through broker kills, leader moves, lost answers and jumps in time.
+//! - **Bounded memory**, known before start: see [`Limits`] and [`Resources`].
+//! - **Never silent**: an oversize record is refused at `send` with both sizes, a failure always reaches a report.
+//!
+//! # Features
+//!
+//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table).
 #![no_std]
 
 #[cfg(feature = "alloc")]

@@ -218,7 +218,7 @@ impl Simulation {
         self.ticket = Some(self.producer.flush(now));
         while self.ledger.unreported() > 0 {
             let more = self.step()?;
-            if !more || self.now > end {
+            if self.ledger.unreported() > 0 && (!more || self.now > end) {
                 let stats = self.producer.stats();
                 let waits = self.ledger.entries().iter().find(|e| e.fate.is_none());
                 return Err(format!("no outcome in time for {waits:?}: {stats:?}"));
