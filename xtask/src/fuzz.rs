@@ -67,7 +67,7 @@ fn fuzz(sh: &Shell, host: &str, target: &str, seconds: u32) -> Result<()> {
     // New inputs go to the first directory; the checked-in seeds are only read.
     cmd!(sh, "target/{host}/release/{target} {corpus} seeds/{target}")
         .args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={artifacts}")])
-        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1"])
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"])
         .run()?;
     Ok(())
 }
