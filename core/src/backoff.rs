@@ -49,7 +49,10 @@ mod tests {
         for (failures, middle) in [(0, 100_000), (1, 200_000), (3, 800_000), (4, 1_000_000)] {
             for _ in 0..1_000 {
                 let wait = backoff_micros(100, 1_000, failures, &mut rng);
-                assert!(wait >= middle * 79 / 100 && wait <= middle * 12 / 10, "{failures}: {wait}");
+                assert!(
+                    wait >= middle * 79 / 100 && wait <= middle * 12 / 10,
+                    "{failures}: {wait}"
+                );
                 assert!(wait <= 1_000_000);
             }
         }

@@ -194,7 +194,10 @@ impl<'c> Config<'c> {
             return Err(ConfigError::Conflict { option: "enable_idempotence", with: "acks" });
         }
         if self.enable_idempotence == Idempotence::Required && self.retries == 0 {
-            return Err(ConfigError::Conflict { option: "enable_idempotence", with: "retries = 0" });
+            return Err(ConfigError::Conflict {
+                option: "enable_idempotence",
+                with: "retries = 0",
+            });
         }
         if self.delivery_timeout_ms < self.linger_ms.saturating_add(self.request_timeout_ms) {
             return Err(ConfigError::Conflict {

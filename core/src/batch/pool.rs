@@ -71,7 +71,8 @@ impl Producer<'_> {
             partition.sent -= 1;
         }
         if self.age_cursor == Link::to(b) {
-            self.age_cursor = list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
+            self.age_cursor =
+                list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
         }
         self.age.remove(&mut self.storage.batches, AGE, b);
         if self.lingers(b) {

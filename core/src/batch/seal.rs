@@ -45,7 +45,11 @@ impl Producer<'_> {
         let batch = &mut self.storage.batches[b];
         batch.frozen = true;
         batch.stamped = false;
-        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a batch is below 2 GiB")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_possible_wrap,
+            reason = "a batch is below 2 GiB"
+        )]
         let header = BatchHeader {
             length: (batch.size as usize - BEFORE_LENGTH) as i32,
             attributes: if batch.compressed { self.codec_id } else { 0 },
@@ -58,7 +62,9 @@ impl Producer<'_> {
             count: i32::from(batch.records),
         };
         let start = self.storage.batch_start(self.storage.batches[b].chunk);
-        if let Some(place) = self.storage.chunks.get_mut(start..).and_then(|at| at.first_chunk_mut()) {
+        if let Some(place) =
+            self.storage.chunks.get_mut(start..).and_then(|at| at.first_chunk_mut())
+        {
             header.write(place);
         }
     }
@@ -87,7 +93,9 @@ impl Producer<'_> {
     /// Milliseconds since the batch was opened become real time, once there is a clock.
     pub(crate) fn anchor(&mut self, b: usize) {
         let batch = &mut self.storage.batches[b];
-        if !batch.anchored && let Some(clock) = self.clock {
+        if !batch.anchored
+            && let Some(clock) = self.clock
+        {
             batch.base_timestamp = clock.at(batch.opened).as_millis();
             batch.max_timestamp = batch.max_timestamp.wrapping_add(batch.base_timestamp);
             batch.anchored = true;
@@ -118,7 +126,11 @@ impl Producer<'_> {
     }
 
     #[cfg(not(feature = "gzip"))]
-    #[allow(clippy::unused_self, reason = "has a body with a codec")]
+    #[allow(
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "has a body with a codec"
+    )]
     fn compress(&mut self, _: usize) {}
 
     /// The records as they were appended. False when memory lacks; the batch stays compressed then.
@@ -140,7 +152,11 @@ impl Producer<'_> {
     }
 
     #[cfg(not(feature = "gzip"))]
-    #[allow(clippy::unused_self, reason = "has a body with a codec")]
+    #[allow(
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "has a body with a codec"
+    )]
     pub(crate) fn make_plain(&mut self, _: usize) -> bool {
         true
     }
@@ -157,7 +173,9 @@ impl Producer<'_> {
         let room = start..start + self.storage.capacity(batch.chunks) as usize;
         let header = HEADER as usize;
         let written = match self.storage.chunks.get_disjoint_mut([source, room]) {
-            Ok([from, to]) => from.get(header..).zip(to.get_mut(header..)).and_then(|(from, to)| codec(from, to)),
+            Ok([from, to]) => {
+                from.get(header..).zip(to.get_mut(header..)).and_then(|(from, to)| codec(from, to))
+            }
             Err(_) => None,
         };
         let Some(written) = written else {

@@ -135,7 +135,11 @@ impl Producer<'_> {
 }
 
 /// The bytes of a record behind its length, from those of the whole record.
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "records are below 2 GiB")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "records are below 2 GiB"
+)]
 fn body_len(size: usize) -> usize {
     (1..=5)
         .map(|length| size.saturating_sub(length))

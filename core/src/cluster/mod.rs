@@ -66,7 +66,7 @@ pub(crate) struct BrokerSlot {
     pub(crate) ready: List,
     /// Failed attempts to connect in a row.
     pub(crate) failures: u8,
-    /// Its last attempt died while the first ApiVersions was under way: every other attempt uses version 0.
+    /// Its last attempt died while the first `ApiVersions` was under way: every other attempt uses version 0.
     pub(crate) old_handshake: bool,
     /// Not dialed before.
     pub(crate) retry_at: Instant,

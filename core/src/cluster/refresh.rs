@@ -88,7 +88,12 @@ impl Producer<'_> {
         self.request_metadata();
     }
 
-    pub(crate) fn on_metadata(&mut self, c: usize, event: Event<'_>, now: Instant) -> Result<(), ProtocolError> {
+    pub(crate) fn on_metadata(
+        &mut self,
+        c: usize,
+        event: Event<'_>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         match event {
             Event::Throttle(millis) => {
                 self.metadata.answer = self.metadata.answer.wrapping_add(1);
@@ -116,7 +121,14 @@ impl Producer<'_> {
         Ok(())
     }
 
-    fn begin_topic(&mut self, c: usize, error: ErrorCode, name: Option<&str>, id: TopicUuid, now: Instant) {
+    fn begin_topic(
+        &mut self,
+        c: usize,
+        error: ErrorCode,
+        name: Option<&str>,
+        id: TopicUuid,
+        now: Instant,
+    ) {
         let found = match name {
             Some(name) => self.find_topic(name),
             None => self.find_uuid(&id),
@@ -137,7 +149,10 @@ impl Producer<'_> {
                 self.start_over(t, now);
             }
         }
-        if matches!(error, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION) {
+        if matches!(
+            error,
+            ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+        ) {
             self.fail_unsent(Some(t), error, now);
         } else if !error.is_ok() {
             self.request_metadata();
@@ -157,11 +172,14 @@ impl Producer<'_> {
     }
 
     fn note_leader(&mut self, c: usize, error: ErrorCode, index: i32, leader: i32, epoch: i32) {
-        let Some(t) = self.storage.connections[c].topic.get().filter(|_| index >= 0) else { return };
+        let Some(t) = self.storage.connections[c].topic.get().filter(|_| index >= 0) else {
+            return;
+        };
         let topic = &mut self.storage.topics[t];
         topic.counted = topic.counted.max(index.saturating_add(1));
         let room = usize::from(self.partitions_used) < self.storage.partitions.len();
-        let found = if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
+        let found =
+            if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
         let Some(p) = found else { return };
         let partition = &mut self.storage.partitions[p];
         let reliable = self.storage.connections[c].versions.metadata >= EPOCHS_RELIABLE;
@@ -276,7 +294,9 @@ impl Producer<'_> {
 
     /// A broker's address, from metadata or a leader hint.
     pub(crate) fn note_broker(&mut self, node: i32, host: &str, port: i32) {
-        let (Ok(port), Ok(host_len)) = (u16::try_from(port), u8::try_from(host.len())) else { return };
+        let (Ok(port), Ok(host_len)) = (u16::try_from(port), u8::try_from(host.len())) else {
+            return;
+        };
         let Some(broker) = self.broker_slot(node).filter(|_| host_len > 0) else { return };
         self.storage.brokers[broker].seen = self.metadata.answer;
         let slot = self.storage.brokers[broker];
@@ -308,7 +328,10 @@ impl Producer<'_> {
             slot.bootstrap
                 && slot.port == port
                 && self.storage.text(Text::Host(*other), slot.host_len) == host
-                && slot.conn.get().is_some_and(|c| self.storage.connections[c].state == ConnState::Ready)
+                && slot
+                    .conn
+                    .get()
+                    .is_some_and(|c| self.storage.connections[c].state == ConnState::Ready)
         };
         let found = self.storage.brokers.iter().enumerate().find(same).map(|(other, _)| other);
         if let Some(other) = found {

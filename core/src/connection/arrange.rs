@@ -47,7 +47,8 @@ impl Producer<'_> {
         let conns = self.storage.connections.iter().enumerate();
         conns
             .filter(|(_, conn)| {
-                conn.state == ConnState::Ready && (metadata || id && conn.versions.init_producer_id >= 0)
+                conn.state == ConnState::Ready
+                    && (metadata || id && conn.versions.init_producer_id >= 0)
             })
             .min_by_key(|(_, conn)| (conn.muted_until.is_some(), conn.in_flight.len()))
             .map(|(c, _)| c)
@@ -56,9 +57,8 @@ impl Producer<'_> {
     /// Somebody has to be asked, and nobody is connected: the address that was tried longest ago is next. Bootstrap
     /// servers take part for ever, so a cluster that moved as a whole is found again (KIP-899).
     fn dial_any(&mut self, now: Instant) {
-        let coming = |state| {
-            matches!(state, ConnState::Wanted | ConnState::Dialing | ConnState::Handshake)
-        };
+        let coming =
+            |state| matches!(state, ConnState::Wanted | ConnState::Dialing | ConnState::Handshake);
         if self.storage.connections.iter().any(|conn| coming(conn.state)) {
             return;
         }
@@ -105,7 +105,9 @@ impl Producer<'_> {
         let conns = self.storage.connections.iter().enumerate();
         let idle = conns.filter(|(_, conn)| {
             let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
-            conn.state == ConnState::Ready && conn.is_quiet() && conn.broker.get().is_none_or(unused)
+            conn.state == ConnState::Ready
+                && conn.is_quiet()
+                && conn.broker.get().is_none_or(unused)
         });
         let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
         if let Some(c) = idlest {
@@ -117,13 +119,17 @@ impl Producer<'_> {
     /// The adapter dials: from now on the setup timeout runs, longer after failures (KIP-601).
     pub(crate) fn start_dialing(&mut self, c: usize, now: Instant) {
         let conn = &mut self.storage.connections[c];
-        let Some(broker) = conn.broker.get().filter(|_| conn.state == ConnState::Wanted) else { return };
+        let Some(broker) = conn.broker.get().filter(|_| conn.state == ConnState::Wanted) else {
+            return;
+        };
         conn.state = ConnState::Dialing;
         let slot = &mut self.storage.brokers[broker];
         slot.dialed_at = now;
         let config = &self.config;
-        let (first, max) =
-            (config.socket_connection_setup_timeout_ms, config.socket_connection_setup_timeout_max_ms);
+        let (first, max) = (
+            config.socket_connection_setup_timeout_ms,
+            config.socket_connection_setup_timeout_max_ms,
+        );
         let wait = backoff_micros(first, max.max(first), slot.failures, &mut self.rng);
         self.storage.connections[c].since = now.plus_micros(wait);
     }
@@ -135,7 +141,8 @@ impl Producer<'_> {
         }
         conn.state = ConnState::Handshake;
         conn.since = now.plus_millis(self.config.request_timeout_ms);
-        let old = conn.broker.get().is_some_and(|broker| self.storage.brokers[broker].old_handshake);
+        let old =
+            conn.broker.get().is_some_and(|broker| self.storage.brokers[broker].old_handshake);
         conn.hello_plus_1 = if old { 1 } else { 4 };
         self.wake = true;
     }
@@ -150,8 +157,10 @@ impl Producer<'_> {
         self.fail_in_flight(c, now);
         let conn = &mut self.storage.connections[c];
         let broker = conn.broker.get();
-        let asked = conn.ask_metadata || conn.in_flight.iter().any(|sent| sent.request == Request::Metadata);
-        let asked_id = conn.ask_id || conn.in_flight.iter().any(|sent| sent.request == Request::InitProducerId);
+        let asked = conn.ask_metadata
+            || conn.in_flight.iter().any(|sent| sent.request == Request::Metadata);
+        let asked_id = conn.ask_id
+            || conn.in_flight.iter().any(|sent| sent.request == Request::InitProducerId);
         let greeting = conn.in_flight.iter().any(|sent| sent.request == Request::ApiVersions);
         conn.generation = conn.generation.wrapping_add(1);
         conn.reset();
@@ -162,7 +171,8 @@ impl Producer<'_> {
             self.lose_id();
         }
         if let Some(broker) = broker {
-            let (first, max) = (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
+            let (first, max) =
+                (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
             let slot = &mut self.storage.brokers[broker];
             slot.conn = Link::NONE;
             if !retired {

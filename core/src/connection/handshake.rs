@@ -10,7 +10,12 @@ use crate::wire::api::ApiKey;
 use crate::wire::api_versions::Event;
 
 impl Producer<'_> {
-    pub(crate) fn on_api_versions(&mut self, c: usize, event: Event, now: Instant) -> Result<(), ProtocolError> {
+    pub(crate) fn on_api_versions(
+        &mut self,
+        c: usize,
+        event: Event,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         let conn = &mut self.storage.connections[c];
         match event {
             Event::Error(code) => {

@@ -24,7 +24,7 @@ pub(crate) enum ConnState {
     /// Has a broker, is to be dialed.
     Wanted,
     Dialing,
-    /// Open; ApiVersions is to be sent, or awaited.
+    /// Open; `ApiVersions` is to be sent, or awaited.
     Handshake,
     Ready,
     /// To be closed by the adapter. Pins what is in flight until the adapter says that it is.
@@ -95,7 +95,7 @@ pub(crate) struct ConnSlot {
     /// Counts its incarnations.
     pub(crate) generation: u8,
     pub(crate) versions: Versions,
-    /// Handshake: the version of ApiVersions to send next, + 1; 0 once sent.
+    /// Handshake: the version of `ApiVersions` to send next, + 1; 0 once sent.
     pub(crate) hello_plus_1: u8,
     /// What the answer to it said: its error, and the newest version that the broker offers.
     pub(crate) handshake_error: ErrorCode,

@@ -18,7 +18,12 @@ const FRAME_MAX: u32 = 1 << 27;
 
 impl Producer<'_> {
     /// Parses all of `bytes`; on an error the connection is to be closed.
-    pub(crate) fn receive(&mut self, c: usize, bytes: &[u8], now: Instant) -> Result<(), ProtocolError> {
+    pub(crate) fn receive(
+        &mut self,
+        c: usize,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         let mut io = core::mem::take(&mut self.storage.io);
         let range = self.storage.rx(c);
         let rx = io.get_mut(range).unwrap_or_default();
@@ -29,7 +34,13 @@ impl Producer<'_> {
 
     /// Parses `bytes` in place. What an element needs is gathered in `rx` while it is unfinished.
     #[allow(clippy::cast_possible_truncation, reason = "kept bytes fit the receive memory")]
-    fn parse(&mut self, c: usize, rx: &mut [u8], mut bytes: &[u8], now: Instant) -> Result<(), ProtocolError> {
+    fn parse(
+        &mut self,
+        c: usize,
+        rx: &mut [u8],
+        mut bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         loop {
             let kept = usize::from(self.storage.connections[c].kept);
             if kept == 0 {
@@ -65,7 +76,10 @@ impl Producer<'_> {
     }
 
     /// Parses as many whole elements as there are; returns the bytes used.
-    #[allow(clippy::cast_possible_truncation, reason = "`input` is cut to what is left of the frame")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "`input` is cut to what is left of the frame"
+    )]
     fn parse_some(&mut self, c: usize, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
         let mut used = 0;
         loop {
@@ -134,7 +148,12 @@ impl Producer<'_> {
     }
 
     /// One step of the answer being read: the bytes used, or `None` when it needs more.
-    fn step(&mut self, c: usize, input: &[u8], now: Instant) -> Result<Option<usize>, ProtocolError> {
+    fn step(
+        &mut self,
+        c: usize,
+        input: &[u8],
+        now: Instant,
+    ) -> Result<Option<usize>, ProtocolError> {
         /// Runs the decoder and hands its event on; ends the frame with the last one.
         macro_rules! decode {
             ($decoder:ident, $variant:ident, $events:ident, $handle:ident) => {{

@@ -92,7 +92,12 @@ impl Producer<'_> {
                 let versions = conn.versions;
                 if id {
                     self.storage.connections[c].ask_id = false;
-                    self.send_control(c, Request::InitProducerId, i16::from(versions.init_producer_id), now)
+                    self.send_control(
+                        c,
+                        Request::InitProducerId,
+                        i16::from(versions.init_producer_id),
+                        now,
+                    )
                 } else if metadata {
                     self.storage.connections[c].ask_metadata = false;
                     self.send_control(c, Request::Metadata, i16::from(versions.metadata), now)
@@ -119,7 +124,8 @@ impl Producer<'_> {
             }
             Request::InitProducerId => {
                 let fresh = init_producer_id::Request::FRESH;
-                init_producer_id::write(&header(ApiKey::InitProducerId), &fresh, out).map(|len| (len, 0))
+                init_producer_id::write(&header(ApiKey::InitProducerId), &fresh, out)
+                    .map(|len| (len, 0))
             }
             Request::Metadata => self.write_metadata(&header(ApiKey::Metadata), out),
             Request::Produce | Request::Unacknowledged => None,

@@ -85,10 +85,12 @@ impl Producer<'_> {
         }
         let offset = (success.code == ErrorCode::NONE && success.base_offset >= 0)
             .then_some(success.base_offset);
-        let room = offset
-            .is_none_or(|offset| offset - self.storage.partitions[p].next_offset >= i64::from(before));
+        let room = offset.is_none_or(|offset| {
+            offset - self.storage.partitions[p].next_offset >= i64::from(before)
+        });
         let mut lost = false;
-        while let Some(earlier) = self.storage.partitions[p].queue.head().filter(|&head| head != b) {
+        while let Some(earlier) = self.storage.partitions[p].queue.head().filter(|&head| head != b)
+        {
             // Both contradict the law: the broker has lost its state.
             let (fate, reason) = if !self.storage.batches[earlier].unsure {
                 (Fate::NotPersisted, Some(Reason::DataLoss))
@@ -439,7 +441,8 @@ impl Producer<'_> {
         if matches!(partition.place, Place::Backoff(_)) {
             return;
         }
-        if self.identity.is_idempotent() && partition.in_flight == 0 && self.identity.id_plus_1 != 0 {
+        if self.identity.is_idempotent() && partition.in_flight == 0 && self.identity.id_plus_1 != 0
+        {
             let stale = partition.producer_id_plus_1 != self.identity.id_plus_1;
             if partition.producer_id_plus_1 == 0 || stale && partition.sent == 0 {
                 self.adopt(p);

@@ -8,6 +8,7 @@ use crate::storage::list::Link;
 impl Producer<'_> {
     fn bucket(&self, topic: usize, index: i32) -> usize {
         // Neighbouring partitions of one topic go to neighbouring buckets: no collisions until it is full.
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 topics")]
         let hash = (topic as u32).wrapping_mul(0x9e37_79b1).wrapping_add(index.cast_unsigned());
         hash as usize % self.storage.buckets.len()
     }
@@ -41,8 +42,13 @@ impl Producer<'_> {
         };
         let bucket = self.bucket(topic, index);
         let chain = self.storage.buckets[bucket];
-        self.storage.partitions[p] =
-            PartitionSlot { topic: topic as u16, index, chain, leader_epoch: -1, ..PartitionSlot::EMPTY };
+        self.storage.partitions[p] = PartitionSlot {
+            topic: topic as u16,
+            index,
+            chain,
+            leader_epoch: -1,
+            ..PartitionSlot::EMPTY
+        };
         self.storage.buckets[bucket] = Link::to(p);
         Some(p)
     }

@@ -5,8 +5,8 @@
 
 use super::Producer;
 use crate::batch::{AUX, Fate, QUEUE};
-use crate::connection::Request;
 use crate::config::Acks;
+use crate::connection::Request;
 use crate::id::TopicUuid;
 use crate::partition::WAIT;
 use crate::storage::list::{self, Link, List};
@@ -30,7 +30,8 @@ impl Producer<'_> {
             let Some(b) = next else { continue };
             let t = usize::from(self.storage.partitions[p].topic);
             // By id every topic needs one (Event Hubs offers Produce 13, and Metadata without ids).
-            let speaks = if self.storage.topics[t].uuid.is_known() { newest } else { newest.min(BY_ID - 1) };
+            let speaks =
+                if self.storage.topics[t].uuid.is_known() { newest } else { newest.min(BY_ID - 1) };
             let first = batches.is_empty();
             self.freeze(b);
             let size = self.storage.batches[b].size + self.storage.headroom() + Shape::TAILROOM;
@@ -113,7 +114,8 @@ impl Producer<'_> {
         let mut chunks = core::mem::take(&mut self.storage.chunks);
         while let Some(b) = at {
             at = list::next(&self.storage.batches, AUX, b);
-            let partition = &self.storage.partitions[usize::from(self.storage.batches[b].partition)];
+            let partition =
+                &self.storage.partitions[usize::from(self.storage.batches[b].partition)];
             let (t, index) = (usize::from(partition.topic), partition.index);
             let following = at.map(|next| {
                 let p = usize::from(self.storage.batches[next].partition);

@@ -66,7 +66,12 @@ impl Producer<'_> {
         self.arrange_due = true;
     }
 
-    pub(crate) fn on_producer_id(&mut self, c: usize, event: Event, now: Instant) -> Result<(), ProtocolError> {
+    pub(crate) fn on_producer_id(
+        &mut self,
+        c: usize,
+        event: Event,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         let Event::Done { throttle, error, producer_id, epoch } = event else { return Ok(()) };
         self.throttle(c, throttle, now);
         self.identity.asked = false;

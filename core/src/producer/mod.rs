@@ -219,7 +219,12 @@ impl<'a> Producer<'a> {
     ///
     /// # Errors
     /// Any [`SendError`]; nothing has changed then.
-    pub fn send(&mut self, to: Destination, record: &Record<'_>, now: Instant) -> Result<RecordId, SendError> {
+    pub fn send(
+        &mut self,
+        to: Destination,
+        record: &Record<'_>,
+        now: Instant,
+    ) -> Result<RecordId, SendError> {
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
             write_record(room, record, place.ts_delta, place.offset_delta)
@@ -322,7 +327,12 @@ impl Producer<'_> {
     ///
     /// # Errors
     /// The peer broke the protocol; `demand` is `Close` now.
-    pub fn handle_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) -> Result<(), ProtocolError> {
+    pub fn handle_received(
+        &mut self,
+        conn: ConnId,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         let now = self.advance(now);
         let c = conn.index();
         match self.storage.connections[c].state {
@@ -372,15 +382,26 @@ impl<'a> Producer<'a> {
             ConnState::Idle | ConnState::Dialing => Demand::Nothing,
             ConnState::Wanted => Demand::Connect,
             ConnState::Closing => Demand::Close,
-            ConnState::Handshake if conn.cursor.is_some() || conn.hello_plus_1 > 0 => Demand::Transmit,
+            ConnState::Handshake if conn.cursor.is_some() || conn.hello_plus_1 > 0 => {
+                Demand::Transmit
+            }
             ConnState::Handshake => Demand::Receive,
             ConnState::Ready => {
-                let asks = (conn.ask_metadata || conn.ask_id) && conn.muted_until.is_none() && !conn.is_full();
+                let asks = (conn.ask_metadata || conn.ask_id)
+                    && conn.muted_until.is_none()
+                    && !conn.is_full();
                 let waiting = || {
                     conn.takes_produce(self.config.max_in_flight_requests_per_connection)
-                        && conn.broker.get().is_some_and(|broker| !self.storage.brokers[broker].ready.is_empty())
+                        && conn
+                            .broker
+                            .get()
+                            .is_some_and(|broker| !self.storage.brokers[broker].ready.is_empty())
                 };
-                if conn.cursor.is_some() || asks || waiting() { Demand::Transmit } else { Demand::Receive }
+                if conn.cursor.is_some() || asks || waiting() {
+                    Demand::Transmit
+                } else {
+                    Demand::Receive
+                }
             }
         }
     }
@@ -389,7 +410,10 @@ impl<'a> Producer<'a> {
     pub fn address(&self, conn: ConnId) -> Option<Address<'_>> {
         let broker = self.storage.connections[conn.index()].broker.get()?;
         let slot = &self.storage.brokers[broker];
-        Some(Address { host: self.storage.text(Text::Host(broker), slot.host_len), port: slot.port })
+        Some(Address {
+            host: self.storage.text(Text::Host(broker), slot.host_len),
+            port: slot.port,
+        })
     }
 
     /// Hands the bytes to be written to `write`, which says how many it took: those are committed, the others are
@@ -451,7 +475,11 @@ impl Producer<'_> {
 
     /// How many partitions the topic has, once metadata said so.
     pub fn partition_count(&self, topic: TopicId) -> Option<i32> {
-        self.storage.topics.get(topic.index()).map(|slot| slot.partitions).filter(|count| *count > 0)
+        self.storage
+            .topics
+            .get(topic.index())
+            .map(|slot| slot.partitions)
+            .filter(|count| *count > 0)
     }
 
     /// The last error that metadata gave for the topic.

@@ -11,7 +11,12 @@ use crate::time::Instant;
 use crate::wire::produce::Event;
 
 impl Producer<'_> {
-    pub(crate) fn on_produce(&mut self, c: usize, event: Event<'_>, now: Instant) -> Result<(), ProtocolError> {
+    pub(crate) fn on_produce(
+        &mut self,
+        c: usize,
+        event: Event<'_>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
         match event {
             Event::Topic { name, id } => {
                 let topic = match name {

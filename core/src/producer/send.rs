@@ -46,7 +46,8 @@ impl Producer<'_> {
         let place = self.place(p, record, value, alone, now)?;
         let batch = &mut self.storage.batches[place.batch];
         let (chunk, size) = (batch.chunk, batch.size as usize);
-        let end = self.storage.batch_start(chunk) + self.storage.capacity(self.storage.batches[place.batch].chunks) as usize;
+        let end = self.storage.batch_start(chunk)
+            + self.storage.capacity(self.storage.batches[place.batch].chunks) as usize;
         let start = self.storage.batch_start(chunk) + size;
         // The room was checked with the exact size, so `write` has enough.
         let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
@@ -67,11 +68,13 @@ impl Producer<'_> {
         batch.size += written as u32;
         batch.plain = batch.size;
         let timestamp = batch.base_timestamp.wrapping_add(place.ts_delta);
-        batch.max_timestamp = if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
+        batch.max_timestamp =
+            if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
         self.stats.accepted += 1;
         self.stats.buffered += 1;
         let id = RecordId { batch: self.batch_id(b), index };
-        let full = self.storage.batches[b].size + RECORD_MIN > self.batch_max || index + 1 == RECORDS_MAX;
+        let full =
+            self.storage.batches[b].size + RECORD_MIN > self.batch_max || index + 1 == RECORDS_MAX;
         if full {
             self.close_batch(b);
             self.refile(p);
@@ -106,7 +109,13 @@ impl Producer<'_> {
             if batch.anchored == anchored {
                 let offset_delta = i32::from(batch.records);
                 let ts_delta = self.ts_delta(record, &batch, now);
-                let body = record_body_size(ts_delta, offset_delta, record.key.map(<[u8]>::len), value, record.headers);
+                let body = record_body_size(
+                    ts_delta,
+                    offset_delta,
+                    record.key.map(<[u8]>::len),
+                    value,
+                    record.headers,
+                );
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
                 if batch.size.saturating_add(size) <= self.batch_max {
                     return Ok(Place { batch: b, ts_delta, offset_delta });
@@ -133,7 +142,13 @@ impl Producer<'_> {
 
     /// A new batch at the end of the partition's queue. The one that was open is closed, but only once there is
     /// memory: a refused record changes nothing.
-    fn open_batch(&mut self, p: usize, size: u32, anchored: bool, now: Instant) -> Result<usize, SendError> {
+    fn open_batch(
+        &mut self,
+        p: usize,
+        size: u32,
+        anchored: bool,
+        now: Instant,
+    ) -> Result<usize, SendError> {
         let overhead = self.storage.shape.chunk_bytes - self.storage.capacity(1);
         let run = (size + overhead).div_ceil(self.storage.shape.chunk_bytes);
         let run = u16::try_from(run).unwrap_or(u16::MAX);
@@ -198,13 +213,22 @@ impl Producer<'_> {
 
     /// The slot of the partition that the record goes to. Fixed at acceptance: a retry never asks again
     /// (ruby-kafka 956).
-    fn choose_partition(&mut self, to: Destination, record: &Record<'_>, size: u32) -> Result<usize, SendError> {
+    fn choose_partition(
+        &mut self,
+        to: Destination,
+        record: &Record<'_>,
+        size: u32,
+    ) -> Result<usize, SendError> {
         let t = to.topic.index();
-        let Some(topic) = self.storage.topics.get(t).filter(|_| t < usize::from(self.topics_used)) else {
+        let Some(topic) = self.storage.topics.get(t).filter(|_| t < usize::from(self.topics_used))
+        else {
             return Err(SendError::InvalidTopic);
         };
         let (partitions, error) = (topic.partitions, topic.error);
-        if matches!(error, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION) {
+        if matches!(
+            error,
+            ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+        ) {
             self.request_metadata();
             return Err(SendError::Topic(error));
         }
@@ -217,7 +241,11 @@ impl Producer<'_> {
             (Some(index), _) => index,
             (None, _) if partitions == 0 => {
                 self.request_metadata();
-                return Err(if error.is_ok() { SendError::TopicPending } else { SendError::Topic(error) });
+                return Err(if error.is_ok() {
+                    SendError::TopicPending
+                } else {
+                    SendError::Topic(error)
+                });
             }
             (None, Some(key)) => partition_for_key(key, partitions),
             (None, None) => self.sticky_partition(t, size),
@@ -233,7 +261,9 @@ impl Producer<'_> {
             let room = self
                 .find_partition(t, index)
                 .and_then(|p| self.storage.partitions[p].open.get())
-                .is_some_and(|b| self.storage.batches[b].size.saturating_add(size) <= self.batch_max);
+                .is_some_and(|b| {
+                    self.storage.batches[b].size.saturating_add(size) <= self.batch_max
+                });
             if room || topic.sticky_bytes.saturating_add(size) < self.batch_max {
                 return index;
             }
@@ -255,7 +285,11 @@ impl Producer<'_> {
     }
 
     /// A random partition that has a leader, of those with slots; any if none has.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "below `partitions`")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "below `partitions`"
+    )]
     fn pick_available(&mut self, t: usize, partitions: i32) -> i32 {
         const TRIES: u32 = 8;
         let led = |producer: &Self, index: i32| {

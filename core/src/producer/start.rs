@@ -93,7 +93,12 @@ impl<'a> Producer<'a> {
         let t = usize::from(self.topics_used);
         let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
         let name_len = u8::try_from(name.len()).map_err(|_| SendError::InvalidTopic)?;
-        if name.is_empty() || name_len > 249 || name == "." || name == ".." || !name.bytes().all(legal) {
+        if name.is_empty()
+            || name_len > 249
+            || name == "."
+            || name == ".."
+            || !name.bytes().all(legal)
+        {
             return Err(SendError::InvalidTopic);
         }
         let slot = self.storage.topics.get_mut(t).ok_or(SendError::NoTopicSlot)?;
@@ -121,7 +126,8 @@ fn read_bootstrap(servers: &str, storage: &mut Storage<'_>) -> Result<(), Config
             return Err(ConfigError::BootstrapServers);
         }
         let host = bare.unwrap_or(host);
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or(ConfigError::BootstrapServers)?;
+        let port =
+            port.parse().ok().filter(|port| *port != 0).ok_or(ConfigError::BootstrapServers)?;
         // More servers than slots: the first ones do, and a slot must be left for a broker.
         if count + 1 >= storage.brokers.len() && count > 0 {
             break;
@@ -132,8 +138,14 @@ fn read_bootstrap(servers: &str, storage: &mut Storage<'_>) -> Result<(), Config
         if !storage.set_text(Text::Host(count), host) {
             return Err(too_long);
         }
-        storage.brokers[count] =
-            BrokerSlot { used: true, bootstrap: true, node: -1, host_len, port, ..BrokerSlot::EMPTY };
+        storage.brokers[count] = BrokerSlot {
+            used: true,
+            bootstrap: true,
+            node: -1,
+            host_len,
+            port,
+            ..BrokerSlot::EMPTY
+        };
         count += 1;
     }
     if count == 0 { Err(ConfigError::BootstrapServers) } else { Ok(()) }

@@ -32,7 +32,8 @@ impl Producer<'_> {
             }
         }
         while let Some(b) = self.age_cursor.get().filter(|&b| self.delivery_end(b) <= now) {
-            self.age_cursor = list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
+            self.age_cursor =
+                list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
             self.storage.batches[b].expired = true;
             let p = usize::from(self.storage.batches[b].partition);
             // No new batch joins a request behind an expired head.
@@ -54,7 +55,7 @@ impl Producer<'_> {
             self.wake = true;
         }
         let conn = &self.storage.connections[c];
-        if !self.closes_at(conn).is_some_and(|at| at <= now) {
+        if self.closes_at(conn).is_none_or(|at| at > now) {
             return;
         }
         // A connection that was only idle goes without a word: no backoff, no metadata.
@@ -89,7 +90,8 @@ impl Producer<'_> {
     pub(crate) fn wait_until(&mut self, p: usize, failures: u8, until: Instant) {
         let level = usize::from(failures).min(BACKOFF_LEVELS - 1);
         let list = &mut self.backoff[level];
-        let ahead = list.tail().get().map_or(Instant::ZERO, |last| self.storage.partitions[last].retry_at);
+        let ahead =
+            list.tail().get().map_or(Instant::ZERO, |last| self.storage.partitions[last].retry_at);
         let partition = &mut self.storage.partitions[p];
         partition.retry_at = until.max(ahead);
         #[allow(clippy::cast_possible_truncation, reason = "below BACKOFF_LEVELS")]
@@ -103,7 +105,9 @@ impl Producer<'_> {
     pub(crate) fn earliest(&self) -> Option<(Instant, Timer)> {
         let mut next: Option<(Instant, Timer)> = None;
         let mut consider = |at: Option<Instant>, timer| {
-            if let Some(at) = at.filter(|at| *at < Instant::FAR && next.is_none_or(|(first, _)| *at < first)) {
+            if let Some(at) =
+                at.filter(|at| *at < Instant::FAR && next.is_none_or(|(first, _)| *at < first))
+            {
                 next = Some((at, timer));
             }
         };

@@ -12,18 +12,13 @@ pub(crate) struct Chunks {
 impl Chunks {
     pub(crate) const EMPTY: Self = Self { used: 0, hint: 0 };
 
-    pub(crate) const fn used(&self) -> u16 {
-        self.used
-    }
-
     /// Takes `run` adjacent chunks of `total`; returns the first.
     #[allow(clippy::cast_possible_truncation, reason = "there are at most 65,535 chunks")]
     pub(crate) fn take(&mut self, map: &mut [u32], total: u16, run: u16) -> Option<u16> {
         if u32::from(self.used) + u32::from(run) > u32::from(total) {
             return None;
         }
-        let first =
-            if run == 1 { self.find_one(map, total)? } else { find_run(map, total, run)? };
+        let first = if run == 1 { self.find_one(map, total)? } else { find_run(map, total, run)? };
         for chunk in first..first + run {
             map[usize::from(chunk / 32)] |= 1 << (chunk % 32);
         }
@@ -99,7 +94,7 @@ mod tests {
         assert_eq!(chunks.take(&mut map, 70, 3), None);
         assert_eq!(chunks.take(&mut map, 70, 2), Some(5));
         assert_eq!(chunks.take(&mut map, 70, 1), Some(69));
-        assert_eq!(chunks.used(), 70);
+        assert_eq!(chunks.take(&mut map, 70, 1), None);
     }
 
     #[test]

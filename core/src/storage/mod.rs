@@ -10,9 +10,9 @@ use core::ops::{Deref, DerefMut};
 
 use crate::batch::BatchSlot;
 use crate::cluster::{BrokerSlot, TopicSlot};
+use crate::connection::ConnSlot;
 #[cfg(feature = "alloc")]
 use crate::limits::Limits;
-use crate::connection::ConnSlot;
 use crate::partition::PartitionSlot;
 use list::Link;
 

@@ -10,6 +10,7 @@ use super::varint::{varint_len, varlong_len};
 use super::writer::Writer;
 use crate::batch::record::{Header, Record};
 
+#[cfg(test)]
 /// Most bytes of a record besides its key, value and headers: its length (5), attributes (1), time (10), offset
 /// (5), and the lengths of key and value (5 each) and the number of headers (5).
 pub(crate) const MAX_RECORD_OVERHEAD: usize = 36;

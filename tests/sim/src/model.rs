@@ -22,7 +22,7 @@ pub mod state;
 
 pub use actions::{Action, Fault};
 pub use rules::{Plan, Rules};
-use state::{Batch, Fate, Sent, State};
+use state::{Batch, Fate, State};
 
 /// A promise that a run broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,24 +91,26 @@ impl World {
         self.bumps
     }
 
-    /// Does the default action; a request that the client sends is returned. `None` when nothing is left to do.
-    pub fn step(&mut self) -> Option<(Action, Option<Sent>)> {
-        let action = self.actions().0?;
-        if action == Action::Client {
-            self.trace.push(action);
-            return Some((action, self.client()));
-        }
-        self.apply(action);
-        Some((action, None))
+    /// The answer that the client reads next: its error code, and the offset of the stored batch that it is about.
+    pub fn next_answer(&self) -> Option<(i16, Option<i32>)> {
+        let answer = self.state.brokers.live()?.answers.front()?;
+        let offset = answer.entry.map(|entry| self.state.brokers.offset_of(&entry));
+        Some((answer.code?, offset))
     }
 
     /// Goes on without faults, then checks all promises.
     pub fn calm(&mut self) {
         for _ in 0..400 {
-            if self.step().is_none() || !self.violations.is_empty() {
-                break;
-            }
+            match self.actions().0 {
+                Some(action) if self.violations.is_empty() => self.apply(action),
+                _ => break,
+            };
         }
+        self.check();
+    }
+
+    /// Checks all promises at the end of a run.
+    pub fn check(&mut self) {
         let log = self.state.log_records();
         let mut sorted = log.clone();
         sorted.sort_unstable();

@@ -1,7 +1,7 @@
 //! What can happen next: one fair default, and every deviation from it.
 
 use super::World;
-use super::state::State;
+use super::state::{Sent, State};
 
 /// A kind of fault that a plan allows. Lost connections and late requests are always allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,13 +135,11 @@ impl World {
         (default, extra)
     }
 
-    /// Does one action.
-    pub fn apply(&mut self, action: Action) {
+    /// Does one action; the request that the client sent, if it did, is returned.
+    pub fn apply(&mut self, action: Action) -> Option<Sent> {
         self.trace.push(action);
         match action {
-            Action::Client => {
-                self.client();
-            }
+            Action::Client => return self.client(),
             Action::Answer => self.answer(),
             Action::Lose => self.disconnect(false),
             Action::Drop => self.disconnect(true),
@@ -166,6 +164,7 @@ impl World {
             }
             other => self.broker_action(other),
         }
+        None
     }
 
     /// The actions that the client does not notice at once.

@@ -47,7 +47,7 @@ pub fn explore(plan: &Plan, max_states: usize, first_only: bool) -> Found {
                 stack.push((other, left - 1));
             }
             match default {
-                Some(action) if world.violations.is_empty() => world.apply(action),
+                Some(action) if world.violations.is_empty() => _ = world.apply(action),
                 _ => {
                     found.finish(world);
                     break;

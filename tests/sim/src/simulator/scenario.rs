@@ -203,6 +203,11 @@ impl Scenario {
         self.network.stall(slot, way, until);
     }
 
+    /// The far end of this slot's connection is gone, and the producer is not told.
+    pub fn half_open(&mut self, slot: usize) {
+        self.0.network.half_open(slot, &mut self.0.cluster);
+    }
+
     /// The node that leads a partition of [`TOPIC`].
     ///
     /// # Panics

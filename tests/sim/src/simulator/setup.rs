@@ -35,6 +35,9 @@ pub struct Setup {
     pub fault_time: u64,
     /// What the application does.
     pub user: User,
+    /// The test sends and reads reports by itself, through [`Simulation::producer`](super::Simulation::producer): the
+    /// simulation looks at the wire only.
+    pub hands_off: bool,
 }
 
 /// What the application does.
@@ -89,6 +92,7 @@ impl Setup {
                 restless: false,
                 purges: false,
             },
+            hands_off: false,
         }
     }
 
