@@ -1,5 +1,7 @@
 //! Every option: its name (Java's property with `_` for `.`), unit, default. Checked once, in `Producer::new`.
 
+use crate::error::ConfigError;
+
 /// How many replicas must have a batch before it counts as delivered.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Acks {
@@ -15,7 +17,8 @@ pub enum Acks {
 /// Exactly once and in order by producer id and sequence numbers.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Idempotence {
-    /// On; where the broker offers no `InitProducerId`, go on without, one batch in flight per partition.
+    /// On, if `acks` is `All`; where the broker offers no `InitProducerId`, go on without, one batch in flight per
+    /// partition.
     #[default]
     Preferred,
     /// On; where the broker offers no `InitProducerId`, nothing is sent and records time out.
@@ -95,6 +98,11 @@ pub struct Config<'c> {
     pub allow_auto_create_topics: bool,
     /// Stop (no further record is accepted) when a broker lost data or state. Default false: report and go on.
     pub stop_on_data_loss: bool,
+    /// Sequence and epoch that every partition begins with: for tests of the wrap.
+    #[doc(hidden)]
+    pub start_sequence: i32,
+    #[doc(hidden)]
+    pub start_epoch: i16,
     /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
     pub crc32c: fn(&[u8]) -> u32,
 }
@@ -125,7 +133,78 @@ impl<'c> Config<'c> {
             metadata_max_age_ms: 300_000,
             allow_auto_create_topics: true,
             stop_on_data_loss: false,
+            start_sequence: 0,
+            start_epoch: 0,
             crc32c: crate::wire::crc::crc32c,
         }
+    }
+
+    /// The options without the texts, which `Producer::new` copies into the storage.
+    pub(crate) const fn without_texts(&self) -> Config<'static> {
+        Config {
+            bootstrap_servers: "",
+            client_id: "",
+            acks: self.acks,
+            enable_idempotence: self.enable_idempotence,
+            compression_type: self.compression_type,
+            linger_ms: self.linger_ms,
+            batch_size: self.batch_size,
+            max_request_size: self.max_request_size,
+            max_in_flight_requests_per_connection: self.max_in_flight_requests_per_connection,
+            retries: self.retries,
+            retry_backoff_ms: self.retry_backoff_ms,
+            retry_backoff_max_ms: self.retry_backoff_max_ms,
+            reconnect_backoff_ms: self.reconnect_backoff_ms,
+            reconnect_backoff_max_ms: self.reconnect_backoff_max_ms,
+            request_timeout_ms: self.request_timeout_ms,
+            delivery_timeout_ms: self.delivery_timeout_ms,
+            socket_connection_setup_timeout_ms: self.socket_connection_setup_timeout_ms,
+            socket_connection_setup_timeout_max_ms: self.socket_connection_setup_timeout_max_ms,
+            connections_max_idle_ms: self.connections_max_idle_ms,
+            metadata_max_age_ms: self.metadata_max_age_ms,
+            allow_auto_create_topics: self.allow_auto_create_topics,
+            stop_on_data_loss: self.stop_on_data_loss,
+            start_sequence: self.start_sequence,
+            start_epoch: self.start_epoch,
+            crc32c: self.crc32c,
+        }
+    }
+
+    /// Options out of their range, and options that contradict each other.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let range = |option, value: u32, min, max| {
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(ConfigError::OutOfRange { option, min, max })
+            }
+        };
+        let in_flight = u32::from(self.max_in_flight_requests_per_connection);
+        range("max_in_flight_requests_per_connection", in_flight, 1, 5)?;
+        range("max_request_size", self.max_request_size, 128, 1 << 30)?;
+        range("request_timeout_ms", self.request_timeout_ms, 1, i32::MAX.cast_unsigned())?;
+        range("delivery_timeout_ms", self.delivery_timeout_ms, 1, u32::MAX)?;
+        if let Compression::Gzip { level } = self.compression_type {
+            range("compression_type: gzip level", u32::from(level), 1, 9)?;
+            if !cfg!(feature = "gzip") {
+                return Err(ConfigError::CodecMissing);
+            }
+        }
+        if self.enable_idempotence == Idempotence::Required && self.acks != Acks::All {
+            return Err(ConfigError::Conflict { option: "enable_idempotence", with: "acks" });
+        }
+        if self.enable_idempotence == Idempotence::Required && self.retries == 0 {
+            return Err(ConfigError::Conflict {
+                option: "enable_idempotence",
+                with: "retries = 0",
+            });
+        }
+        if self.delivery_timeout_ms < self.linger_ms.saturating_add(self.request_timeout_ms) {
+            return Err(ConfigError::Conflict {
+                option: "delivery_timeout_ms",
+                with: "linger_ms + request_timeout_ms",
+            });
+        }
+        Ok(())
     }
 }

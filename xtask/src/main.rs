@@ -1,2 +1,61 @@
-//! The commands of the project.
-fn main() {}
+//! The project's commands: `cargo xtask test` and its parts. One file a command.
+
+mod doc;
+mod fuzz;
+mod lint;
+mod mutants;
+mod no_std;
+mod setup;
+mod sim;
+mod size;
+mod target;
+mod test;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use xshell::Shell;
+
+/// The commands of the project.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    /// Runs every test, and sets up what the tests need; stops at the first failure
+    Test(test::Args),
+    /// Runs seeds of the simulator
+    Sim(sim::Args),
+    /// Proves the simulator: each fault put into the core must be caught
+    Mutants(mutants::Args),
+    /// Measures the flash and static memory of a firmware image, against the budget
+    Size(size::Args),
+    /// Runs the fuzz targets
+    Fuzz(fuzz::Args),
+    /// Builds the documentation; a warning is an error
+    Doc(doc::Args),
+}
+
+fn main() -> ExitCode {
+    match run(&Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent")?;
+    let sh = Shell::new()?;
+    sh.change_dir(root);
+    match command {
+        Command::Test(args) => test::run(&sh, args),
+        Command::Sim(args) => sim::run(&sh, args),
+        Command::Mutants(args) => mutants::run(&sh, args),
+        Command::Size(args) => size::run(&sh, args),
+        Command::Fuzz(args) => fuzz::run(&sh, args),
+        Command::Doc(args) => doc::run(&sh, args),
+    }
+}

@@ -1,2 +1,27 @@
-//! The klamm command.
-fn main() {}
+//! The `klamm` command: records into Apache Kafka from the shell.
+//!
+//! Exit code 0: every record was acknowledged. 1: not so, and one line on standard error says why.
+//! 2: the command line is wrong.
+
+mod args;
+mod broker;
+mod failure;
+mod produce;
+
+use std::process::ExitCode;
+
+use args::Command;
+
+fn main() -> ExitCode {
+    let result = args::parse().and_then(|command| match command {
+        Command::Produce(args) => produce::run(args),
+        Command::DevBroker(args) => broker::run(args),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("klamm: {failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -1,3 +1,169 @@
-//! Batches and the records in them.
+//! The batch slot: what is known of a batch whose bytes lie in a chunk of the storage.
+//!
+//! Life of a slot: `Free` -> `Open` (records are appended) -> `Sealed` (waits, is in flight, waits again for a retry)
+//! -> `Done` (outcome known, report not yet taken) -> `Free`. A batch is *pinned* while its frame is in flight: its
+//! memory then belongs to the connection, whatever else happens (CVE-2026-35554).
 
+pub(crate) mod pool;
 pub(crate) mod record;
+mod seal;
+mod split;
+
+use crate::error::Reason;
+use crate::error_code::ErrorCode;
+use crate::partition::outcome::Answer;
+use crate::partition::sequence::Sequence;
+use crate::storage::list::{Link, Linked, Links};
+use crate::time::Instant;
+
+/// Bytes of a batch's header.
+pub(crate) const HEADER: u32 = 61;
+/// Most records of a batch: what `RecordId::index` can tell apart.
+pub(crate) const RECORDS_MAX: u16 = u16::MAX;
+
+/// The lists that a batch can be in.
+pub(crate) const QUEUE: usize = 0; // of its partition, in order, until its outcome is known; or the free list
+pub(crate) const AGE: usize = 1; // of all batches without outcome, oldest first
+pub(crate) const AUX: usize = 2; // lingering, then the request in flight, then the reports
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum BatchState {
+    #[default]
+    Free = 0,
+    Open,
+    Sealed,
+    Done,
+}
+
+/// How a batch ended; the reason stands beside it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Fate {
+    #[default]
+    Delivered = 0,
+    NotPersisted,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchSlot {
+    pub(crate) links: [Links; 3],
+    pub(crate) state: BatchState,
+    /// Lingered enough, or flushed: may be sealed as soon as it can be sent.
+    pub(crate) due: bool,
+    /// The base timestamp is real time. Else it is milliseconds since `opened`, until the clock is known.
+    pub(crate) anchored: bool,
+    /// Header written and records compressed: the bytes from 61 on change no more.
+    pub(crate) frozen: bool,
+    pub(crate) compressed: bool,
+    /// Producer id, epoch, sequence and CRC are written.
+    pub(crate) stamped: bool,
+    /// Part of a request in flight, or of an answer being read.
+    pub(crate) pinned: bool,
+    /// Has a sequence: it joined a request at least once (the "transmitted" of protocol.md 4.6).
+    pub(crate) sent: bool,
+    /// One of its transmissions may have put it into the log.
+    pub(crate) unsure: bool,
+    /// Got a final error although an earlier transmission is unsure.
+    pub(crate) rejected: bool,
+    /// Its delivery timeout has passed, or it was purged.
+    pub(crate) expired: bool,
+    pub(crate) purged: bool,
+    /// Sent by topic name since its last sequence was given (protocol.md 4.7).
+    pub(crate) by_name: bool,
+    /// The answer being read has it.
+    pub(crate) heard: bool,
+    /// Its answer in the current round.
+    pub(crate) answer: Answer,
+    pub(crate) fate: Fate,
+    pub(crate) reason: Option<Reason>,
+    /// Grows with each reuse of the slot: stale `BatchId`s miss.
+    pub(crate) generation: u16,
+    pub(crate) chunk: u16,
+    pub(crate) chunks: u16,
+    pub(crate) partition: u16,
+    pub(crate) records: u16,
+    pub(crate) retries: u16,
+    /// Bytes of request head before the batch, and of empty tags behind it.
+    pub(crate) head: u16,
+    pub(crate) tail: u8,
+    /// Bytes of the batch, header included; `plain` before compression.
+    pub(crate) size: u32,
+    pub(crate) plain: u32,
+    pub(crate) sequence: Sequence,
+    /// The last error answered.
+    pub(crate) code: ErrorCode,
+    /// A part of a split: the slot whose `RecordId`s these are, and the index of the first one.
+    pub(crate) origin: Link,
+    pub(crate) first: u16,
+    /// Parts split off from this slot that have not been reported: it is not reused before.
+    pub(crate) parts: u16,
+    /// Records that reports were already taken for (a report for each piece around bad ones).
+    pub(crate) told: u16,
+    /// Records that the broker named as invalid: the first, the last, how many.
+    pub(crate) bad: (u16, u16, u16),
+    /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
+    pub(crate) born: u32,
+    pub(crate) opened: Instant,
+    pub(crate) base_timestamp: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) base_offset: i64,
+    pub(crate) append_time: i64,
+}
+
+impl BatchSlot {
+    pub(crate) const EMPTY: Self = Self {
+        links: [Links::EMPTY; 3],
+        state: BatchState::Free,
+        due: false,
+        anchored: false,
+        frozen: false,
+        compressed: false,
+        stamped: false,
+        pinned: false,
+        sent: false,
+        unsure: false,
+        rejected: false,
+        expired: false,
+        purged: false,
+        by_name: false,
+        heard: false,
+        answer: Answer::None,
+        fate: Fate::Delivered,
+        reason: None,
+        generation: 0,
+        chunk: 0,
+        chunks: 0,
+        partition: 0,
+        records: 0,
+        retries: 0,
+        head: 0,
+        tail: 0,
+        size: 0,
+        plain: 0,
+        sequence: Sequence::ZERO,
+        code: ErrorCode::NONE,
+        origin: Link::NONE,
+        first: 0,
+        parts: 0,
+        told: 0,
+        bad: (0, 0, 0),
+        born: 0,
+        opened: Instant::ZERO,
+        base_timestamp: 0,
+        max_timestamp: 0,
+        base_offset: 0,
+        append_time: 0,
+    };
+}
+
+impl Linked for BatchSlot {
+    fn links(&self, which: usize) -> Links {
+        self.links[which]
+    }
+
+    fn links_mut(&mut self, which: usize) -> &mut Links {
+        &mut self.links[which]
+    }
+}

@@ -1,3 +1,123 @@
-//! Partitions and how a record finds one.
+//! The partition slot: a queue of batches and where its sending stands.
 
+pub(crate) mod outcome;
 pub(crate) mod partitioner;
+mod recovery;
+pub(crate) mod sequence;
+mod table;
+
+use crate::error_code::ErrorCode;
+use crate::storage::list::{Link, Linked, Links, List};
+use crate::time::Instant;
+use sequence::Sequence;
+
+/// The list that a partition can be in: a broker's ready list, or a backoff list.
+pub(crate) const WAIT: usize = 0;
+
+/// Which list that is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// None: nothing to send, or nobody to send it to.
+    #[default]
+    Nowhere,
+    /// The ready list of this broker slot.
+    Ready(u8),
+    /// The backoff list of this level.
+    Backoff(u8),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PartitionSlot {
+    pub(crate) links: [Links; 1],
+    /// Next in the hash chain.
+    pub(crate) chain: Link,
+    pub(crate) topic: u16,
+    pub(crate) index: i32,
+    /// Broker slot of the leader.
+    pub(crate) leader: Link,
+    pub(crate) leader_epoch: i32,
+    /// All batches without outcome, in order. The first `sent` of them have sequences.
+    pub(crate) queue: List,
+    /// The next batch to be sent; none when all have been, in this round.
+    pub(crate) cursor: Link,
+    /// The last batch of the queue, if it is still open.
+    pub(crate) open: Link,
+    pub(crate) sent: u16,
+    /// Batches in flight, all on `conn`.
+    pub(crate) in_flight: u8,
+    pub(crate) conn: u8,
+    /// The connection, and which of its incarnations, on which a success or 45 was answered under this epoch:
+    /// only then may more than one batch be in flight (KAFKA-15591, franz-go 223).
+    pub(crate) known_on: Link,
+    pub(crate) known_generation: u8,
+    pub(crate) place: Place,
+    /// A batch of this round was answered with an error.
+    pub(crate) failed: bool,
+    /// Nothing more is sent in this round.
+    pub(crate) draining: bool,
+    /// The round was cut short by a lost connection or a moved leader: it decides nothing.
+    pub(crate) void: bool,
+    /// An unsure batch was reported `Unknown` under this epoch.
+    pub(crate) hole: bool,
+    /// Metadata showed a new topic id: the log is a new one (protocol.md 4.7).
+    pub(crate) recreated: bool,
+    /// A newer leader was named in an answer (KIP-951): no backoff before the next round.
+    pub(crate) hinted: bool,
+    /// Rounds running on one connection in which all unsure batches were answered 45.
+    pub(crate) silent_rounds: u8,
+    /// Failed rounds since the last success: the backoff's exponent.
+    pub(crate) failures: u8,
+    pub(crate) retry_at: Instant,
+    /// Producer id and epoch under which the next batch gets its sequence; id -1 + 1 = 0 is none.
+    pub(crate) producer_id_plus_1: i64,
+    pub(crate) epoch: i16,
+    pub(crate) next: Sequence,
+    /// Offset behind the last record that was acknowledged with an offset; 0 before the first.
+    pub(crate) next_offset: i64,
+    /// What metadata last said of the partition.
+    pub(crate) error: ErrorCode,
+}
+
+impl PartitionSlot {
+    pub(crate) const EMPTY: Self = Self {
+        links: [Links::EMPTY; 1],
+        chain: Link::NONE,
+        topic: 0,
+        index: 0,
+        leader: Link::NONE,
+        leader_epoch: 0,
+        queue: List::EMPTY,
+        cursor: Link::NONE,
+        open: Link::NONE,
+        sent: 0,
+        in_flight: 0,
+        conn: 0,
+        known_on: Link::NONE,
+        known_generation: 0,
+        place: Place::Nowhere,
+        failed: false,
+        draining: false,
+        void: false,
+        hole: false,
+        recreated: false,
+        hinted: false,
+        silent_rounds: 0,
+        failures: 0,
+        retry_at: Instant::ZERO,
+        producer_id_plus_1: 0,
+        epoch: 0,
+        next: Sequence::ZERO,
+        next_offset: 0,
+        error: ErrorCode::NONE,
+    };
+}
+
+impl Linked for PartitionSlot {
+    fn links(&self, which: usize) -> Links {
+        self.links[which]
+    }
+
+    fn links_mut(&mut self, which: usize) -> &mut Links {
+        &mut self.links[which]
+    }
+}

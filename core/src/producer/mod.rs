@@ -1,14 +1,30 @@
-//! The producer: public methods.
+//! The producer: public methods, each a few lines.
 
+mod drain;
+pub(crate) mod identity;
 pub(crate) mod report;
+mod respond;
+mod send;
+mod start;
+pub(crate) mod timers;
 
+use crate::backoff::Rng;
 use crate::batch::record::Record;
+use crate::cluster::refresh::Refresh;
 use crate::config::Config;
+use crate::connection::transmit::Transmit;
+use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
+use crate::error_code::ErrorCode;
 use crate::id::{ConnId, RecordId, TopicId};
-use crate::storage::Storage;
+use crate::storage::chunks::Chunks;
+use crate::storage::list::{Link, List};
+use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
-use report::Report;
+use crate::wire::record::{write_record, write_record_with};
+use identity::Identity;
+use report::{Records, Report};
+use timers::BACKOFF_LEVELS;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,14 +126,75 @@ pub struct Stats {
     pub throttled_ms: u64,
 }
 
-/// A sans-IO Kafka producer over memory that the caller owns. See the crate's page for the run loop.
-pub struct Producer<'a> {
-    pub(crate) storage: Storage<'a>,
+/// What the wall clock said, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    wall: Timestamp,
+    at: Instant,
 }
 
-#[allow(unused_variables, clippy::todo)]
+impl Clock {
+    /// The wall-clock time at a moment, which may be before the clock was set.
+    #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
+    pub(crate) fn at(&self, moment: Instant) -> Timestamp {
+        let after = (moment.micros_since(self.at) / 1_000) as i64;
+        let before = (self.at.micros_since(moment) / 1_000) as i64;
+        Timestamp::from_millis(self.wall.as_millis().wrapping_add(after - before))
+    }
+}
+
+/// A sans-IO Kafka producer over memory that the caller owns. See the crate's page for the run loop.
+///
+/// Methods are of four kinds: commands from the application (`topic`, `send`, `flush`, `close`, ...), facts from the
+/// adapter (`handle_*`), questions that change nothing (`demand`, `next_deadline`, `peek_report`, `stats`, ...), and
+/// `transmit_with` and `poll_report`, which hand something over. They may be called in any order at any time.
+pub struct Producer<'a> {
+    pub(crate) storage: Storage<'a>,
+    pub(crate) config: Config<'static>,
+    pub(crate) client_id_len: u8,
+    pub(crate) rng: Rng,
+    /// The latest time that was handed in.
+    pub(crate) now: Instant,
+    pub(crate) clock: Option<Clock>,
+    pub(crate) identity: Identity,
+    pub(crate) metadata: Refresh,
+    pub(crate) chunks: Chunks,
+    /// A chunk kept aside for splits and compression.
+    pub(crate) spare: Option<u16>,
+    pub(crate) keeps_spare: bool,
+    pub(crate) codec_id: i16,
+    /// Batch slots given back; those from `fresh` on were never used.
+    pub(crate) free: List,
+    pub(crate) fresh: u16,
+    /// Open batches that wait for more records, oldest first.
+    pub(crate) linger: List,
+    /// Batches without outcome, oldest first; those from `age_cursor` on have not expired.
+    pub(crate) age: List,
+    pub(crate) age_cursor: Link,
+    /// Batches with an outcome whose report has not been taken.
+    pub(crate) reports: List,
+    /// Partitions that wait before they send again, by level of the exponential backoff.
+    pub(crate) backoff: [List; BACKOFF_LEVELS],
+    pub(crate) topics_used: u16,
+    pub(crate) partitions_used: u16,
+    /// Batches created.
+    pub(crate) born: u32,
+    /// The largest batch that takes several records, and the largest of a single one.
+    pub(crate) batch_max: u32,
+    pub(crate) record_max: u32,
+    pub(crate) closed: bool,
+    /// Something changed that the adapter has to look at.
+    pub(crate) wake: bool,
+    /// Connections have to be given out anew, a broker wants a slot and there is none, a broker's backoff ends.
+    pub(crate) arrange_due: bool,
+    pub(crate) slot_wanted: bool,
+    pub(crate) redial_at: Option<Instant>,
+    pub(crate) stats: Stats,
+}
+
+/// Commands from the application.
 impl<'a> Producer<'a> {
-    /// A producer with this configuration and memory. `seed` feeds all its randomness (jitter, sticky partitions).
+    /// A producer with this configuration and memory. `seed` feeds all its randomness: jitter and sticky partitions.
     ///
     /// # Errors
     /// When an option is out of its range, options conflict, or the storage is too small.
@@ -127,18 +204,17 @@ impl<'a> Producer<'a> {
         seed: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
-        todo!()
+        Self::start(config, storage, seed, now)
     }
 
-    // Commands from the application.
-
-    /// The handle of a topic, registered on first use.
+    /// The handle of a topic, registered on first use; its metadata is asked for then.
     ///
     /// # Errors
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
-        todo!()
+        self.register_topic(name)
     }
+
     /// Accepts a record: copies it into the open batch of its partition.
     ///
     /// # Errors
@@ -149,12 +225,17 @@ impl<'a> Producer<'a> {
         record: &Record<'_>,
         now: Instant,
     ) -> Result<RecordId, SendError> {
-        todo!()
+        let value = record.value.map(<[u8]>::len);
+        self.accept(to, record, value, now, |room, place| {
+            write_record(room, record, place.ts_delta, place.offset_delta)
+        })
     }
-    /// As `send`, but the value is written in place by `write`, which gets `value_max` bytes and says how many it used.
+
+    /// As `send`, but the value is written in place: `write` gets `value_max` bytes and says how many it used. The value
+    /// of `head` is ignored.
     ///
     /// # Errors
-    /// As `send`.
+    /// As `send`; `write` is not called then.
     pub fn send_with(
         &mut self,
         to: Destination,
@@ -163,40 +244,85 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<RecordId, SendError> {
-        todo!()
+        self.accept(to, head, Some(value_max), now, |room, place| {
+            write_record_with(room, head, place.ts_delta, place.offset_delta, value_max, write)
+        })
     }
-    /// Stops lingering for everything accepted so far.
+
+    /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
-        todo!()
+        self.advance(now);
+        while let Some(b) = self.linger.head() {
+            self.make_due(b);
+        }
+        FlushTicket(self.born)
     }
-    /// Has everything accepted before `flush` gave this ticket an outcome (its report may still be unread)?
+
+    /// Has everything accepted before `flush` gave this ticket an outcome? Its report may still be unread.
     pub fn is_flushed(&self, ticket: FlushTicket) -> bool {
-        todo!()
+        // Numbers wrap: what matters is which side of the ticket the oldest batch is on.
+        self.age.head().is_none_or(|oldest| {
+            self.storage.batches[oldest].born.wrapping_sub(ticket.0).cast_signed() > 0
+        })
     }
-    /// Accepts nothing more, and flushes.
+
+    /// Accepts nothing more, and flushes. What is under way goes on until its outcome.
     pub fn close(&mut self, now: Instant) {
-        todo!()
+        self.closed = true;
+        self.flush(now);
     }
-    /// Gives up everything not delivered: never sent becomes `NotPersisted(Purged)` at once; sent becomes
+
+    /// Gives up everything that has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was sent is
     /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
     pub fn purge(&mut self, now: Instant) {
-        todo!()
+        let now = self.advance(now);
+        self.flush(now);
+        let mut at = self.age.head();
+        while let Some(b) = at {
+            at = crate::storage::list::next(&self.storage.batches, crate::batch::AGE, b);
+            let batch = &mut self.storage.batches[b];
+            batch.expired = true;
+            batch.purged = true;
+        }
+        self.age_cursor = Link::NONE;
+        for c in 0..self.storage.connections.len() {
+            let conn = &self.storage.connections[c];
+            if conn.in_flight.iter().any(|sent| sent.request == Request::Produce) {
+                self.close_connection(c);
+            }
+        }
+        for p in 0..usize::from(self.partitions_used) {
+            self.settle_partition(p, now);
+        }
     }
-    /// Says what time it is: records without a timestamp take it from here.
+
+    /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
+    /// first call wait for it, and then get the time at which they were accepted.
     pub fn set_clock(&mut self, wall: Timestamp, at: Instant) {
-        todo!()
+        let first = self.clock.is_none();
+        self.clock = Some(Clock { wall, at });
+        if first {
+            for p in 0..usize::from(self.partitions_used) {
+                self.refile(p);
+            }
+        }
     }
+}
 
-    // Facts from the adapter.
-
+/// Facts from the adapter.
+impl Producer<'_> {
     /// `Demand::Connect` is taken up; starts the connect timeout.
     pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
-        todo!()
+        let now = self.advance(now);
+        self.start_dialing(conn.index(), now);
     }
+
     /// The connection is open.
     pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
-        todo!()
+        let now = self.advance(now);
+        self.start_handshake(conn.index(), now);
     }
+
     /// Bytes from the peer: any number, split anywhere. Always takes them all.
     ///
     /// # Errors
@@ -207,31 +333,89 @@ impl<'a> Producer<'a> {
         bytes: &[u8],
         now: Instant,
     ) -> Result<(), ProtocolError> {
-        todo!()
+        let now = self.advance(now);
+        let c = conn.index();
+        match self.storage.connections[c].state {
+            ConnState::Handshake | ConnState::Ready => {}
+            // What comes after the producer gave up on the connection is of no interest.
+            ConnState::Closing => return Ok(()),
+            ConnState::Idle | ConnState::Wanted | ConnState::Dialing => {
+                return Err(ProtocolError::NotConnected);
+            }
+        }
+        let result = self.receive(c, bytes, now);
+        if result.is_err() {
+            self.close_connection(c);
+        }
+        if self.arrange_due {
+            self.arrange(now);
+        }
+        result
     }
+
     /// The connection is gone, or could not be made. No byte of it will be written any more.
     pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
-        todo!()
+        let now = self.advance(now);
+        self.lose_connection(conn.index(), now);
+        self.arrange(now);
     }
+
     /// Lets time pass. Harmless to call too early or too often.
     pub fn handle_timeout(&mut self, now: Instant) {
-        todo!()
+        let now = self.advance(now);
+        self.expire(now);
     }
+}
 
-    // What the adapter should do.
-
+/// What the adapter should do.
+impl<'a> Producer<'a> {
     /// All connection slots.
+    #[allow(clippy::cast_possible_truncation, reason = "at most 255 connections")]
     pub fn connections(&self) -> impl Iterator<Item = ConnId> + use<'a> {
-        (0..1).map(ConnId)
+        (0..self.storage.connections.len() as u8).map(ConnId)
     }
+
     /// What a connection wants now.
     pub fn demand(&self, conn: ConnId) -> Demand {
-        todo!()
+        let conn = &self.storage.connections[conn.index()];
+        match conn.state {
+            ConnState::Idle | ConnState::Dialing => Demand::Nothing,
+            ConnState::Wanted => Demand::Connect,
+            ConnState::Closing => Demand::Close,
+            ConnState::Handshake if conn.cursor.is_some() || conn.hello_plus_1 > 0 => {
+                Demand::Transmit
+            }
+            ConnState::Handshake => Demand::Receive,
+            ConnState::Ready => {
+                let asks = (conn.ask_metadata || conn.ask_id)
+                    && conn.muted_until.is_none()
+                    && !conn.is_full();
+                let waiting = || {
+                    conn.takes_produce(self.config.max_in_flight_requests_per_connection)
+                        && conn
+                            .broker
+                            .get()
+                            .is_some_and(|broker| !self.storage.brokers[broker].ready.is_empty())
+                };
+                if conn.cursor.is_some() || asks || waiting() {
+                    Demand::Transmit
+                } else {
+                    Demand::Receive
+                }
+            }
+        }
     }
+
     /// Where a connection should go; `None` for a slot without a broker.
     pub fn address(&self, conn: ConnId) -> Option<Address<'_>> {
-        todo!()
+        let broker = self.storage.connections[conn.index()].broker.get()?;
+        let slot = &self.storage.brokers[broker];
+        Some(Address {
+            host: self.storage.text(Text::Host(broker), slot.host_len),
+            port: slot.port,
+        })
     }
+
     /// Hands the bytes to be written to `write`, which says how many it took: those are committed, the others are
     /// offered again. With nothing to send it returns `Ok(0)` without calling `write`.
     ///
@@ -243,77 +427,77 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
-        todo!()
+        let now = self.advance(now);
+        if !self.prepare(conn.index(), now) {
+            return Ok(0);
+        }
+        self.offer(conn.index(), now, write)
     }
+
     /// When `handle_timeout` is due, and why; `None` while nothing is waited for.
     pub fn next_deadline(&self) -> Option<(Instant, Timer)> {
-        todo!()
+        self.earliest()
     }
+
     /// The next report, without taking it.
     pub fn peek_report(&self) -> Option<Report> {
-        todo!()
+        self.reports.head().map(|b| self.piece(b))
     }
+
     /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered.
     pub fn report_records(&self) -> Option<Records<'_>> {
-        todo!()
+        self.reports.head().and_then(|b| self.records_of(b))
     }
+
     /// Takes the next report, and frees its records' memory.
     pub fn poll_report(&mut self) -> Option<Report> {
-        todo!()
+        self.take_report()
     }
+
     /// Did any demand, deadline or report appear since last asked?
     pub fn take_wake(&mut self) -> bool {
-        todo!()
+        core::mem::take(&mut self.wake)
     }
+
     /// The counters.
     pub fn stats(&self) -> Stats {
-        todo!()
+        self.stats
     }
+}
 
-    // What is known of a topic.
-
-    /// The topic's name.
+/// What is known of a topic.
+impl Producer<'_> {
+    /// The topic's name; empty for a handle of another producer.
     pub fn topic_name(&self, topic: TopicId) -> &str {
-        todo!()
+        let len = self.storage.topics.get(topic.index()).map_or(0, |slot| slot.name_len);
+        self.storage.text(Text::Name(topic.index()), len)
     }
+
     /// How many partitions the topic has, once metadata said so.
     pub fn partition_count(&self, topic: TopicId) -> Option<i32> {
-        todo!()
+        self.storage
+            .topics
+            .get(topic.index())
+            .map(|slot| slot.partitions)
+            .filter(|count| *count > 0)
     }
+
     /// The last error that metadata gave for the topic.
-    pub fn topic_error(&self, topic: TopicId) -> Option<crate::error_code::ErrorCode> {
-        todo!()
+    pub fn topic_error(&self, topic: TopicId) -> Option<ErrorCode> {
+        self.storage.topics.get(topic.index()).map(|slot| slot.error).filter(|error| !error.is_ok())
     }
+
     /// The broker id that leads a partition, if known.
     pub fn leader(&self, topic: TopicId, partition: i32) -> Option<i32> {
-        todo!()
+        let p = self.find_partition(topic.index(), partition)?;
+        self.storage.partitions[p].leader.get().map(|broker| self.storage.brokers[broker].node)
     }
 }
 
-/// The records of a report.
-pub struct Records<'p> {
-    pub(crate) bytes: &'p [u8],
-}
-
-/// Bytes to be written, borrowed for the length of a `write` closure.
-pub struct Transmit<'t> {
-    pub(crate) bytes: &'t [u8],
-}
-
-impl<'t> Transmit<'t> {
-    /// Bytes left of the frame being written.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-    /// The bytes as slices, in order, from where the last write ended.
-    pub fn slices(&self) -> impl Iterator<Item = &'t [u8]> + use<'t> {
-        core::iter::once(self.bytes)
-    }
-    /// Copies as much as fits into `out`; returns how much.
-    pub fn copy_to(&self, out: &mut [u8]) -> usize {
-        let n = self.bytes.len().min(out.len());
-        out[..n].copy_from_slice(&self.bytes[..n]);
-        n
+impl Producer<'_> {
+    /// A broker was found to have lost data or the producer's state.
+    pub(crate) fn note_data_loss(&mut self) {
+        self.stats.data_losses += 1;
+        self.closed |= self.config.stop_on_data_loss;
     }
 }

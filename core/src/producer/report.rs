@@ -1,8 +1,11 @@
 //! What became of records.
 
+use super::Producer;
+use crate::batch::{AUX, Fate};
 use crate::error::Reason;
-use crate::id::{BatchId, PartitionId};
+use crate::id::{BatchId, PartitionId, TopicId};
 use crate::time::Timestamp;
+use crate::wire::record::{HeaderIter, RecordIter};
 
 /// The outcome of records `first .. first + records` of `batch`. A batch that was split reports in several
 /// pieces, all under the id that `send` gave.
@@ -54,4 +57,117 @@ pub enum Outcome {
     Unknown(Reason),
     /// Removed by a drop policy before it was ever sent.
     Dropped,
+}
+
+/// The records of a report, in order.
+#[derive(Clone, Debug)]
+pub struct Records<'p> {
+    records: RecordIter<'p>,
+    left: u16,
+    base_timestamp: i64,
+}
+
+/// A record read back from the buffer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecordRef<'p> {
+    /// The key, `None` for null.
+    pub key: Option<&'p [u8]>,
+    /// The value, `None` for null.
+    pub value: Option<&'p [u8]>,
+    /// Its timestamp; relative to the batch while the producer has no clock.
+    pub timestamp: Timestamp,
+    /// Its headers, in order.
+    pub headers: Headers<'p>,
+}
+
+/// The headers of a [`RecordRef`], in order.
+#[derive(Clone, Debug)]
+pub struct Headers<'p>(HeaderIter<'p>);
+
+impl<'p> Iterator for Headers<'p> {
+    type Item = crate::Header<'p>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl<'p> Iterator for Records<'p> {
+    type Item = RecordRef<'p>;
+
+    fn next(&mut self) -> Option<RecordRef<'p>> {
+        self.left = self.left.checked_sub(1)?;
+        let view = self.records.next()?;
+        Some(RecordRef {
+            key: view.key,
+            value: view.value,
+            timestamp: Timestamp::from_millis(self.base_timestamp.wrapping_add(view.ts_delta)),
+            headers: Headers(view.headers()),
+        })
+    }
+}
+
+impl Producer<'_> {
+    /// The next report about a batch: all its records, or those up to where innocent and bad ones part.
+    pub(super) fn piece(&self, b: usize) -> Report {
+        let batch = &self.storage.batches[b];
+        let partition = &self.storage.partitions[usize::from(batch.partition)];
+        let (first_bad, last_bad, bad) = batch.bad;
+        let mut until = batch.records;
+        let mut reason = batch.reason.unwrap_or(Reason::Purged);
+        if batch.fate == Fate::NotPersisted && bad > 0 && matches!(reason, Reason::Rejected(_)) {
+            if batch.told < first_bad {
+                (until, reason) = (first_bad, Reason::Neighbour);
+            } else if batch.told <= last_bad {
+                until = last_bad + 1;
+            } else {
+                reason = Reason::Neighbour;
+            }
+        }
+        let known = |number: i64| (number >= 0).then_some(number);
+        let outcome = match batch.fate {
+            Fate::Delivered => Outcome::Delivered {
+                base_offset: known(batch.base_offset),
+                log_append_time: known(batch.append_time).map(Timestamp::from_millis),
+            },
+            Fate::NotPersisted => Outcome::NotPersisted(reason),
+            Fate::Unknown => Outcome::Unknown(reason),
+        };
+        Report {
+            batch: self.batch_id(batch.origin.get().unwrap_or(b)),
+            first: batch.first + batch.told,
+            records: until - batch.told,
+            partition: PartitionId { topic: TopicId(partition.topic), index: partition.index },
+            outcome,
+            retries: batch.retries,
+            wire_bytes: batch.size,
+            plain_bytes: batch.plain,
+        }
+    }
+
+    pub(super) fn records_of(&self, b: usize) -> Option<Records<'_>> {
+        let batch = &self.storage.batches[b];
+        if batch.compressed {
+            return None;
+        }
+        let mut records = RecordIter::new(self.record_bytes(b));
+        for _ in 0..batch.told {
+            records.next();
+        }
+        let left = self.piece(b).records;
+        Some(Records { records, left, base_timestamp: batch.base_timestamp })
+    }
+
+    pub(super) fn take_report(&mut self) -> Option<Report> {
+        let b = self.reports.head()?;
+        let report = self.piece(b);
+        let batch = &mut self.storage.batches[b];
+        batch.told += report.records;
+        if batch.told == batch.records {
+            self.reports.remove(&mut self.storage.batches, AUX, b);
+            self.release(b);
+        }
+        Some(report)
+    }
 }

@@ -1,17 +1,247 @@
 //! The producer's memory, owned by the caller.
 
-use core::marker::PhantomData;
+pub(crate) mod chunks;
+pub(crate) mod list;
+pub(crate) mod resources;
 
-/// Memory for one producer: from `Resources::storage` (a `static`), or `Storage::boxed` (a heap).
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
+use core::ops::{Deref, DerefMut};
+
+use crate::batch::BatchSlot;
+use crate::cluster::{BrokerSlot, TopicSlot};
+use crate::connection::ConnSlot;
+#[cfg(feature = "alloc")]
+use crate::limits::Limits;
+use crate::partition::PartitionSlot;
+use list::Link;
+
+/// Memory for one producer: from [`Resources::storage`](crate::Resources::storage) (a `static`), or
+/// [`Storage::boxed`] (a heap).
+///
+/// What lies in it is opaque. The sizes are those of [`Limits`] or of the const generics of
+/// [`Resources`](crate::Resources).
 pub struct Storage<'a> {
-    pub(crate) lifetime: PhantomData<&'a mut [u8]>,
+    /// Record memory: chunks of `chunk_bytes`, each `[headroom | batch | tailroom]`.
+    pub(crate) chunks: Slab<'a, u8>,
+    /// One bit a chunk.
+    pub(crate) chunk_map: Slab<'a, u32>,
+    pub(crate) batches: Slab<'a, BatchSlot>,
+    pub(crate) partitions: Slab<'a, PartitionSlot>,
+    /// Heads of the hash chains that find a partition by (topic, index).
+    pub(crate) buckets: Slab<'a, Link>,
+    pub(crate) topics: Slab<'a, TopicSlot>,
+    pub(crate) brokers: Slab<'a, BrokerSlot>,
+    pub(crate) connections: Slab<'a, ConnSlot>,
+    /// Per connection: `rx_bytes` for an unfinished element, then `tx_bytes` for a control request.
+    pub(crate) io: Slab<'a, u8>,
+    pub(crate) client_id: Slab<'a, u8>,
+    /// A field of `host_bytes` per broker.
+    pub(crate) hosts: Slab<'a, u8>,
+    /// A field of `name_bytes` per topic.
+    pub(crate) names: Slab<'a, u8>,
+    #[cfg(feature = "gzip")]
+    pub(crate) gzip: Option<Box<crate::compress::gzip::Gzip>>,
+    pub(crate) shape: Shape,
 }
+
+/// Sizes of the fields within the slabs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) chunk_bytes: u32,
+    pub(crate) rx_bytes: u16,
+    pub(crate) tx_bytes: u16,
+    pub(crate) client_id_bytes: u8,
+    pub(crate) host_bytes: u8,
+    pub(crate) name_bytes: u8,
+}
+
+impl Shape {
+    /// Room before a batch for the heads of the request, topic and partition: see `producer::drain`.
+    pub(crate) const fn headroom(client_id: u8, name: u8) -> u32 {
+        44 + client_id as u32 + name as u32
+    }
+
+    /// Room behind a batch for the empty tagged fields of partition, topic and request.
+    pub(crate) const TAILROOM: u32 = 3;
+}
+
+/// The longest Kafka topic name.
+#[cfg(feature = "alloc")]
+const NAME_MAX: u8 = 249;
+#[cfg(feature = "alloc")]
+const HOST_MAX: u8 = 255;
+#[cfg(feature = "alloc")]
+const CLIENT_ID_MAX: u8 = 255;
 
 #[cfg(feature = "alloc")]
 impl Storage<'static> {
-    /// Memory on the heap, for `limits`. The only allocation that klamm ever makes.
-    pub fn boxed(limits: &crate::Limits) -> Self {
-        let _ = limits;
-        Self { lifetime: PhantomData }
+    /// Memory on the heap, for `limits`. The only allocation that klamm makes (and the state of the gzip codec, once,
+    /// if that is asked for).
+    pub fn boxed(limits: &Limits) -> Self {
+        let brokers = usize::from(limits.brokers.max(2));
+        let connections = usize::from(limits.connections.max(1));
+        let partitions = usize::from(limits.partitions.max(1));
+        let topics = usize::from(limits.topics.max(1));
+        let shape = Shape {
+            chunk_bytes: limits.chunk_bytes(),
+            rx_bytes: 512,
+            tx_bytes: 4_096,
+            client_id_bytes: CLIENT_ID_MAX,
+            host_bytes: HOST_MAX,
+            name_bytes: NAME_MAX,
+        };
+        let chunks = limits.chunks();
+        Self {
+            chunks: Slab::boxed(0, chunks * shape.chunk_bytes as usize),
+            chunk_map: Slab::boxed(0, chunks.div_ceil(32)),
+            batches: Slab::boxed(BatchSlot::EMPTY, (chunks + chunks / 4 + 8).min(65_535)),
+            partitions: Slab::boxed(PartitionSlot::EMPTY, partitions),
+            buckets: Slab::boxed(Link::NONE, partitions),
+            topics: Slab::boxed(TopicSlot::EMPTY, topics),
+            brokers: Slab::boxed(BrokerSlot::EMPTY, brokers),
+            connections: Slab::Owned((0..connections).map(|_| ConnSlot::EMPTY).collect()),
+            io: Slab::boxed(0, connections * usize::from(shape.rx_bytes + shape.tx_bytes)),
+            client_id: Slab::boxed(0, usize::from(CLIENT_ID_MAX)),
+            hosts: Slab::boxed(0, brokers * usize::from(HOST_MAX)),
+            names: Slab::boxed(0, topics * usize::from(NAME_MAX)),
+            #[cfg(feature = "gzip")]
+            gzip: None,
+            shape,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Limits {
+    fn chunk_bytes(&self) -> u32 {
+        let batch = self.batch_size.clamp(128, 1 << 30);
+        batch + Shape::headroom(CLIENT_ID_MAX, NAME_MAX) + Shape::TAILROOM
+    }
+
+    /// Two at least: one for records and the spare. At most 65,535, so a very large memory wants larger batches.
+    fn chunks(&self) -> usize {
+        (self.buffer_memory / self.chunk_bytes()).clamp(2, 65_535) as usize
+    }
+}
+
+impl Storage<'_> {
+    /// The slab that holds a text, where in it, and how long the text may be.
+    fn field(&self, text: Text) -> (&[u8], usize, usize) {
+        let (host, name) = (usize::from(self.shape.host_bytes), usize::from(self.shape.name_bytes));
+        match text {
+            Text::ClientId => (&self.client_id, 0, self.client_id.len()),
+            Text::Host(broker) => (&self.hosts, broker * host, host),
+            Text::Name(topic) => (&self.names, topic * name, name),
+        }
+    }
+
+    /// Copies `value` into its field; false if it does not fit.
+    pub(crate) fn set_text(&mut self, text: Text, value: &str) -> bool {
+        let (_, start, max) = self.field(text);
+        let slab = match text {
+            Text::ClientId => &mut self.client_id,
+            Text::Host(_) => &mut self.hosts,
+            Text::Name(_) => &mut self.names,
+        };
+        match slab.get_mut(start..start + value.len()) {
+            Some(place) if value.len() <= max => {
+                place.copy_from_slice(value.as_bytes());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The first `len` bytes of a field, which `set_text` wrote.
+    pub(crate) fn text(&self, text: Text, len: u8) -> &str {
+        let (slab, start, _) = self.field(text);
+        let bytes = slab.get(start..start + usize::from(len)).unwrap_or_default();
+        // `set_text` copied a `str`, so this never fails.
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// Where a batch begins in `chunks`.
+    pub(crate) fn batch_start(&self, chunk: u16) -> usize {
+        usize::from(chunk) * self.shape.chunk_bytes as usize + self.headroom() as usize
+    }
+
+    pub(crate) fn headroom(&self) -> u32 {
+        Shape::headroom(self.shape.client_id_bytes, self.shape.name_bytes)
+    }
+
+    /// The largest batch that a run of `chunks` chunks holds.
+    pub(crate) fn capacity(&self, chunks: u16) -> u32 {
+        (u32::from(chunks) * self.shape.chunk_bytes)
+            .saturating_sub(self.headroom() + Shape::TAILROOM)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "bounded by the constructors")]
+    pub(crate) fn chunk_count(&self) -> u16 {
+        (self.chunks.len() / self.shape.chunk_bytes as usize).min(65_535) as u16
+    }
+
+    /// The places of a connection's receive and transmit memory in `io`.
+    pub(crate) fn rx(&self, conn: usize) -> core::ops::Range<usize> {
+        let (rx, tx) = (usize::from(self.shape.rx_bytes), usize::from(self.shape.tx_bytes));
+        let start = conn * (rx + tx);
+        start..start + rx
+    }
+
+    pub(crate) fn tx(&self, conn: usize) -> core::ops::Range<usize> {
+        let start = self.rx(conn).end;
+        start..start + usize::from(self.shape.tx_bytes)
+    }
+}
+
+/// A text kept in the storage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Text {
+    ClientId,
+    /// By broker slot.
+    Host(usize),
+    /// By topic slot.
+    Name(usize),
+}
+
+/// Slots, borrowed or on the heap. The number never changes.
+pub(crate) enum Slab<'a, T> {
+    Borrowed(&'a mut [T]),
+    #[cfg(feature = "alloc")]
+    Owned(Box<[T]>),
+}
+
+#[cfg(feature = "alloc")]
+impl<T: Clone> Slab<'_, T> {
+    fn boxed(empty: T, len: usize) -> Self {
+        Self::Owned(alloc::vec![empty; len].into_boxed_slice())
+    }
+}
+
+impl<T> Default for Slab<'_, T> {
+    fn default() -> Self {
+        Self::Borrowed(&mut [])
+    }
+}
+
+impl<T> Deref for Slab<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Borrowed(slots) => slots,
+            #[cfg(feature = "alloc")]
+            Self::Owned(slots) => slots,
+        }
+    }
+}
+
+impl<T> DerefMut for Slab<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        match self {
+            Self::Borrowed(slots) => slots,
+            #[cfg(feature = "alloc")]
+            Self::Owned(slots) => slots,
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::varint::{varint_len, varlong_len};
 use super::writer::Writer;
 use crate::batch::record::{Header, Record};
 
+#[cfg(test)]
 /// Most bytes of a record besides its key, value and headers: its length (5), attributes (1), time (10), offset
 /// (5), and the lengths of key and value (5 each) and the number of headers (5).
 pub(crate) const MAX_RECORD_OVERHEAD: usize = 36;
@@ -72,12 +73,50 @@ pub(crate) fn write_record(
     w.put_varint(offset_delta);
     put_nullable(&mut w, record.key);
     put_nullable(&mut w, record.value);
-    w.put_varint(wire_len(record.headers.len()));
-    for header in record.headers {
-        put_nullable(&mut w, Some(header.key.as_bytes()));
-        put_nullable(&mut w, header.value);
-    }
+    put_headers(&mut w, record.headers);
     w.finish()
+}
+
+/// As [`write_record`], but the value of at most `value_max` bytes is written in place by `write`, which says how many
+/// bytes it used. `out` has room for the largest value.
+pub(crate) fn write_record_with(
+    out: &mut [u8],
+    record: &Record<'_>,
+    ts_delta: i64,
+    offset_delta: i32,
+    value_max: usize,
+    write: impl FnOnce(&mut [u8]) -> usize,
+) -> Option<usize> {
+    let key = record.key.map(<[u8]>::len);
+    let sized = |value| record_body_size(ts_delta, offset_delta, key, Some(value), record.headers);
+    let headers = record_body_size(0, 0, None, None, record.headers) - 5;
+    // The value goes where it would lie if it were largest: from there it only ever moves down.
+    let place = record_size(sized(value_max)) - value_max - headers;
+    let value = write(out.get_mut(place..place + value_max)?).min(value_max);
+    let body = sized(value);
+    let start = record_size(body) - value - headers;
+    out.copy_within(place..place + value, start);
+    let (front, rest) = out.split_at_mut_checked(start)?;
+    let mut w = Writer::new(front);
+    w.put_varint(i32::try_from(body).ok()?);
+    w.put_u8(0);
+    w.put_varlong(ts_delta);
+    w.put_varint(offset_delta);
+    put_nullable(&mut w, record.key);
+    w.put_varint(wire_len(value));
+    w.finish()?;
+    let mut w = Writer::new(rest.get_mut(value..)?);
+    put_headers(&mut w, record.headers);
+    Some(start + value + w.finish()?)
+}
+
+#[inline]
+fn put_headers(w: &mut Writer<'_>, headers: &[Header<'_>]) {
+    w.put_varint(wire_len(headers.len()));
+    for header in headers {
+        put_nullable(w, Some(header.key.as_bytes()));
+        put_nullable(w, header.value);
+    }
 }
 
 #[inline]

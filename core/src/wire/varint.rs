@@ -1,7 +1,5 @@
 //! Base-128 numbers, little-endian groups, the high bit says "more"; signed ones zigzag first.
 
-/// Most bytes of an unsigned 32-bit varint.
-pub(crate) const MAX_U32: usize = 5;
 /// Most bytes of an unsigned 64-bit varint.
 pub(crate) const MAX_U64: usize = 10;
 

@@ -1,1 +1,8 @@
-//! A model of a Kafka cluster.
+//! A sans-IO model of a Kafka cluster, and a seeded simulator that runs klamm against it.
+
+pub mod cluster;
+#[cfg(feature = "dev-broker")]
+pub mod dev_broker;
+pub mod dice;
+pub mod model;
+pub mod simulator;

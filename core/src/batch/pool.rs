@@ -1,0 +1,137 @@
+//! Batch slots and chunks: taken, given back, and the step from the queue to the reports.
+
+use super::{AGE, AUX, BatchSlot, BatchState, Fate, QUEUE};
+use crate::error::Reason;
+use crate::producer::Producer;
+use crate::storage::list::{self, Link};
+
+impl Producer<'_> {
+    /// A free slot, its generation raised.
+    pub(crate) fn take_slot(&mut self) -> Option<usize> {
+        let slot = match self.free.pop_front(&mut self.storage.batches, QUEUE) {
+            Some(slot) => slot,
+            None if usize::from(self.fresh) < self.storage.batches.len() => {
+                self.fresh += 1;
+                usize::from(self.fresh) - 1
+            }
+            None => return None,
+        };
+        let generation = self.storage.batches[slot].generation.wrapping_add(1);
+        self.storage.batches[slot] = BatchSlot { generation, ..BatchSlot::EMPTY };
+        Some(slot)
+    }
+
+    fn give_back_slot(&mut self, slot: usize) {
+        self.storage.batches[slot].state = BatchState::Free;
+        self.free.push_back(&mut self.storage.batches, QUEUE, slot);
+    }
+
+    /// `run` adjacent chunks for records; the spare stays aside.
+    pub(crate) fn take_chunks(&mut self, run: u16) -> Option<u16> {
+        let total = self.storage.chunk_count();
+        self.chunks.take(&mut self.storage.chunk_map, total, run)
+    }
+
+    /// Chunks for a split or a compression, which may use the spare.
+    pub(crate) fn take_chunks_or_spare(&mut self, run: u16) -> Option<u16> {
+        match self.take_chunks(run) {
+            Some(chunk) => Some(chunk),
+            None if run == 1 => self.spare.take(),
+            None => None,
+        }
+    }
+
+    pub(crate) fn give_back_chunks(&mut self, first: u16, run: u16) {
+        if run == 0 {
+            return;
+        }
+        let mut first = first;
+        let mut run = run;
+        if self.keeps_spare && self.spare.is_none() {
+            self.spare = Some(first);
+            first += 1;
+            run -= 1;
+        }
+        self.chunks.give_back(&mut self.storage.chunk_map, first, run);
+    }
+
+    /// The oldest batch of the partition has its outcome.
+    pub(crate) fn settle_head(&mut self, p: usize, fate: Fate, reason: Option<Reason>) {
+        let Some(b) = self.head(p) else { return };
+        let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
+        let partition = &mut self.storage.partitions[p];
+        partition.queue.remove(&mut self.storage.batches, QUEUE, b);
+        if partition.cursor == Link::to(b) {
+            partition.cursor = next;
+        }
+        if partition.open == Link::to(b) {
+            partition.open = Link::NONE;
+        }
+        if self.storage.batches[b].sent {
+            partition.sent -= 1;
+        }
+        if self.age_cursor == Link::to(b) {
+            self.age_cursor =
+                list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
+        }
+        self.age.remove(&mut self.storage.batches, AGE, b);
+        if self.lingers(b) {
+            self.linger.remove(&mut self.storage.batches, AUX, b);
+        }
+        self.finish(b, fate, reason);
+    }
+
+    /// Is the batch in the list of open batches that wait for more records?
+    pub(crate) fn lingers(&self, b: usize) -> bool {
+        let batch = &self.storage.batches[b];
+        batch.state == BatchState::Open && !batch.due
+    }
+
+    /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.
+    fn finish(&mut self, b: usize, fate: Fate, reason: Option<Reason>) {
+        let batch = &mut self.storage.batches[b];
+        assert!(batch.state != BatchState::Done, "a batch has one outcome");
+        batch.state = BatchState::Done;
+        batch.fate = fate;
+        batch.reason = reason;
+        let records = u64::from(batch.records);
+        let pinned = batch.pinned;
+        self.stats.buffered -= records;
+        match fate {
+            Fate::Delivered => self.stats.delivered += records,
+            Fate::NotPersisted => self.stats.not_persisted += records,
+            Fate::Unknown => self.stats.unknown += records,
+        }
+        if !pinned {
+            self.make_report(b);
+        }
+    }
+
+    pub(crate) fn make_report(&mut self, b: usize) {
+        self.wake = true;
+        if self.storage.batches[b].fate != Fate::Delivered {
+            // Whoever takes the report may want the records back.
+            self.make_plain(b);
+        }
+        self.reports.push_back(&mut self.storage.batches, AUX, b);
+    }
+
+    /// The report was taken: memory and slot are free again. A slot whose parts are still under way stays, for they
+    /// go by its id.
+    pub(crate) fn release(&mut self, b: usize) {
+        let batch = self.storage.batches[b];
+        self.give_back_chunks(batch.chunk, batch.chunks);
+        self.storage.batches[b].chunks = 0;
+        if batch.parts == 0 {
+            self.give_back_slot(b);
+        }
+        if let Some(origin) = batch.origin.get() {
+            let slot = &mut self.storage.batches[origin];
+            slot.parts -= 1;
+            // Chunks are gone once a slot's own report has been taken.
+            if slot.parts == 0 && slot.state == BatchState::Done && slot.chunks == 0 {
+                self.give_back_slot(origin);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A batch that the broker finds too large is cut in two at a record boundary (KAFKA-8350: until it fits, or a single
+//! record is left). The parts keep the batch's identity: the same epoch and consecutive sequences.
+
+use core::ops::Range;
+
+use super::{AGE, BatchSlot, BatchState, HEADER, QUEUE};
+use crate::partition::outcome::Answer;
+use crate::producer::Producer;
+use crate::storage::Shape;
+use crate::storage::list::{self, Link};
+use crate::wire::record::RecordIter;
+use crate::wire::varint::{varint_len, varlong_len};
+use crate::wire::writer::Writer;
+
+impl Producer<'_> {
+    /// Splits every batch of the round that was answered "too large". False if there was none; where memory lacks,
+    /// the batch stays whole, and the next round asks again.
+    pub(crate) fn split_where_asked(&mut self, p: usize) -> bool {
+        let mut found = false;
+        let mut at = self.head(p);
+        while let Some(b) = at.filter(|&b| self.storage.batches[b].sent) {
+            at = list::next(&self.storage.batches, QUEUE, b);
+            if self.storage.batches[b].answer == Answer::Split {
+                found = true;
+                self.split(p, b);
+            }
+        }
+        found
+    }
+
+    /// Moves the second half of the records into a batch of its own, right behind.
+    fn split(&mut self, p: usize, b: usize) -> Option<()> {
+        if !self.make_plain(b) {
+            return None;
+        }
+        let batch = self.storage.batches[b];
+        let keep = batch.records / 2;
+        let cut = self.cut(b, keep)?;
+        let chunk_bytes = self.storage.shape.chunk_bytes;
+        let need = self.storage.headroom() + HEADER + (batch.size - cut) + Shape::TAILROOM;
+        let chunks = u16::try_from(need.div_ceil(chunk_bytes)).ok()?;
+        let chunk = self.take_chunks_or_spare(chunks)?;
+        let Some(tail) = self.take_slot() else {
+            self.give_back_chunks(chunk, chunks);
+            return None;
+        };
+        let size = self.move_records(batch.chunk, cut..batch.size, chunk, keep);
+        let generation = self.storage.batches[tail].generation;
+        let origin = if batch.origin.is_some() { batch.origin } else { Link::to(b) };
+        self.storage.batches[tail] = BatchSlot {
+            links: BatchSlot::EMPTY.links,
+            state: BatchState::Sealed,
+            generation,
+            chunk,
+            chunks,
+            records: batch.records - keep,
+            size,
+            plain: size,
+            sequence: batch.sequence.plus(keep),
+            origin,
+            first: batch.first + keep,
+            parts: 0,
+            frozen: false,
+            stamped: false,
+            retries: 0,
+            answer: Answer::None,
+            ..batch
+        };
+        let head = &mut self.storage.batches[b];
+        head.records = keep;
+        head.size = cut;
+        head.plain = cut;
+        head.frozen = false;
+        head.stamped = false;
+        head.retries = 0;
+        for part in [b, tail] {
+            self.storage.batches[part].max_timestamp = self.max_timestamp(part);
+        }
+        if let Some(origin) = origin.get() {
+            self.storage.batches[origin].parts += 1;
+        }
+        let partition = &mut self.storage.partitions[p];
+        partition.queue.insert_after(&mut self.storage.batches, QUEUE, Link::to(b), tail);
+        partition.sent += 1;
+        self.age.insert_after(&mut self.storage.batches, AGE, Link::to(b), tail);
+        Some(())
+    }
+
+    /// Where the record with index `keep` begins, in bytes of the batch.
+    fn cut(&self, b: usize, keep: u16) -> Option<u32> {
+        let record = RecordIter::new(self.record_bytes(b)).nth(usize::from(keep))?;
+        u32::try_from(record.range.start).ok().map(|at| HEADER + at)
+    }
+
+    /// Writes the records in `from` of one chunk behind the header of another, their offsets lowered by `keep`.
+    /// Returns the size of the new batch. Records only shrink: lengths and deltas take no more bytes than before.
+    #[allow(clippy::cast_possible_truncation, reason = "no larger than the batch it came from")]
+    fn move_records(&mut self, chunk: u16, from: Range<u32>, to: u16, keep: u16) -> u32 {
+        let source = self.storage.batch_start(chunk);
+        let (mut read, end) = (source + from.start as usize, source + from.end as usize);
+        let start = self.storage.batch_start(to);
+        let mut write = start + HEADER as usize;
+        while let Some(view) = RecordIter::new(&self.storage.chunks[read..end]).next() {
+            let offset_delta = view.offset_delta - i32::from(keep);
+            let (ts_delta, size) = (view.ts_delta, view.range.len());
+            // What stays as it is: all behind length, attributes and the two deltas.
+            let front = 1 + varlong_len(ts_delta) + varint_len(view.offset_delta);
+            let rest = body_len(size) - front;
+            let body = 1 + varlong_len(ts_delta) + varint_len(offset_delta) + rest;
+            let mut head = Writer::new(&mut self.storage.chunks[write..]);
+            head.put_varint(body as i32);
+            head.put_u8(0);
+            head.put_varlong(ts_delta);
+            head.put_varint(offset_delta);
+            write += head.finish().unwrap_or_default();
+            self.storage.chunks.copy_within(read + size - rest..read + size, write);
+            write += rest;
+            read += size;
+        }
+        (write - start) as u32
+    }
+
+    fn max_timestamp(&self, b: usize) -> i64 {
+        let delta = RecordIter::new(self.record_bytes(b)).map(|view| view.ts_delta).max();
+        self.storage.batches[b].base_timestamp.wrapping_add(delta.unwrap_or_default())
+    }
+
+    /// The records of a batch that is not compressed.
+    pub(crate) fn record_bytes(&self, b: usize) -> &[u8] {
+        let batch = &self.storage.batches[b];
+        let start = self.storage.batch_start(batch.chunk);
+        let records = start + HEADER as usize..start + batch.size as usize;
+        self.storage.chunks.get(records).unwrap_or_default()
+    }
+}
+
+/// The bytes of a record behind its length, from those of the whole record.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "records are below 2 GiB"
+)]
+fn body_len(size: usize) -> usize {
+    (1..=5)
+        .map(|length| size.saturating_sub(length))
+        .find(|body| varint_len(*body as i32) + body == size)
+        .unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! What is known of the cluster: topics in use and brokers.
+
+pub(crate) mod refresh;
+
+use crate::error_code::ErrorCode;
+use crate::id::TopicUuid;
+use crate::storage::list::{Link, List};
+use crate::time::Instant;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopicSlot {
+    pub(crate) name_len: u8,
+    pub(crate) uuid: TopicUuid,
+    /// The id before the last change.
+    pub(crate) previous_uuid: TopicUuid,
+    /// Number of partitions; 0 until metadata has said.
+    pub(crate) partitions: i32,
+    /// What metadata last said of the topic.
+    pub(crate) error: ErrorCode,
+    /// Metadata has answered for this topic at least once.
+    pub(crate) answered: bool,
+    /// To be asked for in the metadata request that is due.
+    pub(crate) wanted: bool,
+    /// The sticky partition for null keys, + 1; 0 for none chosen.
+    pub(crate) sticky_plus_1: i32,
+    /// Bytes appended to the sticky partition since it was chosen.
+    pub(crate) sticky_bytes: u32,
+    /// Scratch while a request is built: how many of its batches are of this topic, and the last of them.
+    pub(crate) in_request: u16,
+    pub(crate) request_tail: Link,
+    /// Scratch while a metadata answer is read: the largest partition index so far, + 1.
+    pub(crate) counted: i32,
+}
+
+impl TopicSlot {
+    pub(crate) const EMPTY: Self = Self {
+        name_len: 0,
+        uuid: TopicUuid::ZERO,
+        previous_uuid: TopicUuid::ZERO,
+        partitions: 0,
+        error: ErrorCode::NONE,
+        answered: false,
+        wanted: false,
+        sticky_plus_1: 0,
+        sticky_bytes: 0,
+        in_request: 0,
+        request_tail: Link::NONE,
+        counted: 0,
+    };
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BrokerSlot {
+    pub(crate) used: bool,
+    /// Named by `bootstrap_servers`: has no node id, and is never forgotten.
+    pub(crate) bootstrap: bool,
+    pub(crate) node: i32,
+    /// 0: the address is not known yet.
+    pub(crate) host_len: u8,
+    pub(crate) port: u16,
+    /// Connection slot that is, or will be, connected to it.
+    pub(crate) conn: Link,
+    /// Partitions led, of those that have slots.
+    pub(crate) leads: u16,
+    /// Partitions that can send a batch to it now.
+    pub(crate) ready: List,
+    /// Failed attempts to connect in a row.
+    pub(crate) failures: u8,
+    /// Its last attempt died while the first `ApiVersions` was under way: every other attempt uses version 0.
+    pub(crate) old_handshake: bool,
+    /// Not dialed before.
+    pub(crate) retry_at: Instant,
+    /// When it was last dialed: for asking around in turn.
+    pub(crate) dialed_at: Instant,
+    /// Metadata answer in which it was last seen.
+    pub(crate) seen: u8,
+}
+
+impl BrokerSlot {
+    pub(crate) const EMPTY: Self = Self {
+        used: false,
+        bootstrap: false,
+        node: 0,
+        host_len: 0,
+        port: 0,
+        conn: Link::NONE,
+        leads: 0,
+        ready: List::EMPTY,
+        failures: 0,
+        old_handshake: false,
+        retry_at: Instant::ZERO,
+        dialed_at: Instant::ZERO,
+        seen: 0,
+    };
+}

@@ -1,0 +1,345 @@
+//! Metadata: when to ask, and what an answer changes. It is read as a stream, so a cluster of any size passes through
+//! the memory of a few brokers and partitions.
+
+use super::BrokerSlot;
+use crate::backoff::backoff_micros;
+use crate::connection::ConnState;
+use crate::error::ProtocolError;
+use crate::error_code::ErrorCode;
+use crate::id::TopicUuid;
+use crate::partition::Place;
+use crate::producer::Producer;
+use crate::storage::Text;
+use crate::storage::list::Link;
+use crate::time::Instant;
+use crate::wire::metadata::Event;
+
+/// The first version in which leader epochs can be relied upon.
+const EPOCHS_RELIABLE: i8 = 9;
+
+/// When metadata is to be asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refresh {
+    /// Something is known to be out of date.
+    pub(crate) needed: bool,
+    /// Not before, even if needed: backoff.
+    pub(crate) not_before: Instant,
+    /// At the latest, once anything is known.
+    pub(crate) due: Instant,
+    /// Requests in a row that were needed, with no success in between: the backoff's exponent.
+    pub(crate) failures: u8,
+    /// Asked, and not answered yet.
+    pub(crate) asked: bool,
+    /// Ask bootstrap servers only (KIP-1102).
+    pub(crate) rebootstrap: bool,
+    /// Number of the answer being read; brokers not seen in it are forgotten.
+    answer: u8,
+    brokers: u16,
+}
+
+impl Refresh {
+    pub(crate) const START: Self = Self {
+        needed: false,
+        not_before: Instant::ZERO,
+        due: Instant::FAR,
+        failures: 0,
+        asked: false,
+        rebootstrap: false,
+        answer: 0,
+        brokers: 0,
+    };
+}
+
+impl Producer<'_> {
+    /// Metadata is out of date: all topics are asked for, as soon as the backoff allows.
+    pub(crate) fn request_metadata(&mut self) {
+        if !self.metadata.needed {
+            self.metadata.needed = true;
+            self.arrange_due = true;
+            self.wake = true;
+        }
+    }
+
+    pub(crate) fn wants_metadata(&self, now: Instant) -> bool {
+        let Refresh { needed, not_before, due, asked, .. } = self.metadata;
+        self.topics_used > 0 && !asked && (needed && now >= not_before || now >= due)
+    }
+
+    pub(crate) fn ask_metadata(&mut self, c: usize, now: Instant) {
+        let pending = self.storage.topics.iter().any(|topic| topic.wanted);
+        if !pending {
+            for topic in self.storage.topics.iter_mut().take(usize::from(self.topics_used)) {
+                topic.wanted = true;
+            }
+        }
+        let (first, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        let wait = backoff_micros(first, max, self.metadata.failures, &mut self.rng);
+        let refresh = &mut self.metadata;
+        refresh.failures = refresh.failures.saturating_add(1);
+        refresh.not_before = now.plus_micros(wait);
+        refresh.needed = false;
+        refresh.asked = true;
+        self.storage.connections[c].ask_metadata = true;
+    }
+
+    /// The connection that was asked is gone.
+    pub(crate) fn lose_metadata(&mut self) {
+        self.metadata.asked = false;
+        self.request_metadata();
+    }
+
+    pub(crate) fn on_metadata(
+        &mut self,
+        c: usize,
+        event: Event<'_>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        match event {
+            Event::Throttle(millis) => {
+                self.metadata.answer = self.metadata.answer.wrapping_add(1);
+                self.metadata.brokers = 0;
+                self.throttle(c, millis, now);
+            }
+            Event::Broker { node, host, port } => {
+                self.metadata.brokers = self.metadata.brokers.saturating_add(1);
+                if let Some(host) = host {
+                    self.note_broker(node, host, port);
+                }
+            }
+            Event::Topic { error, name, id } => self.begin_topic(c, error, name, id, now),
+            Event::Partition { error, index, leader, leader_epoch } => {
+                self.note_leader(c, error, index, leader, leader_epoch);
+            }
+            Event::TopicEnd => self.end_topic(c),
+            Event::Error(code) => {
+                if code == ErrorCode::REBOOTSTRAP_REQUIRED {
+                    self.rebootstrap();
+                }
+            }
+            Event::End => self.end_metadata(now),
+        }
+        Ok(())
+    }
+
+    fn begin_topic(
+        &mut self,
+        c: usize,
+        error: ErrorCode,
+        name: Option<&str>,
+        id: TopicUuid,
+        now: Instant,
+    ) {
+        let found = match name {
+            Some(name) => self.find_topic(name),
+            None => self.find_uuid(&id),
+        };
+        self.storage.connections[c].topic = found.map_or(Link::NONE, Link::to);
+        let Some(t) = found else { return };
+        let topic = &mut self.storage.topics[t];
+        topic.answered = true;
+        topic.error = error;
+        topic.counted = 0;
+        if id.is_known() && id != topic.uuid {
+            let recreated = topic.uuid.is_known();
+            topic.previous_uuid = topic.uuid;
+            topic.uuid = id;
+            if recreated {
+                // Leader epochs start again, and so must sequences (KAFKA-16012, franz-go 1417).
+                topic.partitions = 0;
+                self.start_over(t, now);
+            }
+        }
+        if matches!(
+            error,
+            ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+        ) {
+            self.fail_unsent(Some(t), error, now);
+        } else if !error.is_ok() {
+            self.request_metadata();
+        }
+    }
+
+    /// The topic was deleted and created again.
+    fn start_over(&mut self, t: usize, now: Instant) {
+        for p in 0..usize::from(self.partitions_used) {
+            let partition = &mut self.storage.partitions[p];
+            if usize::from(partition.topic) == t {
+                partition.leader_epoch = -1;
+                partition.recreated = true;
+                self.settle_partition(p, now);
+            }
+        }
+    }
+
+    fn note_leader(&mut self, c: usize, error: ErrorCode, index: i32, leader: i32, epoch: i32) {
+        let Some(t) = self.storage.connections[c].topic.get().filter(|_| index >= 0) else {
+            return;
+        };
+        let topic = &mut self.storage.topics[t];
+        topic.counted = topic.counted.max(index.saturating_add(1));
+        let room = usize::from(self.partitions_used) < self.storage.partitions.len();
+        let found =
+            if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
+        let Some(p) = found else { return };
+        let partition = &mut self.storage.partitions[p];
+        let reliable = self.storage.connections[c].versions.metadata >= EPOCHS_RELIABLE;
+        if reliable && epoch >= 0 && epoch < partition.leader_epoch {
+            // From a broker that lags behind.
+            return;
+        }
+        let newer = reliable && epoch > partition.leader_epoch;
+        if newer {
+            partition.leader_epoch = epoch;
+        }
+        partition.error = error;
+        if leader < 0 {
+            if !partition.queue.is_empty() {
+                self.request_metadata();
+            }
+            self.set_leader(p, Link::NONE);
+            return;
+        }
+        let waits = matches!(partition.place, Place::Backoff(_));
+        let broker = self.broker_slot(leader);
+        self.set_leader(p, broker.map_or(Link::NONE, Link::to));
+        if newer && waits {
+            // What the backoff waits for has happened.
+            self.leave_place(p);
+            self.refile(p);
+        }
+    }
+
+    fn end_topic(&mut self, c: usize) {
+        let Some(t) = self.storage.connections[c].topic.get() else { return };
+        let topic = &mut self.storage.topics[t];
+        // Never fewer: an answer may leave partitions out for a moment, or come from a broker that lags behind.
+        topic.partitions = topic.partitions.max(topic.counted);
+        if topic.partitions == 0 {
+            self.request_metadata();
+        }
+        self.wake = true;
+    }
+
+    fn end_metadata(&mut self, now: Instant) {
+        self.metadata.asked = false;
+        self.arrange_due = true;
+        self.wake = true;
+        if self.metadata.brokers == 0 {
+            // A broker that is starting: what is known stays.
+            self.request_metadata();
+            return;
+        }
+        self.metadata.due = now.plus_millis(self.config.metadata_max_age_ms);
+        self.metadata.rebootstrap = false;
+        let answer = self.metadata.answer;
+        for slot in self.storage.brokers.iter_mut() {
+            let gone = slot.used && !slot.bootstrap && slot.seen != answer;
+            if gone && slot.leads == 0 && !slot.conn.is_some() && slot.ready.is_empty() {
+                *slot = BrokerSlot::EMPTY;
+            }
+        }
+        let used = usize::from(self.topics_used);
+        if self.storage.topics.iter().take(used).any(|topic| topic.wanted) {
+            // Not all topics fitted into one request: on with the others, without backoff.
+            self.metadata.not_before = now;
+            self.request_metadata();
+        } else if !self.metadata.needed {
+            self.metadata.failures = 0;
+        }
+    }
+
+    /// Forgets all addresses but the bootstrap servers' (KIP-1102). Queues, producer id and sequences stay.
+    fn rebootstrap(&mut self) {
+        self.metadata.rebootstrap = true;
+        for c in 0..self.storage.connections.len() {
+            let conn = &self.storage.connections[c];
+            if conn.broker.get().is_some_and(|broker| !self.storage.brokers[broker].bootstrap) {
+                self.close_connection(c);
+            }
+        }
+        self.request_metadata();
+    }
+
+    pub(crate) fn find_topic(&self, name: &str) -> Option<usize> {
+        let used = self.storage.topics.iter().take(usize::from(self.topics_used));
+        used.enumerate().position(|(t, topic)| {
+            usize::from(topic.name_len) == name.len()
+                && self.storage.text(Text::Name(t), topic.name_len) == name
+        })
+    }
+
+    /// By the id of the moment, or the one before: an answer may be about a request from before a refresh.
+    pub(crate) fn find_uuid(&self, id: &TopicUuid) -> Option<usize> {
+        let mut used = self.storage.topics.iter().take(usize::from(self.topics_used));
+        used.position(|topic| id.is_known() && (topic.uuid == *id || topic.previous_uuid == *id))
+    }
+
+    /// The slot of a broker, a fresh one if it has none; its address may be unknown yet. `None` if all slots are taken
+    /// by brokers that lead something.
+    pub(crate) fn broker_slot(&mut self, node: i32) -> Option<usize> {
+        let known = |slot: &BrokerSlot| slot.used && !slot.bootstrap && slot.node == node;
+        if let Some(broker) = self.storage.brokers.iter().position(known) {
+            return Some(broker);
+        }
+        let free = self.storage.brokers.iter().position(|slot| !slot.used).or_else(|| {
+            // In a large cluster most brokers lead nothing that is written to.
+            self.storage.brokers.iter().position(|slot| {
+                !slot.bootstrap && slot.leads == 0 && !slot.conn.is_some() && slot.ready.is_empty()
+            })
+        })?;
+        self.storage.brokers[free] =
+            BrokerSlot { used: true, node, seen: self.metadata.answer, ..BrokerSlot::EMPTY };
+        Some(free)
+    }
+
+    /// A broker's address, from metadata or a leader hint.
+    pub(crate) fn note_broker(&mut self, node: i32, host: &str, port: i32) {
+        let (Ok(port), Ok(host_len)) = (u16::try_from(port), u8::try_from(host.len())) else {
+            return;
+        };
+        let Some(broker) = self.broker_slot(node).filter(|_| host_len > 0) else { return };
+        self.storage.brokers[broker].seen = self.metadata.answer;
+        let slot = self.storage.brokers[broker];
+        if slot.port == port && self.storage.text(Text::Host(broker), slot.host_len) == host {
+            return;
+        }
+        if !self.storage.set_text(Text::Host(broker), host) {
+            return;
+        }
+        let slot = &mut self.storage.brokers[broker];
+        slot.host_len = host_len;
+        slot.port = port;
+        slot.retry_at = Instant::ZERO;
+        slot.failures = 0;
+        match slot.conn.get() {
+            // It moved: what is connected is somebody else's address now.
+            Some(c) => {
+                self.storage.connections[c].retired = true;
+                self.close_connection(c);
+            }
+            None => self.take_over_bootstrap(broker, host, port),
+        }
+        self.arrange_due = true;
+    }
+
+    /// A bootstrap connection to the very address that a broker advertises is that broker's connection from now on.
+    fn take_over_bootstrap(&mut self, broker: usize, host: &str, port: u16) {
+        let same = |(other, slot): &(usize, &BrokerSlot)| {
+            slot.bootstrap
+                && slot.port == port
+                && self.storage.text(Text::Host(*other), slot.host_len) == host
+                && slot
+                    .conn
+                    .get()
+                    .is_some_and(|c| self.storage.connections[c].state == ConnState::Ready)
+        };
+        let found = self.storage.brokers.iter().enumerate().find(same).map(|(other, _)| other);
+        if let Some(other) = found {
+            let conn = core::mem::take(&mut self.storage.brokers[other].conn);
+            self.storage.brokers[broker].conn = conn;
+            if let Some(c) = conn.get() {
+                self.storage.connections[c].broker = Link::to(broker);
+            }
+        }
+    }
+}

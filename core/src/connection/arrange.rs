@@ -1,0 +1,213 @@
+//! Which broker gets a connection slot, and which connection carries a control request.
+
+use super::{ConnState, Request};
+use crate::backoff::backoff_micros;
+use crate::batch::AUX;
+use crate::error_code::ErrorCode;
+use crate::producer::Producer;
+use crate::storage::list::Link;
+use crate::time::Instant;
+
+impl Producer<'_> {
+    /// Gives connection slots to brokers that have batches waiting, and finds a connection for what is to be asked.
+    pub(crate) fn arrange(&mut self, now: Instant) {
+        self.arrange_due = false;
+        self.slot_wanted = false;
+        self.redial_at = None;
+        for broker in 0..self.storage.brokers.len() {
+            let slot = &self.storage.brokers[broker];
+            if slot.used && !slot.ready.is_empty() && !slot.conn.is_some() {
+                if slot.host_len == 0 {
+                    self.request_metadata();
+                } else {
+                    self.dial(broker, now);
+                }
+            }
+        }
+        let metadata = self.wants_metadata(now);
+        let id = self.wants_id(now);
+        if metadata || id {
+            match self.least_loaded(metadata, id) {
+                Some(c) => {
+                    if metadata {
+                        self.ask_metadata(c, now);
+                    }
+                    if id && self.storage.connections[c].versions.init_producer_id >= 0 {
+                        self.ask_id(c);
+                    }
+                    self.wake = true;
+                }
+                None => self.dial_any(now),
+            }
+        }
+    }
+
+    /// The ready connection with the fewest requests in flight.
+    fn least_loaded(&self, metadata: bool, id: bool) -> Option<usize> {
+        let conns = self.storage.connections.iter().enumerate();
+        conns
+            .filter(|(_, conn)| {
+                conn.state == ConnState::Ready
+                    && (metadata || id && conn.versions.init_producer_id >= 0)
+            })
+            .min_by_key(|(_, conn)| (conn.muted_until.is_some(), conn.in_flight.len()))
+            .map(|(c, _)| c)
+    }
+
+    /// Somebody has to be asked, and nobody is connected: the address that was tried longest ago is next. Bootstrap
+    /// servers take part for ever, so a cluster that moved as a whole is found again (KIP-899).
+    fn dial_any(&mut self, now: Instant) {
+        let coming =
+            |state| matches!(state, ConnState::Wanted | ConnState::Dialing | ConnState::Handshake);
+        if self.storage.connections.iter().any(|conn| coming(conn.state)) {
+            return;
+        }
+        let only_bootstrap = self.metadata.rebootstrap;
+        let brokers = self.storage.brokers.iter().enumerate();
+        let candidate = brokers
+            .filter(|(_, slot)| {
+                slot.used
+                    && slot.host_len > 0
+                    && !slot.conn.is_some()
+                    && (slot.bootstrap || !only_bootstrap)
+            })
+            .min_by_key(|(_, slot)| (slot.retry_at > now, slot.dialed_at, !slot.bootstrap))
+            .map(|(broker, _)| broker);
+        if let Some(broker) = candidate {
+            self.dial(broker, now);
+        }
+    }
+
+    /// Gives the broker a connection slot, if its backoff is over and there is one.
+    fn dial(&mut self, broker: usize, now: Instant) {
+        let retry_at = self.storage.brokers[broker].retry_at;
+        if retry_at > now {
+            self.redial_at = Some(self.redial_at.map_or(retry_at, |at| at.min(retry_at)));
+            return;
+        }
+        let free = self.storage.connections.iter().position(|conn| conn.state == ConnState::Idle);
+        let Some(c) = free else {
+            self.slot_wanted = true;
+            self.close_idlest();
+            return;
+        };
+        let conn = &mut self.storage.connections[c];
+        conn.generation = conn.generation.wrapping_add(1);
+        conn.reset();
+        conn.state = ConnState::Wanted;
+        conn.broker = Link::to(broker);
+        self.storage.brokers[broker].conn = Link::to(c);
+        self.wake = true;
+    }
+
+    /// All slots are taken: a connection that nothing is waiting for makes room.
+    fn close_idlest(&mut self) {
+        let conns = self.storage.connections.iter().enumerate();
+        let idle = conns.filter(|(_, conn)| {
+            let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
+            conn.state == ConnState::Ready
+                && conn.is_quiet()
+                && conn.broker.get().is_none_or(unused)
+        });
+        let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
+        if let Some(c) = idlest {
+            self.storage.connections[c].retired = true;
+            self.close_connection(c);
+        }
+    }
+
+    /// The adapter dials: from now on the setup timeout runs, longer after failures (KIP-601).
+    pub(crate) fn start_dialing(&mut self, c: usize, now: Instant) {
+        let conn = &mut self.storage.connections[c];
+        let Some(broker) = conn.broker.get().filter(|_| conn.state == ConnState::Wanted) else {
+            return;
+        };
+        conn.state = ConnState::Dialing;
+        let slot = &mut self.storage.brokers[broker];
+        slot.dialed_at = now;
+        let config = &self.config;
+        let (first, max) = (
+            config.socket_connection_setup_timeout_ms,
+            config.socket_connection_setup_timeout_max_ms,
+        );
+        let wait = backoff_micros(first, max.max(first), slot.failures, &mut self.rng);
+        self.storage.connections[c].since = now.plus_micros(wait);
+    }
+
+    pub(crate) fn start_handshake(&mut self, c: usize, now: Instant) {
+        let conn = &mut self.storage.connections[c];
+        if !matches!(conn.state, ConnState::Wanted | ConnState::Dialing) {
+            return;
+        }
+        conn.state = ConnState::Handshake;
+        conn.since = now.plus_millis(self.config.request_timeout_ms);
+        let old =
+            conn.broker.get().is_some_and(|broker| self.storage.brokers[broker].old_handshake);
+        conn.hello_plus_1 = if old { 1 } else { 4 };
+        self.wake = true;
+    }
+
+    /// The connection is gone: what was in flight on it has no answer.
+    pub(crate) fn lose_connection(&mut self, c: usize, now: Instant) {
+        let state = self.storage.connections[c].state;
+        if state == ConnState::Idle {
+            return;
+        }
+        let retired = self.storage.connections[c].retired;
+        self.fail_in_flight(c, now);
+        let conn = &mut self.storage.connections[c];
+        let broker = conn.broker.get();
+        let asked = conn.ask_metadata
+            || conn.in_flight.iter().any(|sent| sent.request == Request::Metadata);
+        let asked_id = conn.ask_id
+            || conn.in_flight.iter().any(|sent| sent.request == Request::InitProducerId);
+        let greeting = conn.in_flight.iter().any(|sent| sent.request == Request::ApiVersions);
+        conn.generation = conn.generation.wrapping_add(1);
+        conn.reset();
+        if asked {
+            self.lose_metadata();
+        }
+        if asked_id {
+            self.lose_id();
+        }
+        if let Some(broker) = broker {
+            let (first, max) =
+                (self.config.reconnect_backoff_ms, self.config.reconnect_backoff_max_ms);
+            let slot = &mut self.storage.brokers[broker];
+            slot.conn = Link::NONE;
+            if !retired {
+                let wait = backoff_micros(first, max, slot.failures, &mut self.rng);
+                slot.failures = slot.failures.saturating_add(1);
+                slot.retry_at = now.plus_micros(wait);
+                // Event Hubs resets the connection on a version it does not know: ask with the oldest next time.
+                slot.old_handshake = greeting && !slot.old_handshake;
+                self.request_metadata();
+            }
+        }
+        self.arrange_due = true;
+        self.wake = true;
+    }
+
+    /// Ends the rounds of all partitions with batches in flight on the connection. What was offered to it is unsure.
+    fn fail_in_flight(&mut self, c: usize, now: Instant) {
+        let cursor = self.storage.connections[c].cursor;
+        let last = self.storage.connections[c].in_flight.len();
+        for place in 0..last {
+            let unwritten = place + 1 == last && cursor.is_some_and(|cursor| !cursor.offered);
+            let conn = &mut self.storage.connections[c];
+            let Some(sent) = conn.in_flight.iter_mut().nth(place) else { break };
+            let mut batches = core::mem::take(&mut sent.batches);
+            while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
+                let p = self.unpin(b);
+                let batch = &mut self.storage.batches[b];
+                if !unwritten {
+                    batch.unsure = true;
+                    batch.code = ErrorCode::NETWORK_EXCEPTION;
+                }
+                self.storage.partitions[p].void = true;
+                self.storage.partitions[p].known_on = Link::NONE;
+                self.settle_partition(p, now);
+            }
+        }
+    }
+}

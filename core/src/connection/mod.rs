@@ -1,0 +1,180 @@
+//! The connection slot: state, requests in flight, what is being written and read.
+
+pub(crate) mod arrange;
+pub(crate) mod handshake;
+pub(crate) mod receive;
+pub(crate) mod transmit;
+
+use heapless::Deque;
+
+use crate::error_code::ErrorCode;
+use crate::storage::list::{Link, List};
+use crate::time::Instant;
+use crate::wire::{api_versions, init_producer_id, metadata, produce};
+
+/// Requests in flight: five Produce requests, and one for control.
+pub(crate) const IN_FLIGHT: usize = 6;
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum ConnState {
+    /// No broker.
+    #[default]
+    Idle = 0,
+    /// Has a broker, is to be dialed.
+    Wanted,
+    Dialing,
+    /// Open; `ApiVersions` is to be sent, or awaited.
+    Handshake,
+    Ready,
+    /// To be closed by the adapter. Pins what is in flight until the adapter says that it is.
+    Closing,
+}
+
+/// What a request in flight asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Request {
+    ApiVersions = 0,
+    Metadata,
+    InitProducerId,
+    Produce,
+    /// A Produce with acks = 0 that is written: nobody has to answer it, but Azure Event Hubs does.
+    Unacknowledged,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) request: Request,
+    pub(crate) version: i8,
+    pub(crate) correlation: i32,
+    pub(crate) deadline: Instant,
+    /// The batches of a Produce request, through their AUX links.
+    pub(crate) batches: List,
+}
+
+/// The frame being written. Its bytes stay where they are until it is complete or the connection is gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    /// The adapter was offered it: the peer may have got some of it.
+    pub(crate) offered: bool,
+    /// Bytes written, and bytes of the whole frame.
+    pub(crate) written: u32,
+    pub(crate) len: u32,
+    /// Produce: the batch that the next byte belongs to, and how many of its bytes are written. Else none: the frame
+    /// lies in the connection's transmit memory.
+    pub(crate) batch: Link,
+    pub(crate) offset: u32,
+}
+
+/// How far the frame being read has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Expect {
+    /// Size and correlation id.
+    Head,
+    ApiVersions(api_versions::Decoder),
+    Metadata(metadata::Decoder),
+    InitProducerId(init_producer_id::Decoder),
+    Produce(produce::Decoder),
+    /// The rest of the frame is of no interest.
+    Rest,
+}
+
+/// The versions to use on a connection; -1 where there is none in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Versions {
+    pub(crate) produce: i8,
+    pub(crate) metadata: i8,
+    pub(crate) init_producer_id: i8,
+}
+
+#[derive(Debug)]
+pub(crate) struct ConnSlot {
+    pub(crate) state: ConnState,
+    pub(crate) broker: Link,
+    /// Counts its incarnations.
+    pub(crate) generation: u8,
+    pub(crate) versions: Versions,
+    /// Handshake: the version of `ApiVersions` to send next, + 1; 0 once sent.
+    pub(crate) hello_plus_1: u8,
+    /// What the answer to it said: its error, and the newest version that the broker offers.
+    pub(crate) handshake_error: ErrorCode,
+    pub(crate) offered_hello: i8,
+    /// The broker asked not to be sent anything.
+    pub(crate) muted_until: Option<Instant>,
+    /// A metadata request, a producer id request shall go out here.
+    pub(crate) ask_metadata: bool,
+    pub(crate) ask_id: bool,
+    pub(crate) next_correlation: i32,
+    pub(crate) in_flight: Deque<InFlight, IN_FLIGHT>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) expect: Expect,
+    /// Bytes kept of an unfinished element.
+    pub(crate) kept: u16,
+    /// Bytes of the frame being read that have not been parsed.
+    pub(crate) frame_left: u32,
+    /// Closed because nobody needs it: no backoff, no metadata.
+    pub(crate) retired: bool,
+    /// While an answer is read: the topic slot, and the batch, that its next elements are about.
+    pub(crate) topic: Link,
+    pub(crate) subject: Link,
+    /// While dialing or in the handshake: its deadline. Later: when it was last used.
+    pub(crate) since: Instant,
+}
+
+impl ConnSlot {
+    pub(crate) const EMPTY: Self = Self {
+        state: ConnState::Idle,
+        broker: Link::NONE,
+        generation: 0,
+        versions: Versions { produce: 0, metadata: 0, init_producer_id: 0 },
+        hello_plus_1: 0,
+        handshake_error: ErrorCode::NONE,
+        offered_hello: 0,
+        muted_until: None,
+        ask_metadata: false,
+        ask_id: false,
+        next_correlation: 0,
+        in_flight: Deque::new(),
+        cursor: None,
+        expect: Expect::Head,
+        kept: 0,
+        frame_left: 0,
+        topic: Link::NONE,
+        subject: Link::NONE,
+        retired: false,
+        since: Instant::ZERO,
+    };
+
+    /// May a Produce request go out, as far as the connection is concerned?
+    pub(crate) fn takes_produce(&self, max_in_flight: u8) -> bool {
+        self.state == ConnState::Ready
+            && self.muted_until.is_none()
+            && self.cursor.is_none()
+            && self.produces() < usize::from(max_in_flight)
+            && !self.is_full()
+    }
+
+    /// Is there no room for another request? Those that nobody has to answer make room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.in_flight.is_full()
+            && self.in_flight.front().is_none_or(|first| first.request != Request::Unacknowledged)
+    }
+
+    fn produces(&self) -> usize {
+        self.in_flight.iter().filter(|sent| sent.request == Request::Produce).count()
+    }
+
+    /// Is nothing under way on it, in either direction?
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.cursor.is_none()
+            && !self.ask_metadata
+            && !self.ask_id
+            && self.in_flight.iter().all(|sent| sent.request == Request::Unacknowledged)
+    }
+
+    /// Forgets everything but its broker and generation.
+    pub(crate) fn reset(&mut self) {
+        *self = Self { generation: self.generation, ..Self::EMPTY };
+    }
+}

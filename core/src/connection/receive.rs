@@ -1,0 +1,229 @@
+//! What comes in on a connection: element by element, in place; only an unfinished element is kept.
+//!
+//! Bytes from a peer are never trusted: no length of theirs is reserved, every step uses up bytes, and what does not
+//! parse closes the connection.
+
+use super::{ConnState, Expect, InFlight, Request};
+use crate::error::ProtocolError;
+use crate::error_code::ErrorCode;
+use crate::producer::Producer;
+use crate::storage::list::Link;
+use crate::time::Instant;
+use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
+
+/// Size and correlation id.
+const HEAD: usize = 8;
+/// No answer is larger: 128 MiB holds the metadata of a million partitions.
+const FRAME_MAX: u32 = 1 << 27;
+
+impl Producer<'_> {
+    /// Parses all of `bytes`; on an error the connection is to be closed.
+    pub(crate) fn receive(
+        &mut self,
+        c: usize,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        let mut io = core::mem::take(&mut self.storage.io);
+        let range = self.storage.rx(c);
+        let rx = io.get_mut(range).unwrap_or_default();
+        let result = self.parse(c, rx, bytes, now);
+        self.storage.io = io;
+        result
+    }
+
+    /// Parses `bytes` in place. What an element needs is gathered in `rx` while it is unfinished.
+    #[allow(clippy::cast_possible_truncation, reason = "kept bytes fit the receive memory")]
+    fn parse(
+        &mut self,
+        c: usize,
+        rx: &mut [u8],
+        mut bytes: &[u8],
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        loop {
+            let kept = usize::from(self.storage.connections[c].kept);
+            if kept == 0 {
+                let used = self.parse_some(c, bytes, now)?;
+                bytes = bytes.get(used..).unwrap_or_default();
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+            } else if bytes.is_empty() {
+                return Ok(());
+            }
+            let room = rx.get_mut(kept..).unwrap_or_default();
+            let more = bytes.len().min(room.len());
+            if more == 0 {
+                // An element larger than the memory for one: no broker sends that.
+                return Err(ProtocolError::Malformed);
+            }
+            if let (Some(to), Some(from)) = (room.get_mut(..more), bytes.get(..more)) {
+                to.copy_from_slice(from);
+            }
+            let gathered = kept + more;
+            let used = self.parse_some(c, rx.get(..gathered).unwrap_or_default(), now)?;
+            if used > kept {
+                // The unfinished element is done: go on in place behind what was used.
+                self.storage.connections[c].kept = 0;
+                bytes = bytes.get(used - kept..).unwrap_or_default();
+            } else {
+                rx.copy_within(used..gathered, 0);
+                self.storage.connections[c].kept = (gathered - used) as u16;
+                bytes = bytes.get(more..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Parses as many whole elements as there are; returns the bytes used.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "`input` is cut to what is left of the frame"
+    )]
+    fn parse_some(&mut self, c: usize, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
+        let mut used = 0;
+        loop {
+            let rest = bytes.get(used..).unwrap_or_default();
+            if matches!(self.storage.connections[c].expect, Expect::Head) {
+                let Some(head) = rest.first_chunk::<HEAD>() else { return Ok(used) };
+                self.begin_frame(c, head)?;
+                used += HEAD;
+                continue;
+            }
+            let left = self.storage.connections[c].frame_left;
+            let input = rest.get(..left as usize).unwrap_or(rest);
+            match self.step(c, input, now)? {
+                Some(step) => {
+                    used += step;
+                    // Where the step was the frame's end, this is the next frame's business.
+                    let conn = &mut self.storage.connections[c];
+                    conn.frame_left = conn.frame_left.saturating_sub(step as u32);
+                }
+                None if input.len() == left as usize => return Err(ProtocolError::Malformed),
+                None => return Ok(used),
+            }
+        }
+    }
+
+    /// The head of an answer: it must belong to the oldest request (brokers answer in order).
+    fn begin_frame(&mut self, c: usize, head: &[u8; HEAD]) -> Result<(), ProtocolError> {
+        let [s0, s1, s2, s3, c0, c1, c2, c3] = *head;
+        let size = u32::from_be_bytes([s0, s1, s2, s3]);
+        let correlation = i32::from_be_bytes([c0, c1, c2, c3]);
+        if !(4..=FRAME_MAX).contains(&size) {
+            // A TLS alert begins with 15 03.
+            return Err(ProtocolError::FrameSize { tls: s0 == 0x15 && s1 == 3 });
+        }
+        let conn = &mut self.storage.connections[c];
+        while let Some(oldest) = conn.in_flight.front() {
+            if oldest.correlation == correlation {
+                break;
+            }
+            if oldest.request != Request::Unacknowledged {
+                return Err(ProtocolError::Correlation);
+            }
+            conn.in_flight.pop_front();
+        }
+        let Some(&InFlight { request, version, .. }) = conn.in_flight.front() else {
+            return Err(ProtocolError::Correlation);
+        };
+        if conn.in_flight.len() == 1 && conn.cursor.is_some() {
+            // An answer to a request that is not even written.
+            return Err(ProtocolError::Correlation);
+        }
+        let version = i16::from(version);
+        conn.expect = match request {
+            Request::ApiVersions => Expect::ApiVersions(api_versions::Decoder::new(version)),
+            Request::Metadata => Expect::Metadata(metadata::Decoder::new(version)),
+            Request::InitProducerId => {
+                Expect::InitProducerId(init_producer_id::Decoder::new(version))
+            }
+            Request::Produce => Expect::Produce(produce::Decoder::new(version)),
+            Request::Unacknowledged => Expect::Rest,
+        };
+        conn.frame_left = size - 4;
+        conn.topic = Link::NONE;
+        conn.subject = Link::NONE;
+        Ok(())
+    }
+
+    /// One step of the answer being read: the bytes used, or `None` when it needs more.
+    fn step(
+        &mut self,
+        c: usize,
+        input: &[u8],
+        now: Instant,
+    ) -> Result<Option<usize>, ProtocolError> {
+        /// Runs the decoder and hands its event on; ends the frame with the last one.
+        macro_rules! decode {
+            ($decoder:ident, $variant:ident, $events:ident, $handle:ident) => {{
+                let step = match $decoder.step(input) {
+                    Ok(step) => step,
+                    Err(Need::More) => return Ok(None),
+                    Err(Need::Bad) => return Err(ProtocolError::Malformed),
+                };
+                let end = matches!(step.event, Some($events::Event::End));
+                self.storage.connections[c].expect =
+                    if end { Expect::Rest } else { Expect::$variant($decoder) };
+                if let Some(event) = step.event {
+                    self.$handle(c, event, now)?;
+                }
+                Ok(Some(step.used))
+            }};
+        }
+        match self.storage.connections[c].expect {
+            Expect::ApiVersions(mut decoder) => {
+                decode!(decoder, ApiVersions, api_versions, on_api_versions)
+            }
+            Expect::Metadata(mut decoder) => decode!(decoder, Metadata, metadata, on_metadata),
+            Expect::InitProducerId(mut decoder) => {
+                decode!(decoder, InitProducerId, init_producer_id, on_producer_id)
+            }
+            Expect::Produce(mut decoder) => decode!(decoder, Produce, produce, on_produce),
+            Expect::Rest => {
+                let left = self.storage.connections[c].frame_left as usize;
+                if input.len() == left {
+                    // The frame is complete only here: its request leaves the ring, its batches were let go by the
+                    // last event.
+                    let conn = &mut self.storage.connections[c];
+                    conn.expect = Expect::Head;
+                    conn.in_flight.pop_front();
+                    conn.since = now;
+                    // Room for another request; and somebody may be waiting for the whole slot.
+                    self.arrange_due |= self.slot_wanted;
+                    self.wake = true;
+                    return Ok(Some(input.len()));
+                }
+                if input.is_empty() { Ok(None) } else { Ok(Some(input.len())) }
+            }
+            Expect::Head => Ok(None),
+        }
+    }
+
+    /// The broker asks for silence (KIP-219). It reads nothing meanwhile, so what is in flight gets that time on top.
+    pub(crate) fn throttle(&mut self, c: usize, millis: i32, now: Instant) {
+        let Some(millis) = u32::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
+        self.stats.throttled_ms += u64::from(millis);
+        let until = now.plus_millis(millis);
+        let conn = &mut self.storage.connections[c];
+        conn.muted_until = Some(conn.muted_until.map_or(until, |earlier| earlier.max(until)));
+        for sent in &mut conn.in_flight {
+            sent.deadline = sent.deadline.plus_millis(millis);
+        }
+    }
+
+    /// The connection is to be closed by the adapter; until it says so, what is in flight stays pinned.
+    pub(crate) fn close_connection(&mut self, c: usize) {
+        let conn = &mut self.storage.connections[c];
+        if !matches!(conn.state, ConnState::Idle | ConnState::Closing) {
+            conn.state = ConnState::Closing;
+            self.wake = true;
+        }
+    }
+
+    /// The broker cannot be used as it answers: not at once again.
+    pub(crate) fn refuse(&mut self, c: usize, code: ErrorCode) -> ProtocolError {
+        self.close_connection(c);
+        ProtocolError::Handshake(code)
+    }
+}

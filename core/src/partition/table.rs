@@ -1,0 +1,97 @@
+//! Finding the slot of a partition by topic and index: a hash of slot numbers, for a device may have two slots on a
+//! topic of 3,000 partitions.
+
+use super::{PartitionSlot, Place};
+use crate::producer::Producer;
+use crate::storage::list::Link;
+
+impl Producer<'_> {
+    fn bucket(&self, topic: usize, index: i32) -> usize {
+        // Neighbouring partitions of one topic go to neighbouring buckets: no collisions until it is full.
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 topics")]
+        let hash = (topic as u32).wrapping_mul(0x9e37_79b1).wrapping_add(index.cast_unsigned());
+        hash as usize % self.storage.buckets.len()
+    }
+
+    pub(crate) fn find_partition(&self, topic: usize, index: i32) -> Option<usize> {
+        let mut at = self.storage.buckets[self.bucket(topic, index)];
+        while let Some(p) = at.get() {
+            let partition = &self.storage.partitions[p];
+            if partition.index == index && usize::from(partition.topic) == topic {
+                return Some(p);
+            }
+            at = partition.chain;
+        }
+        None
+    }
+
+    /// The slot of the partition, a fresh one if it has none. A slot is given away only if its partition never
+    /// numbered a batch: a sequence that starts again would pass for a duplicate (librdkafka 1.9.0).
+    #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 topics")]
+    pub(crate) fn partition_slot(&mut self, topic: usize, index: i32) -> Option<usize> {
+        if let Some(p) = self.find_partition(topic, index) {
+            return Some(p);
+        }
+        let p = if usize::from(self.partitions_used) < self.storage.partitions.len() {
+            self.partitions_used += 1;
+            usize::from(self.partitions_used) - 1
+        } else {
+            let p = self.storage.partitions.iter().position(is_unwritten)?;
+            self.forget_partition(p);
+            p
+        };
+        let bucket = self.bucket(topic, index);
+        let chain = self.storage.buckets[bucket];
+        self.storage.partitions[p] = PartitionSlot {
+            topic: topic as u16,
+            index,
+            chain,
+            leader_epoch: -1,
+            ..PartitionSlot::EMPTY
+        };
+        self.storage.buckets[bucket] = Link::to(p);
+        Some(p)
+    }
+
+    fn forget_partition(&mut self, p: usize) {
+        let partition = self.storage.partitions[p];
+        self.set_leader(p, Link::NONE);
+        let bucket = self.bucket(usize::from(partition.topic), partition.index);
+        let mut at = self.storage.buckets[bucket];
+        if at == Link::to(p) {
+            self.storage.buckets[bucket] = partition.chain;
+            return;
+        }
+        while let Some(earlier) = at.get() {
+            let slot = &mut self.storage.partitions[earlier];
+            if slot.chain == Link::to(p) {
+                slot.chain = partition.chain;
+                return;
+            }
+            at = slot.chain;
+        }
+    }
+
+    /// Moves the partition to another leader, and to its ready list.
+    pub(crate) fn set_leader(&mut self, p: usize, leader: Link) {
+        let old = core::mem::replace(&mut self.storage.partitions[p].leader, leader);
+        if old == leader {
+            return;
+        }
+        if let Some(old) = old.get() {
+            self.storage.brokers[old].leads -= 1;
+        }
+        if let Some(new) = leader.get() {
+            self.storage.brokers[new].leads += 1;
+        }
+        self.refile(p);
+    }
+}
+
+fn is_unwritten(partition: &PartitionSlot) -> bool {
+    partition.queue.is_empty()
+        && partition.in_flight == 0
+        && partition.next_offset == 0
+        && partition.producer_id_plus_1 == 0
+        && partition.place == Place::Nowhere
+}

@@ -1,0 +1,197 @@
+//! Building a Produce request out of the batches of one broker.
+//!
+//! The request is its batches: heads are written into the room before each batch, so nothing is copied, and a request
+//! with one batch is one slice. Kafka takes one batch per partition and request.
+
+use super::Producer;
+use crate::batch::{AUX, Fate, QUEUE};
+use crate::config::Acks;
+use crate::connection::Request;
+use crate::id::TopicUuid;
+use crate::partition::WAIT;
+use crate::storage::list::{self, Link, List};
+use crate::storage::{Shape, Text};
+use crate::time::Instant;
+use crate::wire::prepend::Prepend;
+use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_head};
+
+/// The first version that names topics by id.
+const BY_ID: i16 = 13;
+
+impl Producer<'_> {
+    /// Takes batches off the ready list of the connection's broker into one request. False if none can go.
+    pub(crate) fn build_produce(&mut self, c: usize, now: Instant) -> bool {
+        let Some(broker) = self.storage.connections[c].broker.get() else { return false };
+        let newest = i16::from(self.storage.connections[c].versions.produce);
+        let (mut batches, mut version, mut bytes, mut topics) = (List::EMPTY, newest, 0, 0);
+        while let Some(p) = self.storage.brokers[broker].ready.head() {
+            self.leave_place(p);
+            let next = if self.is_sendable(p) { self.next_to_send(p) } else { None };
+            let Some(b) = next else { continue };
+            let t = usize::from(self.storage.partitions[p].topic);
+            // By id every topic needs one (Event Hubs offers Produce 13, and Metadata without ids).
+            let speaks =
+                if self.storage.topics[t].uuid.is_known() { newest } else { newest.min(BY_ID - 1) };
+            let first = batches.is_empty();
+            self.freeze(b);
+            let size = self.storage.batches[b].size + self.storage.headroom() + Shape::TAILROOM;
+            if !first && (speaks != version || bytes + size > self.config.max_request_size) {
+                self.put_back(broker, p);
+                break;
+            }
+            version = speaks;
+            bytes += size;
+            self.join_request(p, b, c, version);
+            let topic = &mut self.storage.topics[t];
+            let place = if topic.in_request > 0 { topic.request_tail } else { batches.tail() };
+            topics += u32::from(topic.in_request == 0);
+            topic.in_request += 1;
+            topic.request_tail = Link::to(b);
+            batches.insert_after(&mut self.storage.batches, AUX, place, b);
+        }
+        if batches.is_empty() {
+            return false;
+        }
+        self.write_heads(c, &batches, version, topics, now);
+        let mut at = batches.head();
+        while let Some(b) = at {
+            self.refile(usize::from(self.storage.batches[b].partition));
+            at = list::next(&self.storage.batches, AUX, b);
+        }
+        true
+    }
+
+    /// To the front of the ready list again: it is the next request's first.
+    fn put_back(&mut self, broker: usize, p: usize) {
+        #[allow(clippy::cast_possible_truncation, reason = "at most 255 brokers")]
+        let place = crate::partition::Place::Ready(broker as u8);
+        self.storage.partitions[p].place = place;
+        self.storage.brokers[broker].ready.push_front(&mut self.storage.partitions, WAIT, p);
+    }
+
+    /// A batch gets its number when it first joins a request, never earlier: what is dropped before leaves no gap
+    /// (sarama 1430). From here on its memory is the connection's.
+    fn join_request(&mut self, p: usize, b: usize, c: usize, version: i16) {
+        let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
+        let partition = &mut self.storage.partitions[p];
+        let batch = &mut self.storage.batches[b];
+        if batch.sent {
+            batch.retries = batch.retries.saturating_add(1);
+            self.stats.retries += 1;
+        } else {
+            batch.sent = true;
+            batch.sequence = partition.next;
+            batch.stamped = false;
+            partition.next = partition.next.plus(batch.records);
+            partition.sent += 1;
+        }
+        batch.pinned = true;
+        batch.heard = false;
+        batch.bad = (0, 0, 0);
+        batch.by_name |= version < BY_ID;
+        partition.cursor = next;
+        partition.in_flight += 1;
+        #[allow(clippy::cast_possible_truncation, reason = "at most 255 connections")]
+        {
+            partition.conn = c as u8;
+        }
+        self.stats.batches += 1;
+        self.stamp(b);
+    }
+
+    /// Writes the heads around the batches, and puts the cursor on the first byte.
+    fn write_heads(&mut self, c: usize, batches: &List, version: i16, topics: u32, now: Instant) {
+        let correlation = self.begin_request(c, Request::Produce, version, *batches, now);
+        let acks = match self.config.acks {
+            Acks::All => -1,
+            Acks::Leader => 1,
+            Acks::None => 0,
+        };
+        #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
+        let timeout_ms = self.config.request_timeout_ms as i32;
+        let (mut len, mut previous, mut at) = (0u32, None, batches.head());
+        // Names are read from the storage while heads are written into it.
+        let mut chunks = core::mem::take(&mut self.storage.chunks);
+        while let Some(b) = at {
+            at = list::next(&self.storage.batches, AUX, b);
+            let partition =
+                &self.storage.partitions[usize::from(self.storage.batches[b].partition)];
+            let (t, index) = (usize::from(partition.topic), partition.index);
+            let following = at.map(|next| {
+                let p = usize::from(self.storage.batches[next].partition);
+                usize::from(self.storage.partitions[p].topic)
+            });
+            let batch = self.storage.batches[b];
+            let start = self.storage.batch_start(batch.chunk);
+            let room = start - self.storage.headroom() as usize..start;
+            let mut before = Prepend::new(chunks.get_mut(room).unwrap_or_default());
+            partition_head(&mut before, version, index, batch.size);
+            if previous != Some(t) {
+                let topic = &self.storage.topics[t];
+                let name = self.storage.text(Text::Name(t), topic.name_len);
+                let uuid = if version >= BY_ID { topic.uuid } else { TopicUuid::ZERO };
+                topic_head(&mut before, version, name, &uuid, u32::from(topic.in_request));
+            }
+            if previous.is_none() {
+                let client_id = self.storage.text(Text::ClientId, self.client_id_len);
+                let head = FrameHead { version, correlation, client_id, acks, timeout_ms, topics };
+                frame_head(&mut before, &head);
+            }
+            let mut head_len = before.len();
+            debug_assert!(!before.overflow(), "the headroom is enough for any head");
+            if previous.is_none() {
+                // The frame's size goes before it, once it is known.
+                head_len += 4;
+            }
+            let end = tail(version, following != Some(t), at.is_none());
+            let behind = start + batch.size as usize;
+            if let Some(place) = chunks.get_mut(behind..behind + end.len()) {
+                place.copy_from_slice(end);
+            }
+            if following != Some(t) {
+                self.storage.topics[t].in_request = 0;
+            }
+            #[allow(clippy::cast_possible_truncation, reason = "within headroom and tailroom")]
+            {
+                let slot = &mut self.storage.batches[b];
+                slot.head = head_len as u16;
+                slot.tail = end.len() as u8;
+                len += u32::from(slot.head) + slot.size + u32::from(slot.tail);
+            }
+            previous = Some(t);
+        }
+        if let Some(first) = batches.head() {
+            let batch = &self.storage.batches[first];
+            let at = self.storage.batch_start(batch.chunk) - usize::from(batch.head);
+            if let Some(place) = chunks.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+                *place = (len - 4).to_be_bytes();
+            }
+        }
+        self.storage.chunks = chunks;
+        self.stats.requests += 1;
+        self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
+    }
+
+    /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.
+    pub(crate) fn finish_unacknowledged(&mut self, mut batches: List, now: Instant) {
+        while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
+            let p = self.unpin(b);
+            self.storage.batches[b].base_offset = -1;
+            if self.head(p) == Some(b) {
+                self.settle_head(p, Fate::Delivered, None);
+            }
+            self.storage.partitions[p].failures = 0;
+            self.settle_partition(p, now);
+        }
+    }
+
+    /// The batch's frame has ended: its memory is the producer's again. Returns its partition.
+    pub(crate) fn unpin(&mut self, b: usize) -> usize {
+        let batch = &mut self.storage.batches[b];
+        assert!(batch.pinned, "only what is in flight comes back");
+        batch.pinned = false;
+        let p = usize::from(batch.partition);
+        self.storage.partitions[p].in_flight -= 1;
+        p
+    }
+}

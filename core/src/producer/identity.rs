@@ -1,0 +1,140 @@
+//! Producer id and epoch (KIP-98, KIP-360): asked for once, again when epochs are used up.
+
+use super::Producer;
+use crate::backoff::backoff_micros;
+use crate::batch::Fate;
+use crate::config::{Acks, Config, Idempotence};
+use crate::error::{ProtocolError, Reason};
+use crate::error_code::ErrorCode;
+use crate::partition::sequence::Sequence;
+use crate::time::Instant;
+use crate::wire::init_producer_id::Event;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    idempotent: bool,
+    /// The producer id + 1; 0 while there is none.
+    pub(crate) id_plus_1: i64,
+    /// Where a partition that takes over this id begins; not 0 only in tests of the wrap.
+    pub(crate) epoch: i16,
+    pub(crate) first_sequence: Sequence,
+    asked: bool,
+    /// Not asked for again before.
+    pub(crate) not_before: Instant,
+    failures: u8,
+    /// Why there is none.
+    pub(crate) error: ErrorCode,
+}
+
+impl Identity {
+    pub(crate) fn new(config: &Config<'_>) -> Self {
+        Self {
+            idempotent: config.enable_idempotence != Idempotence::Off && config.acks == Acks::All,
+            id_plus_1: 0,
+            epoch: config.start_epoch.max(0),
+            first_sequence: Sequence::new(config.start_sequence),
+            asked: false,
+            not_before: Instant::ZERO,
+            failures: 0,
+            error: ErrorCode::NONE,
+        }
+    }
+
+    pub(crate) const fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// Is an id needed, and not asked for?
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.idempotent && self.id_plus_1 == 0 && !self.asked
+    }
+}
+
+impl Producer<'_> {
+    pub(crate) fn wants_id(&self, now: Instant) -> bool {
+        self.identity.is_wanted() && self.topics_used > 0 && now >= self.identity.not_before
+    }
+
+    pub(crate) fn ask_id(&mut self, c: usize) {
+        self.identity.asked = true;
+        self.storage.connections[c].ask_id = true;
+    }
+
+    /// The connection that was asked is gone.
+    pub(crate) fn lose_id(&mut self) {
+        self.identity.asked = false;
+        self.arrange_due = true;
+    }
+
+    pub(crate) fn on_producer_id(
+        &mut self,
+        c: usize,
+        event: Event,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        let Event::Done { throttle, error, producer_id, epoch } = event else { return Ok(()) };
+        self.throttle(c, throttle, now);
+        self.identity.asked = false;
+        self.identity.error = error;
+        self.arrange_due = true;
+        self.wake = true;
+        if error.is_ok() && producer_id >= 0 && epoch >= 0 {
+            self.identity.failures = 0;
+            self.identity.id_plus_1 = producer_id.saturating_add(1);
+            if self.identity.epoch == 0 {
+                self.identity.epoch = epoch;
+            }
+            self.refile_all();
+            return Ok(());
+        }
+        // 14 for a moment after a broker's start, with any id; the others heal or are somebody's to repair.
+        let (first, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        let wait = backoff_micros(first, max, self.identity.failures, &mut self.rng);
+        self.identity.failures = self.identity.failures.saturating_add(1);
+        self.identity.not_before = now.plus_micros(wait);
+        if error == ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
+            self.fail_unsent(None, error, now);
+        }
+        Ok(())
+    }
+
+    /// Epochs of the id are used up (KAFKA-18660): another one is asked for, unless that has happened already.
+    pub(crate) fn renew_identity(&mut self, used_up_plus_1: i64) {
+        if self.identity.id_plus_1 == used_up_plus_1 {
+            self.identity.id_plus_1 = 0;
+            self.identity.epoch = 0;
+            self.identity.first_sequence = Sequence::ZERO;
+            self.arrange_due = true;
+            self.wake = true;
+        }
+    }
+
+    /// The broker offers no producer ids, and they were only preferred.
+    pub(crate) fn go_on_without_ids(&mut self) {
+        if self.identity.id_plus_1 == 0 && self.identity.idempotent {
+            self.identity.idempotent = false;
+            self.refile_all();
+        }
+    }
+
+    fn refile_all(&mut self) {
+        for p in 0..usize::from(self.partitions_used) {
+            self.refile(p);
+        }
+    }
+
+    /// Fails what was never sent, of one topic or of all: an error of the topic or cluster says nothing of batches that
+    /// are in flight (franz-go 781).
+    pub(crate) fn fail_unsent(&mut self, topic: Option<usize>, code: ErrorCode, now: Instant) {
+        for p in 0..usize::from(self.partitions_used) {
+            let partition = &self.storage.partitions[p];
+            if partition.sent > 0 || topic.is_some_and(|t| usize::from(partition.topic) != t) {
+                continue;
+            }
+            while self.head(p).is_some() {
+                self.settle_head(p, Fate::NotPersisted, Some(Reason::Rejected(code)));
+            }
+            self.settle_partition(p, now);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The answer to a Produce request: noted batch by batch while it is read, applied when it is complete.
+//!
+//! Nothing is settled before the end of the frame: until then the request's list runs through the batch slots.
+
+use super::Producer;
+use crate::batch::{AUX, BatchState};
+use crate::error::ProtocolError;
+use crate::error_code::ErrorCode;
+use crate::storage::list::{self, Link};
+use crate::time::Instant;
+use crate::wire::produce::Event;
+
+impl Producer<'_> {
+    pub(crate) fn on_produce(
+        &mut self,
+        c: usize,
+        event: Event<'_>,
+        now: Instant,
+    ) -> Result<(), ProtocolError> {
+        match event {
+            Event::Topic { name, id } => {
+                let topic = match name {
+                    Some(name) => self.find_topic(name),
+                    None if id.is_known() => self.find_uuid(&id),
+                    None => None,
+                };
+                self.storage.connections[c].topic = topic.map_or(Link::NONE, Link::to);
+            }
+            Event::Partition { index, error, base_offset, log_append_time } => {
+                let b = self.find_answered(c, index);
+                let conn = &mut self.storage.connections[c];
+                conn.subject = b.map_or(Link::NONE, Link::to);
+                if let Some(b) = b {
+                    let batch = &mut self.storage.batches[b];
+                    batch.heard = true;
+                    batch.code = error;
+                    batch.base_offset = base_offset;
+                    batch.append_time = log_append_time;
+                }
+            }
+            Event::BadRecord { batch_index } => self.note_bad_record(c, batch_index),
+            Event::Leader { leader_id, leader_epoch } => {
+                self.follow_hint(c, leader_id, leader_epoch);
+            }
+            Event::PartitionEnd => {}
+            Event::Throttle(millis) => self.throttle(c, millis, now),
+            Event::Node { node, host, port } => {
+                if let Some(host) = host {
+                    self.note_broker(node, host, port);
+                }
+            }
+            Event::End => self.end_produce(c, now),
+        }
+        Ok(())
+    }
+
+    /// The batch that an element of the answer is about: the one behind the last, unless the broker regrouped them.
+    fn find_answered(&self, c: usize, index: i32) -> Option<usize> {
+        let conn = &self.storage.connections[c];
+        let topic = conn.topic.get()?;
+        let request = conn.in_flight.front()?;
+        let is_it = |b: usize| {
+            let batch = &self.storage.batches[b];
+            let partition = &self.storage.partitions[usize::from(batch.partition)];
+            !batch.heard && partition.index == index && usize::from(partition.topic) == topic
+        };
+        let next = match conn.subject.get() {
+            Some(last) => list::next(&self.storage.batches, AUX, last),
+            None => request.batches.head(),
+        };
+        if let Some(next) = next.filter(|&b| is_it(b)) {
+            return Some(next);
+        }
+        let mut at = request.batches.head();
+        while let Some(b) = at.filter(|&b| !is_it(b)) {
+            at = list::next(&self.storage.batches, AUX, b);
+        }
+        at
+    }
+
+    fn note_bad_record(&mut self, c: usize, batch_index: i32) {
+        let Some(b) = self.storage.connections[c].subject.get() else { return };
+        let batch = &mut self.storage.batches[b];
+        let Ok(index) = u16::try_from(batch_index) else { return };
+        if index < batch.records {
+            let (first, last, count) = batch.bad;
+            batch.bad = match count {
+                0 => (index, index, 1),
+                _ => (first.min(index), last.max(index), count.saturating_add(1)),
+            };
+        }
+    }
+
+    /// The broker names the new leader (KIP-951): once per newer epoch the next round goes there without backoff.
+    fn follow_hint(&mut self, c: usize, leader: i32, epoch: i32) {
+        let Some(b) = self.storage.connections[c].subject.get() else { return };
+        let batch = &self.storage.batches[b];
+        let moved = matches!(
+            batch.code,
+            ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH
+        );
+        let p = usize::from(batch.partition);
+        if !moved || leader < 0 || epoch <= self.storage.partitions[p].leader_epoch.max(-1) {
+            return;
+        }
+        if let Some(broker) = self.broker_slot(leader) {
+            let partition = &mut self.storage.partitions[p];
+            partition.leader_epoch = epoch;
+            partition.hinted = true;
+            self.set_leader(p, Link::to(broker));
+        }
+    }
+
+    /// The answer is complete: lets the batches go, and applies what was answered, in the order of the request.
+    fn end_produce(&mut self, c: usize, now: Instant) {
+        let conn = &mut self.storage.connections[c];
+        let Some(request) = conn.in_flight.front_mut() else { return };
+        let mut batches = core::mem::take(&mut request.batches);
+        conn.subject = Link::NONE;
+        while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
+            let p = self.unpin(b);
+            let batch = &mut self.storage.batches[b];
+            if batch.state == BatchState::Done {
+                self.make_report(b);
+            } else {
+                if !batch.heard {
+                    // No Kafka leaves a partition out, but a proxy may: nobody knows what became of it.
+                    batch.code = ErrorCode::NETWORK_EXCEPTION;
+                    batch.base_offset = -1;
+                }
+                self.apply_answer(p, b, c);
+            }
+            self.settle_partition(p, now);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The way of a record into a batch.
+
+use super::{Destination, Producer};
+use crate::batch::record::Record;
+use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE, RECORDS_MAX};
+use crate::error::SendError;
+use crate::error_code::ErrorCode;
+use crate::id::{BatchId, RecordId};
+use crate::partition::partitioner::partition_for_key;
+use crate::storage::list::Link;
+use crate::time::Instant;
+use crate::wire::record::{record_body_size, record_size};
+
+/// The smallest record; a batch with less room is full.
+const RECORD_MIN: u32 = 7;
+
+/// A record that has a place: where, and the deltas that it is written with.
+pub(super) struct Place {
+    pub(super) batch: usize,
+    pub(super) ts_delta: i64,
+    pub(super) offset_delta: i32,
+}
+
+impl Producer<'_> {
+    /// Accepts a record of at most `value` bytes of value: `write` puts it into the room that it is given, and says how
+    /// many bytes it took. Changes nothing on an error.
+    pub(super) fn accept(
+        &mut self,
+        to: Destination,
+        record: &Record<'_>,
+        value: Option<usize>,
+        now: Instant,
+        write: impl FnOnce(&mut [u8], &Place) -> Option<usize>,
+    ) -> Result<RecordId, SendError> {
+        let now = self.advance(now);
+        if self.closed {
+            return Err(SendError::Closed);
+        }
+        // Without deltas a record is smallest: only a batch of its own is sure to have them 0.
+        let body = record_body_size(0, 0, record.key.map(<[u8]>::len), value, record.headers);
+        let alone = u32::try_from(record_size(body)).unwrap_or(u32::MAX).saturating_add(HEADER);
+        if alone > self.record_max {
+            return Err(SendError::TooLarge { size: alone, max: self.record_max });
+        }
+        let p = self.choose_partition(to, record, alone - HEADER)?;
+        let place = self.place(p, record, value, alone, now)?;
+        let batch = &mut self.storage.batches[place.batch];
+        let (chunk, size) = (batch.chunk, batch.size as usize);
+        let end = self.storage.batch_start(chunk)
+            + self.storage.capacity(self.storage.batches[place.batch].chunks) as usize;
+        let start = self.storage.batch_start(chunk) + size;
+        // The room was checked with the exact size, so `write` has enough.
+        let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
+        let written = write(room, &place).unwrap_or_default();
+        if to.partition.is_none() && record.key.is_none() {
+            self.stick(to.topic.index(), u32::try_from(written).unwrap_or(u32::MAX));
+        }
+        Ok(self.appended(p, &place, written))
+    }
+
+    /// Book-keeping behind the copy.
+    #[allow(clippy::cast_possible_truncation, reason = "a record is smaller than its chunks")]
+    fn appended(&mut self, p: usize, place: &Place, written: usize) -> RecordId {
+        let b = place.batch;
+        let batch = &mut self.storage.batches[b];
+        let index = batch.records;
+        batch.records += 1;
+        batch.size += written as u32;
+        batch.plain = batch.size;
+        let timestamp = batch.base_timestamp.wrapping_add(place.ts_delta);
+        batch.max_timestamp =
+            if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
+        self.stats.accepted += 1;
+        self.stats.buffered += 1;
+        let id = RecordId { batch: self.batch_id(b), index };
+        let full =
+            self.storage.batches[b].size + RECORD_MIN > self.batch_max || index + 1 == RECORDS_MAX;
+        if full {
+            self.close_batch(b);
+            self.refile(p);
+        } else if index == 0 && self.storage.batches[b].due {
+            self.refile(p);
+        }
+        if index == 0 && self.storage.partitions[p].leader == Link::NONE {
+            self.request_metadata();
+        }
+        id
+    }
+
+    pub(crate) fn batch_id(&self, b: usize) -> BatchId {
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 slots")]
+        BatchId { slot: b as u16, generation: self.storage.batches[b].generation }
+    }
+
+    /// The batch that takes the record: the open one of the partition, or a new one.
+    fn place(
+        &mut self,
+        p: usize,
+        record: &Record<'_>,
+        value: Option<usize>,
+        alone: u32,
+        now: Instant,
+    ) -> Result<Place, SendError> {
+        let anchored = record.timestamp.is_some() || self.clock.is_some();
+        let open = self.storage.partitions[p].open.get();
+        if let Some(b) = open {
+            self.anchor(b);
+            let batch = self.storage.batches[b];
+            if batch.anchored == anchored {
+                let offset_delta = i32::from(batch.records);
+                let ts_delta = self.ts_delta(record, &batch, now);
+                let body = record_body_size(
+                    ts_delta,
+                    offset_delta,
+                    record.key.map(<[u8]>::len),
+                    value,
+                    record.headers,
+                );
+                let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
+                if batch.size.saturating_add(size) <= self.batch_max {
+                    return Ok(Place { batch: b, ts_delta, offset_delta });
+                }
+            }
+        }
+        let b = self.open_batch(p, alone, anchored, now)?;
+        let batch = &mut self.storage.batches[b];
+        if let (true, Some(timestamp)) = (anchored, record.timestamp) {
+            batch.base_timestamp = timestamp.as_millis();
+        }
+        Ok(Place { batch: b, ts_delta: 0, offset_delta: 0 })
+    }
+
+    /// Milliseconds from the batch's base to the record's timestamp; without a clock, to now.
+    fn ts_delta(&self, record: &Record<'_>, batch: &BatchSlot, now: Instant) -> i64 {
+        match (record.timestamp, self.clock) {
+            (Some(timestamp), _) => timestamp.as_millis().wrapping_sub(batch.base_timestamp),
+            (None, Some(clock)) => clock.at(now).as_millis().wrapping_sub(batch.base_timestamp),
+            #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
+            (None, None) => (now.micros_since(batch.opened) / 1_000) as i64,
+        }
+    }
+
+    /// A new batch at the end of the partition's queue. The one that was open is closed, but only once there is
+    /// memory: a refused record changes nothing.
+    fn open_batch(
+        &mut self,
+        p: usize,
+        size: u32,
+        anchored: bool,
+        now: Instant,
+    ) -> Result<usize, SendError> {
+        let overhead = self.storage.shape.chunk_bytes - self.storage.capacity(1);
+        let run = (size + overhead).div_ceil(self.storage.shape.chunk_bytes);
+        let run = u16::try_from(run).unwrap_or(u16::MAX);
+        let Some(chunk) = self.take_chunks(run) else { return Err(self.full()) };
+        let Some(b) = self.take_slot() else {
+            self.chunks.give_back(&mut self.storage.chunk_map, chunk, run);
+            return Err(self.full());
+        };
+        if let Some(open) = self.storage.partitions[p].open.get() {
+            self.close_batch(open);
+            self.refile(p);
+        }
+        self.born = self.born.wrapping_add(1);
+        let base = match self.clock {
+            Some(clock) if anchored => clock.at(now).as_millis(),
+            _ => 0,
+        };
+        let due = self.config.linger_ms == 0;
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
+        let slot = BatchSlot {
+            state: BatchState::Open,
+            due,
+            anchored,
+            generation: self.storage.batches[b].generation,
+            chunk,
+            chunks: run,
+            partition: p as u16,
+            size: HEADER,
+            born: self.born,
+            opened: now,
+            base_timestamp: base,
+            base_offset: -1,
+            append_time: -1,
+            ..BatchSlot::EMPTY
+        };
+        self.storage.batches[b] = slot;
+        let partition = &mut self.storage.partitions[p];
+        partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
+        partition.open = Link::to(b);
+        if !partition.cursor.is_some() {
+            partition.cursor = Link::to(b);
+        }
+        self.age.push_back(&mut self.storage.batches, AGE, b);
+        if !self.age_cursor.is_some() {
+            self.age_cursor = Link::to(b);
+            self.wake = true;
+        }
+        if !due {
+            self.wake |= self.linger.is_empty();
+            self.linger.push_back(&mut self.storage.batches, AUX, b);
+        }
+        Ok(b)
+    }
+
+    /// No memory: the oldest batch that only waits for more records goes at once, so that some will be free.
+    fn full(&mut self) -> SendError {
+        if let Some(oldest) = self.linger.head() {
+            self.make_due(oldest);
+        }
+        SendError::Full
+    }
+
+    /// The slot of the partition that the record goes to. Fixed at acceptance: a retry never asks again
+    /// (ruby-kafka 956).
+    fn choose_partition(
+        &mut self,
+        to: Destination,
+        record: &Record<'_>,
+        size: u32,
+    ) -> Result<usize, SendError> {
+        let t = to.topic.index();
+        let Some(topic) = self.storage.topics.get(t).filter(|_| t < usize::from(self.topics_used))
+        else {
+            return Err(SendError::InvalidTopic);
+        };
+        let (partitions, error) = (topic.partitions, topic.error);
+        if matches!(
+            error,
+            ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+        ) {
+            self.request_metadata();
+            return Err(SendError::Topic(error));
+        }
+        let index = match (to.partition, record.key) {
+            (Some(index), _) if index < 0 || partitions > 0 && index >= partitions => {
+                // It may have been added since.
+                self.request_metadata();
+                return Err(SendError::NoSuchPartition);
+            }
+            (Some(index), _) => index,
+            (None, _) if partitions == 0 => {
+                self.request_metadata();
+                return Err(if error.is_ok() {
+                    SendError::TopicPending
+                } else {
+                    SendError::Topic(error)
+                });
+            }
+            (None, Some(key)) => partition_for_key(key, partitions),
+            (None, None) => self.sticky_partition(t, size),
+        };
+        self.partition_slot(t, index).ok_or(SendError::NoPartitionSlot)
+    }
+
+    /// The partition that null keys go to at the moment (KIP-480, KIP-794).
+    fn sticky_partition(&mut self, t: usize, size: u32) -> i32 {
+        let topic = self.storage.topics[t];
+        if topic.sticky_plus_1 > 0 {
+            let index = topic.sticky_plus_1 - 1;
+            let room = self
+                .find_partition(t, index)
+                .and_then(|p| self.storage.partitions[p].open.get())
+                .is_some_and(|b| {
+                    self.storage.batches[b].size.saturating_add(size) <= self.batch_max
+                });
+            if room || topic.sticky_bytes.saturating_add(size) < self.batch_max {
+                return index;
+            }
+        }
+        let index = self.pick_available(t, topic.partitions);
+        let topic = &mut self.storage.topics[t];
+        topic.sticky_plus_1 = index + 1;
+        topic.sticky_bytes = 0;
+        index
+    }
+
+    /// The sticky partition has got `bytes` more; after twice a batch it is left in any case.
+    fn stick(&mut self, t: usize, bytes: u32) {
+        let topic = &mut self.storage.topics[t];
+        topic.sticky_bytes = topic.sticky_bytes.saturating_add(bytes);
+        if topic.sticky_bytes >= self.batch_max.saturating_mul(2) {
+            topic.sticky_plus_1 = 0;
+        }
+    }
+
+    /// A random partition that has a leader, of those with slots; any if none has.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "below `partitions`"
+    )]
+    fn pick_available(&mut self, t: usize, partitions: i32) -> i32 {
+        const TRIES: u32 = 8;
+        let led = |producer: &Self, index: i32| {
+            producer
+                .find_partition(t, index)
+                .is_some_and(|p| producer.storage.partitions[p].leader.is_some())
+        };
+        let mut index = 0;
+        for _ in 0..TRIES {
+            index = self.rng.below(partitions.cast_unsigned()) as i32;
+            if led(self, index) {
+                return index;
+            }
+        }
+        // Few have a leader, or few have a slot: take the next one that has both.
+        let slots = &self.storage.partitions[..usize::from(self.partitions_used)];
+        let from = self.rng.below(u32::from(self.partitions_used)) as usize;
+        let mut turn = slots[from..].iter().chain(&slots[..from]);
+        turn.find(|slot| usize::from(slot.topic) == t && slot.leader.is_some())
+            .map_or(index, |slot| slot.index)
+    }
+}

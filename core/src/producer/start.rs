@@ -1,0 +1,152 @@
+//! Making a producer: options checked, texts copied, bootstrap servers parsed.
+
+use super::{BACKOFF_LEVELS, Identity, Producer, Refresh, Stats};
+#[cfg(feature = "gzip")]
+use alloc::boxed::Box;
+
+use crate::backoff::Rng;
+use crate::batch::HEADER;
+use crate::cluster::{BrokerSlot, TopicSlot};
+#[cfg(feature = "gzip")]
+use crate::compress::gzip::Gzip;
+use crate::config::Config;
+use crate::error::{ConfigError, SendError};
+use crate::id::TopicId;
+use crate::storage::chunks::Chunks;
+use crate::storage::list::{Link, List};
+use crate::storage::{Storage, Text};
+use crate::time::Instant;
+
+impl<'a> Producer<'a> {
+    pub(super) fn start(
+        config: &Config<'_>,
+        mut storage: Storage<'a>,
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        let client_id_len = u8::try_from(config.client_id.len()).ok();
+        let max = u16::from(storage.shape.client_id_bytes);
+        let too_long = ConfigError::TextTooLong { option: "client_id", max };
+        let client_id_len = client_id_len.ok_or(too_long)?;
+        if !storage.set_text(Text::ClientId, config.client_id) {
+            return Err(too_long);
+        }
+        read_bootstrap(config.bootstrap_servers, &mut storage)?;
+        let chunk_count = storage.chunk_count();
+        let keeps_spare = chunk_count > 1;
+        let for_records = chunk_count - u16::from(keeps_spare);
+        if storage.capacity(1) <= HEADER {
+            return Err(ConfigError::StorageTooSmall { what: "chunk bytes", min: 256 });
+        }
+        let mut producer = Self {
+            client_id_len,
+            config: config.without_texts(),
+            rng: Rng::new(seed),
+            now,
+            clock: None,
+            identity: Identity::new(config),
+            metadata: Refresh::START,
+            chunks: Chunks::EMPTY,
+            spare: None,
+            keeps_spare,
+            codec_id: 0,
+            free: List::EMPTY,
+            fresh: 0,
+            linger: List::EMPTY,
+            age: List::EMPTY,
+            age_cursor: Link::NONE,
+            reports: List::EMPTY,
+            backoff: [List::EMPTY; BACKOFF_LEVELS],
+            topics_used: 0,
+            partitions_used: 0,
+            born: 0,
+            batch_max: config.batch_size.min(storage.capacity(1)),
+            record_max: config.max_request_size.min(storage.capacity(for_records)),
+            closed: false,
+            wake: false,
+            arrange_due: false,
+            slot_wanted: false,
+            redial_at: None,
+            stats: Stats::default(),
+            storage,
+        };
+        if keeps_spare {
+            producer.spare = producer.take_chunks(1);
+        }
+        #[cfg(feature = "gzip")]
+        if let crate::Compression::Gzip { level } = config.compression_type {
+            producer.codec_id = 1;
+            producer.storage.gzip = Some(Box::new(Gzip::new(level)));
+        }
+        Ok(producer)
+    }
+
+    pub(super) fn register_topic(&mut self, name: &str) -> Result<TopicId, SendError> {
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 topics")]
+        if let Some(t) = self.find_topic(name) {
+            return Ok(TopicId(t as u16));
+        }
+        if self.closed {
+            return Err(SendError::Closed);
+        }
+        let t = usize::from(self.topics_used);
+        let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+        let name_len = u8::try_from(name.len()).map_err(|_| SendError::InvalidTopic)?;
+        if name.is_empty()
+            || name_len > 249
+            || name == "."
+            || name == ".."
+            || !name.bytes().all(legal)
+        {
+            return Err(SendError::InvalidTopic);
+        }
+        let slot = self.storage.topics.get_mut(t).ok_or(SendError::NoTopicSlot)?;
+        *slot = TopicSlot { name_len, ..TopicSlot::EMPTY };
+        if !self.storage.set_text(Text::Name(t), name) {
+            return Err(SendError::InvalidTopic);
+        }
+        self.topics_used += 1;
+        // A new topic is asked for at once, whatever the backoff.
+        self.metadata.not_before = self.now;
+        self.arrange_due = true;
+        self.wake = true;
+        self.request_metadata();
+        Ok(TopicId(self.topics_used - 1))
+    }
+}
+
+/// `host:port,host:port`, `[v6]:port`: a broker slot each.
+fn read_bootstrap(servers: &str, storage: &mut Storage<'_>) -> Result<(), ConfigError> {
+    let mut count = 0;
+    for server in servers.split(',').map(str::trim).filter(|server| !server.is_empty()) {
+        let (host, port) = server.rsplit_once(':').ok_or(ConfigError::BootstrapServers)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bare.is_none() && host.contains(':') {
+            return Err(ConfigError::BootstrapServers);
+        }
+        let host = bare.unwrap_or(host);
+        let port =
+            port.parse().ok().filter(|port| *port != 0).ok_or(ConfigError::BootstrapServers)?;
+        // More servers than slots: the first ones do, and a slot must be left for a broker.
+        if count + 1 >= storage.brokers.len() && count > 0 {
+            break;
+        }
+        let max = u16::from(storage.shape.host_bytes);
+        let too_long = ConfigError::TextTooLong { option: "bootstrap_servers: host", max };
+        let host_len = u8::try_from(host.len()).ok().filter(|len| *len > 0).ok_or(too_long)?;
+        if !storage.set_text(Text::Host(count), host) {
+            return Err(too_long);
+        }
+        storage.brokers[count] = BrokerSlot {
+            used: true,
+            bootstrap: true,
+            node: -1,
+            host_len,
+            port,
+            ..BrokerSlot::EMPTY
+        };
+        count += 1;
+    }
+    if count == 0 { Err(ConfigError::BootstrapServers) } else { Ok(()) }
+}

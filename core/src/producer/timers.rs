@@ -1,0 +1,143 @@
+//! Time: what has come due, and what comes next. Lists are in order of time, so both are O(1) in partitions and
+//! batches; connections are few.
+
+use super::{Producer, Timer};
+use crate::batch::AGE;
+use crate::connection::{ConnSlot, ConnState, Request};
+use crate::partition::{Place, WAIT};
+use crate::storage::list::{self, Link};
+use crate::time::Instant;
+
+/// Levels of the exponential backoff that have lists of their own.
+pub(crate) const BACKOFF_LEVELS: usize = 8;
+
+impl Producer<'_> {
+    /// Time only moves forward, whatever the adapter's clock does.
+    pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some(b) = self.linger.head().filter(|&b| self.linger_end(b) <= now) {
+            self.make_due(b);
+        }
+        for level in 0..BACKOFF_LEVELS {
+            while let Some(p) = self.backoff[level].head() {
+                if self.storage.partitions[p].retry_at > now {
+                    break;
+                }
+                self.leave_place(p);
+                self.refile(p);
+            }
+        }
+        while let Some(b) = self.age_cursor.get().filter(|&b| self.delivery_end(b) <= now) {
+            self.age_cursor =
+                list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
+            self.storage.batches[b].expired = true;
+            let p = usize::from(self.storage.batches[b].partition);
+            // No new batch joins a request behind an expired head.
+            self.settle_partition(p, now);
+        }
+        for c in 0..self.storage.connections.len() {
+            self.expire_connection(c, now);
+        }
+        let redial = self.redial_at.is_some_and(|at| at <= now);
+        if self.arrange_due || redial || self.wants_metadata(now) || self.wants_id(now) {
+            self.arrange(now);
+        }
+    }
+
+    fn expire_connection(&mut self, c: usize, now: Instant) {
+        let conn = &mut self.storage.connections[c];
+        if conn.muted_until.is_some_and(|until| until <= now) {
+            conn.muted_until = None;
+            self.wake = true;
+        }
+        let conn = &self.storage.connections[c];
+        if self.closes_at(conn).is_none_or(|at| at > now) {
+            return;
+        }
+        // A connection that was only idle goes without a word: no backoff, no metadata.
+        let idle = conn.state == ConnState::Ready && oldest_deadline(conn).is_none();
+        self.storage.connections[c].retired = idle;
+        self.close_connection(c);
+    }
+
+    /// When the connection is given up: setup or request timeout, or idle for too long.
+    fn closes_at(&self, conn: &ConnSlot) -> Option<Instant> {
+        match conn.state {
+            ConnState::Dialing => Some(conn.since),
+            ConnState::Handshake => Some(oldest_deadline(conn).unwrap_or(conn.since)),
+            ConnState::Ready => Some(
+                oldest_deadline(conn)
+                    .unwrap_or_else(|| conn.since.plus_millis(self.config.connections_max_idle_ms)),
+            ),
+            ConnState::Idle | ConnState::Wanted | ConnState::Closing => None,
+        }
+    }
+
+    fn linger_end(&self, b: usize) -> Instant {
+        self.storage.batches[b].opened.plus_millis(self.config.linger_ms)
+    }
+
+    fn delivery_end(&self, b: usize) -> Instant {
+        self.storage.batches[b].opened.plus_millis(self.config.delivery_timeout_ms)
+    }
+
+    /// Puts the partition into the backoff list of its level. A list stays in order of time because a level's waits
+    /// differ by the jitter alone, and never end before that of the one ahead.
+    pub(crate) fn wait_until(&mut self, p: usize, failures: u8, until: Instant) {
+        let level = usize::from(failures).min(BACKOFF_LEVELS - 1);
+        let list = &mut self.backoff[level];
+        let ahead =
+            list.tail().get().map_or(Instant::ZERO, |last| self.storage.partitions[last].retry_at);
+        let partition = &mut self.storage.partitions[p];
+        partition.retry_at = until.max(ahead);
+        #[allow(clippy::cast_possible_truncation, reason = "below BACKOFF_LEVELS")]
+        {
+            partition.place = Place::Backoff(level as u8);
+        }
+        list.push_back(&mut self.storage.partitions, WAIT, p);
+        self.wake = true;
+    }
+
+    pub(crate) fn earliest(&self) -> Option<(Instant, Timer)> {
+        let mut next: Option<(Instant, Timer)> = None;
+        let mut consider = |at: Option<Instant>, timer| {
+            if let Some(at) =
+                at.filter(|at| *at < Instant::FAR && next.is_none_or(|(first, _)| *at < first))
+            {
+                next = Some((at, timer));
+            }
+        };
+        consider(self.linger.head().map(|b| self.linger_end(b)), Timer::Linger);
+        consider(self.age_cursor.get().map(|b| self.delivery_end(b)), Timer::Delivery);
+        for list in &self.backoff {
+            consider(list.head().map(|p| self.storage.partitions[p].retry_at), Timer::Retry);
+        }
+        for conn in self.storage.connections.iter() {
+            consider(conn.muted_until, Timer::Connection);
+            consider(self.closes_at(conn), Timer::Connection);
+        }
+        consider(self.redial_at, Timer::Connection);
+        if self.topics_used > 0 && !self.metadata.asked {
+            let needed = self.metadata.needed.then_some(self.metadata.not_before);
+            consider(needed.filter(|at| self.now < *at), Timer::Metadata);
+            consider(Some(self.metadata.due).filter(|at| self.now < *at), Timer::Metadata);
+        }
+        if self.identity.is_wanted() && self.topics_used > 0 {
+            consider(Some(self.identity.not_before).filter(|at| self.now < *at), Timer::Metadata);
+        }
+        if self.arrange_due {
+            consider(Some(self.now), Timer::Connection);
+        }
+        next
+    }
+}
+
+/// Deadline of the oldest request that has to be answered.
+fn oldest_deadline(conn: &ConnSlot) -> Option<Instant> {
+    let mut waiting = conn.in_flight.iter().filter(|sent| sent.request != Request::Unacknowledged);
+    waiting.next().map(|sent| sent.deadline)
+}

@@ -1,0 +1,112 @@
+//! Memory whose size is known at compile time, for a `static` on a microcontroller.
+
+use super::list::Link;
+use super::{Shape, Slab, Storage};
+use crate::batch::BatchSlot;
+use crate::cluster::{BrokerSlot, TopicSlot};
+use crate::connection::ConnSlot;
+use crate::partition::PartitionSlot;
+
+const RX: usize = 280;
+const TX: usize = 232;
+const TEXT: usize = 64;
+
+/// Memory for one producer: `BATCHES` chunks of `CHUNK` bytes (one of them is the spare for splits and compression),
+/// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and twice as many known brokers.
+///
+/// It is all zeros, so a `static` lies in `.bss` and costs no flash:
+///
+/// ```
+/// use klamm::{Config, Instant, Producer, Resources};
+///
+/// let mut resources = Resources::<1400, 4, 2, 2>::new(); // in firmware: a `static ConstStaticCell`
+/// let producer = Producer::new(&Config::new("10.0.0.2:9092"), resources.storage(), 42, Instant::ZERO);
+/// assert!(producer.is_ok());
+/// ```
+///
+/// Sizing: a batch holds `CHUNK` - 175 bytes of header (61) and records; client id, host and topic names have room
+/// for 64 bytes each.
+pub struct Resources<
+    const CHUNK: usize,
+    const BATCHES: usize,
+    const PARTITIONS: usize,
+    const CONNS: usize,
+> {
+    chunks: [[u8; CHUNK]; BATCHES],
+    chunk_map: [[u32; 1]; BATCHES],
+    batches: [[BatchSlot; 2]; BATCHES],
+    partitions: [PartitionSlot; PARTITIONS],
+    buckets: [Link; PARTITIONS],
+    topics: [TopicSlot; PARTITIONS],
+    brokers: [[BrokerSlot; 2]; CONNS],
+    connections: [ConnSlot; CONNS],
+    io: [[u8; RX + TX]; CONNS],
+    client_id: [u8; TEXT],
+    hosts: [[u8; 2 * TEXT]; CONNS],
+    names: [[u8; TEXT]; PARTITIONS],
+}
+
+impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CONNS: usize>
+    Resources<CHUNK, BATCHES, PARTITIONS, CONNS>
+{
+    /// Empty memory, all zeros.
+    pub const fn new() -> Self {
+        const {
+            assert!(CHUNK >= 256 && CHUNK <= 1 << 20, "CHUNK: 256 to 1,048,576 bytes");
+            assert!(BATCHES >= 2 && BATCHES <= 32_000, "BATCHES: 2 to 32,000");
+            assert!(PARTITIONS >= 1 && PARTITIONS <= 65_000, "PARTITIONS: 1 to 65,000");
+            assert!(CONNS >= 1 && CONNS <= 100, "CONNS: 1 to 100");
+        }
+        Self {
+            chunks: [[0; CHUNK]; BATCHES],
+            chunk_map: [[0; 1]; BATCHES],
+            batches: [[BatchSlot::EMPTY; 2]; BATCHES],
+            partitions: [PartitionSlot::EMPTY; PARTITIONS],
+            buckets: [Link::NONE; PARTITIONS],
+            topics: [TopicSlot::EMPTY; PARTITIONS],
+            brokers: [[BrokerSlot::EMPTY; 2]; CONNS],
+            connections: [const { ConnSlot::EMPTY }; CONNS],
+            io: [[0; RX + TX]; CONNS],
+            client_id: [0; TEXT],
+            hosts: [[0; 2 * TEXT]; CONNS],
+            names: [[0; TEXT]; PARTITIONS],
+        }
+    }
+
+    /// The memory as `Producer::new` takes it.
+    #[allow(clippy::cast_possible_truncation, reason = "constants, checked in `new`")]
+    pub fn storage(&mut self) -> Storage<'_> {
+        Storage {
+            chunks: Slab::Borrowed(self.chunks.as_flattened_mut()),
+            chunk_map: Slab::Borrowed(self.chunk_map.as_flattened_mut()),
+            batches: Slab::Borrowed(self.batches.as_flattened_mut()),
+            partitions: Slab::Borrowed(&mut self.partitions),
+            buckets: Slab::Borrowed(&mut self.buckets),
+            topics: Slab::Borrowed(&mut self.topics),
+            brokers: Slab::Borrowed(self.brokers.as_flattened_mut()),
+            connections: Slab::Borrowed(&mut self.connections),
+            io: Slab::Borrowed(self.io.as_flattened_mut()),
+            client_id: Slab::Borrowed(&mut self.client_id),
+            hosts: Slab::Borrowed(self.hosts.as_flattened_mut()),
+            names: Slab::Borrowed(self.names.as_flattened_mut()),
+            #[cfg(feature = "gzip")]
+            gzip: None,
+            shape: Shape {
+                chunk_bytes: CHUNK as u32,
+                rx_bytes: RX as u16,
+                tx_bytes: TX as u16,
+                client_id_bytes: TEXT as u8,
+                host_bytes: TEXT as u8,
+                name_bytes: TEXT as u8,
+            },
+        }
+    }
+}
+
+impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CONNS: usize> Default
+    for Resources<CHUNK, BATCHES, PARTITIONS, CONNS>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,20 @@
+//! The image without klamm: start-up, vectors, and what any firmware links (copying and 64-bit division).
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use panic_halt as _;
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let mut bytes = [0_u8; 64];
+    loop {
+        let at = black_box(8_usize).min(bytes.len());
+        bytes.copy_within(at.., 0);
+        bytes[..at].copy_from_slice(&black_box([1; 64])[..at]);
+        bytes[at..].fill(black_box(2));
+        black_box(&bytes);
+        black_box(black_box(1_u64).checked_div(black_box(3)));
+    }
+}

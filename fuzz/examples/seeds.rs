@@ -1,0 +1,87 @@
+//! Writes `seeds/`: a valid answer to each request at each version, and a producer's ordinary life, in the form in
+//! which `arbitrary` reads the targets' inputs. Run it in `fuzz/` after a change of `answer.rs` or of an input.
+
+use std::fs;
+use std::io::Result;
+
+use klamm_fuzz::answer::{API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Request, Versions};
+
+fn main() -> Result<()> {
+    received()?;
+    api_versions_first()?;
+    call_sequence()
+}
+
+/// Bytes of `Versions`: the answers' versions are `recent` and the choices' places.
+fn versions(metadata: u8, init_producer_id: u8, produce: u8) -> ([u8; 4], Versions) {
+    let bytes = [1, metadata, init_producer_id, produce];
+    let mut input = arbitrary::Unstructured::new(&bytes);
+    (bytes, input.arbitrary().expect("four bytes are enough"))
+}
+
+fn received() -> Result<()> {
+    let stages = [API_VERSIONS, METADATA, INIT_PRODUCER_ID, PRODUCE];
+    for (stage, key) in (0..).zip(stages) {
+        for choice in 0..11 {
+            let (head, versions) = versions(choice, choice, choice);
+            let version = versions.of(key);
+            let body = Request::new(key, version).body(versions, 0, 0);
+            // Then: the stage, framed, acks, one cut after three bytes.
+            let seed = [&head[..], &[stage, 1, 0, 1, 3, 0], &body].concat();
+            fs::write(format!("seeds/received/api-{key}-version-{version}"), seed)?;
+        }
+    }
+    Ok(())
+}
+
+fn api_versions_first() -> Result<()> {
+    for (name, version) in [("old", 0), ("recent", 3)] {
+        let (head, versions) = versions(0, 0, 0);
+        let request = Request::new(API_VERSIONS, version);
+        let frame = request.frame(&request.body(versions, 0, 0));
+        // No cut.
+        fs::write(format!("seeds/api_versions_first/{name}"), [&head[..], &[0], &frame].concat())?;
+    }
+    Ok(())
+}
+
+/// Variants of `Call` in `targets/call_sequence.rs`, by their place there.
+const SEND: u32 = 0;
+const DRIVE: u32 = 9;
+const WAIT_FOR_DEADLINE: u32 = 8;
+const ANSWER: u32 = 14;
+const REPORT: u32 = 17;
+const VARIANTS: u64 = 18;
+
+fn call_sequence() -> Result<()> {
+    let (head, _) = versions(8, 4, 10);
+    for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
+        // Gzip, idempotence, linger_ms, in_flight, retries.
+        let mut seed = [&head[..], &[gzip, 1, 5, 4, 0]].concat();
+        // Partition 0, no key, a length, a header.
+        for length in [20_u16, 700] {
+            let [low, high] = length.to_le_bytes();
+            call(&mut seed, SEND, &[1, 0, 0, low, high, 1]);
+        }
+        // ApiVersions, Metadata and InitProducerId are answered well on both connections, Produce with `error`.
+        for round in 0..8 {
+            let [low, high] = if round < 5 { [0, 0] } else { error.to_le_bytes() };
+            call(&mut seed, DRIVE, &[]);
+            for conn in 0..2 {
+                call(&mut seed, ANSWER, &[conn, low, high, round, 0]);
+            }
+            call(&mut seed, WAIT_FOR_DEADLINE, &[]);
+        }
+        call(&mut seed, REPORT, &[]);
+        fs::write(format!("seeds/call_sequence/{name}"), seed)?;
+    }
+    Ok(())
+}
+
+/// One more element: `arbitrary` reads a flag, then the variant as a share of 2^32, then its fields.
+fn call(seed: &mut Vec<u8>, variant: u32, fields: &[u8]) {
+    let share = ((u64::from(variant) << 32) / VARIANTS) + 1;
+    seed.push(1);
+    seed.extend(u32::try_from(share).expect("below 2^32").to_le_bytes());
+    seed.extend(fields);
+}

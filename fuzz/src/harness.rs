@@ -1,0 +1,215 @@
+//! A producer, what its connections wrote and were asked, and the laws that hold after every call.
+
+use std::collections::{HashMap, VecDeque};
+
+use klamm::{
+    BatchId, Config, ConnId, Demand, Destination, Instant, Limits, Producer, ProtocolError, Record,
+    RecordId, Report, SendError, Stats, Storage, TopicId,
+};
+
+use crate::answer::{Request, Versions};
+
+/// Connection slots of the producer.
+pub const CONNECTIONS: u8 = 2;
+
+/// A producer of the topic `t`, and its half-heard peer.
+pub struct Harness {
+    /// The producer under test.
+    pub producer: Producer<'static>,
+    /// The topic `t`.
+    pub topic: TopicId,
+    /// The time that the producer is told.
+    pub now: Instant,
+    /// What the broker advertises.
+    pub versions: Versions,
+    /// Requests that were written and not answered, by connection.
+    pub asked: Vec<VecDeque<Request>>,
+    written: Vec<Vec<u8>>,
+    /// Of every batch that was accepted and not wholly reported: which records have been reported.
+    open: HashMap<BatchId, Vec<bool>>,
+}
+
+impl Harness {
+    /// A producer with little memory. It is given records only by the caller.
+    pub fn new(versions: Versions, configure: impl FnOnce(&mut Config<'_>)) -> Self {
+        let mut limits = Limits::new();
+        limits.buffer_memory = 16 * 1024;
+        limits.batch_size = 1024;
+        limits.max_request_size = 4096;
+        limits.topics = 2;
+        limits.partitions = 4;
+        limits.brokers = 4;
+        limits.connections = CONNECTIONS;
+        let mut config = Config::new("b:9092");
+        config.batch_size = 1024;
+        config.max_request_size = 4096;
+        configure(&mut config);
+        let mut producer = Producer::new(&config, Storage::boxed(&limits), 7, Instant::ZERO)
+            .expect("the configuration is valid");
+        let topic = producer.topic("t").expect("a topic slot is free");
+        Self {
+            producer,
+            topic,
+            now: Instant::ZERO,
+            versions,
+            asked: vec![VecDeque::new(); CONNECTIONS.into()],
+            written: vec![Vec::new(); CONNECTIONS.into()],
+            open: HashMap::new(),
+        }
+    }
+
+    /// Sends a record to partition 0.
+    pub fn send(&mut self, value: &[u8]) -> Result<RecordId, SendError> {
+        let to = Destination::partition(self.topic, 0);
+        let id = self.producer.send(to, &Record::value(value), self.now)?;
+        self.accepted(id);
+        Ok(id)
+    }
+
+    /// Notes an accepted record: its place in the batch is the next one.
+    pub fn accepted(&mut self, id: RecordId) {
+        let records = self.open.entry(id.batch).or_default();
+        assert_eq!(records.len(), usize::from(id.index), "a record's place in its batch");
+        records.push(false);
+    }
+
+    /// Takes a report, if there is one, and checks that its records had none.
+    pub fn take_report(&mut self) -> Option<Report> {
+        let peeked = self.producer.peek_report();
+        if self.producer.report_records().is_some() {
+            assert!(peeked.is_some(), "records without a report");
+        }
+        let report = self.producer.poll_report();
+        assert_eq!(peeked, report, "peek_report shows what poll_report takes");
+        let report = report?;
+        let records =
+            self.open.get_mut(&report.batch).expect("a report of a batch with open records");
+        let first = usize::from(report.first);
+        for reported in &mut records[first..first + usize::from(report.records)] {
+            assert!(!*reported, "a record was reported twice: {report:?}");
+            *reported = true;
+        }
+        if records.iter().all(|reported| *reported) {
+            self.open.remove(&report.batch);
+        }
+        Some(report)
+    }
+
+    /// Does what every connection wants, answering nothing. Returns whether anything was done.
+    pub fn drive(&mut self) -> bool {
+        let mut busy = false;
+        for conn in self.producer.connections() {
+            match self.producer.demand(conn) {
+                Demand::Connect => {
+                    assert!(self.producer.address(conn).is_some(), "Connect without an address");
+                    self.producer.handle_dialing(conn, self.now);
+                    self.producer.handle_connected(conn, self.now);
+                    busy = true;
+                }
+                Demand::Transmit => busy |= self.transmit(conn, usize::MAX) > 0,
+                Demand::Close => {
+                    self.disconnect(conn);
+                    busy = true;
+                }
+                _ => {}
+            }
+        }
+        busy
+    }
+
+    /// Lets the producer write at most `most` bytes, and reads the requests that are complete.
+    pub fn transmit(&mut self, conn: ConnId, most: usize) -> usize {
+        let written = &mut self.written[conn.index()];
+        let result = self.producer.transmit_with(conn, self.now, |transmit| {
+            let before = written.len();
+            transmit.slices().for_each(|slice| written.extend(slice));
+            assert_eq!(written.len() - before, transmit.len(), "len is the sum of the slices");
+            let taken = transmit.len().min(most);
+            written.truncate(before + taken);
+            Ok::<usize, ()>(taken)
+        });
+        while let Some(size) = written.first_chunk::<4>() {
+            let end = 4 + usize::try_from(u32::from_be_bytes(*size)).unwrap();
+            if written.len() < end {
+                break;
+            }
+            let frame: Vec<u8> = written.drain(..end).collect();
+            self.asked[conn.index()].push_back(Request::read(&frame));
+        }
+        result.expect("this transport does not fail")
+    }
+
+    /// Hands in bytes, cut after the given lengths.
+    pub fn receive(
+        &mut self,
+        conn: ConnId,
+        mut bytes: &[u8],
+        splits: &[u8],
+    ) -> Result<(), ProtocolError> {
+        for split in splits {
+            let (part, rest) = bytes.split_at(usize::from(*split).min(bytes.len()));
+            self.producer.handle_received(conn, part, self.now)?;
+            bytes = rest;
+        }
+        self.producer.handle_received(conn, bytes, self.now)
+    }
+
+    /// Answers the oldest request of a connection, if there is one.
+    pub fn answer(&mut self, conn: ConnId, error: i16, offset: i64) {
+        if let Some(request) = self.asked[conn.index()].pop_front() {
+            let frame = request.frame(&request.body(self.versions, error, offset));
+            // An error closes the connection; `drive` sees that.
+            let _ = self.producer.handle_received(conn, &frame, self.now);
+        }
+    }
+
+    /// The connection is gone.
+    pub fn disconnect(&mut self, conn: ConnId) {
+        self.producer.handle_disconnected(conn, self.now);
+        self.asked[conn.index()].clear();
+        self.written[conn.index()].clear();
+    }
+
+    /// Answers everything until the producer asks for `key`, and leaves that unanswered. `None`: it never does.
+    pub fn drive_to(&mut self, key: i16) -> Option<(ConnId, Request)> {
+        for _ in 0..64 {
+            let mut busy = self.drive();
+            for conn in self.producer.connections() {
+                let Some(request) = self.asked[conn.index()].front() else { continue };
+                if request.key == key {
+                    let request = self.asked[conn.index()].pop_front()?;
+                    return Some((conn, request));
+                }
+                self.answer(conn, 0, 0);
+                busy = true;
+            }
+            if !busy {
+                let (deadline, _) = self.producer.next_deadline()?;
+                self.now = self.now.max(deadline);
+                self.producer.handle_timeout(self.now);
+            }
+        }
+        None
+    }
+
+    /// The laws.
+    pub fn check(&self) -> Stats {
+        let stats = self.producer.stats();
+        let outcomes = stats.delivered + stats.not_persisted + stats.unknown + stats.dropped;
+        assert_eq!(stats.accepted, outcomes + stats.buffered, "the outcome law: {stats:?}");
+        stats
+    }
+
+    /// Gives everything up; afterwards every record that was accepted has been reported once.
+    pub fn finish(mut self) {
+        self.producer.purge(self.now);
+        for conn in self.producer.connections() {
+            self.disconnect(conn);
+        }
+        while self.take_report().is_some() {
+            self.check();
+        }
+        assert_eq!(self.check().buffered, 0, "records without an outcome after purge");
+        assert!(self.open.is_empty(), "records without a report after purge: {:?}", self.open);
+    }
+}

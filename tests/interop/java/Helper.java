@@ -1,0 +1,231 @@
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
+import java.io.FileOutputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+
+/**
+ * Kafka's own tools behind one line protocol, because starting a JVM for each job would cost more
+ * than the jobs. A command is one line of tab-separated words on standard input; the answer is one
+ * line, "ok" or "error", a tab, and the result or what went wrong. Ends with its standard input.
+ */
+public final class Helper {
+    private static final long PATIENCE_MS = 120_000;
+    private static final HexFormat HEX = HexFormat.of();
+
+    public static void main(String[] args) throws Exception {
+        PrintStream answers = System.out;
+        System.setOut(System.err);
+        BufferedReader in =
+            new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        for (String line = in.readLine(); line != null; line = in.readLine()) {
+            String answer;
+            try {
+                answer = "ok\t" + run(line.split("\t"));
+            } catch (Throwable error) {
+                error.printStackTrace();
+                answer = "error\t" + error.toString().replace('\n', ' ');
+            }
+            answers.println(answer);
+            answers.flush();
+        }
+        System.exit(0);
+    }
+
+    private static Object run(String[] a) throws Exception {
+        switch (a[0]) {
+            case "nodes": return waitForNodes(a[1], Integer.parseInt(a[2]));
+            case "create": return createTopic(a[1], a[2], Integer.parseInt(a[3]),
+                Short.parseShort(a[4]), Arrays.copyOfRange(a, 5, a.length));
+            case "in-sync": return waitInSync(a[1], a[2], Integer.parseInt(a[3]));
+            case "leader": return leader(a[1], a[2], Integer.parseInt(a[3]),
+                Integer.parseInt(a[4]));
+            case "read": return read(a[1], a[2], Path.of(a[3]));
+            case "partitions": return partitions(Path.of(a[1]), Path.of(a[2]),
+                Integer.parseInt(a[3]));
+            case "dump": return dump(a[1], a[2]);
+            default: throw new IllegalArgumentException("unknown command " + a[0]);
+        }
+    }
+
+    private static Admin admin(String bootstrap) {
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", bootstrap);
+        properties.put("default.api.timeout.ms", "20000");
+        properties.put("request.timeout.ms", "5000");
+        return Admin.create(properties);
+    }
+
+    /** Waits until the cluster has exactly `count` live brokers. */
+    private static int waitForNodes(String bootstrap, int count) throws Exception {
+        try (Admin admin = admin(bootstrap)) {
+            retry("the cluster to have " + count + " brokers",
+                () -> admin.describeCluster().nodes().get().size() == count);
+        }
+        return count;
+    }
+
+    private static String createTopic(String bootstrap, String topic, int partitions,
+            short replicas, String[] options) throws Exception {
+        Map<String, String> configs = new HashMap<>();
+        for (String option : options) {
+            String[] parts = option.split("=", 2);
+            configs.put(parts[0], parts[1]);
+        }
+        try (Admin admin = admin(bootstrap)) {
+            NewTopic request = new NewTopic(topic, partitions, replicas).configs(configs);
+            admin.createTopics(List.of(request)).all().get();
+        }
+        waitInSync(bootstrap, topic, replicas);
+        return topic;
+    }
+
+    /** Waits until every partition has a leader and `count` replicas in sync. */
+    private static int waitInSync(String bootstrap, String topic, int count) throws Exception {
+        try (Admin admin = admin(bootstrap)) {
+            retry(topic + " to have " + count + " replicas in sync", () -> {
+                for (TopicPartitionInfo p : describe(admin, topic)) {
+                    if (p.leader() == null || p.leader().isEmpty() || p.isr().size() < count) {
+                        return false;
+                    }
+                }
+                return true;
+            });
+        }
+        return count;
+    }
+
+    /** The id of the broker that leads a partition, waiting for one other than `former`. */
+    private static int leader(String bootstrap, String topic, int partition, int former)
+            throws Exception {
+        int[] leader = {-1};
+        try (Admin admin = admin(bootstrap)) {
+            retry(topic + "-" + partition + " to have another leader than " + former, () -> {
+                var found = describe(admin, topic).get(partition).leader();
+                leader[0] = found == null ? -1 : found.id();
+                return leader[0] >= 0 && leader[0] != former;
+            });
+        }
+        return leader[0];
+    }
+
+    private static List<TopicPartitionInfo> describe(Admin admin, String topic) throws Exception {
+        return admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions();
+    }
+
+    /** Admin calls fail while brokers come and go; only patience running out is an error. */
+    private static void retry(String what, Callable<Boolean> done) throws Exception {
+        long deadline = System.currentTimeMillis() + PATIENCE_MS;
+        Throwable last = null;
+        while (System.currentTimeMillis() < deadline) {
+            try {
+                if (done.call()) {
+                    return;
+                }
+            } catch (ExecutionException error) {
+                last = error;
+            }
+            Thread.sleep(200);
+        }
+        throw new IllegalStateException("waited in vain for " + what, last);
+    }
+
+    /**
+     * Reads a topic from the first to the last offset there is now. One line a record: partition,
+     * offset, timestamp type, timestamp, key, value, headers; bytes in hex, null as "-".
+     */
+    private static long read(String bootstrap, String topic, Path out) throws Exception {
+        Properties properties = new Properties();
+        properties.put("bootstrap.servers", bootstrap);
+        properties.put("enable.auto.commit", "false");
+        properties.put("check.crcs", "true");
+        ByteArrayDeserializer bytes = new ByteArrayDeserializer();
+        long count = 0;
+        try (KafkaConsumer<byte[], byte[]> consumer =
+                 new KafkaConsumer<>(properties, bytes, bytes);
+             BufferedWriter lines = Files.newBufferedWriter(out)) {
+            List<TopicPartition> all = new ArrayList<>();
+            consumer.partitionsFor(topic)
+                .forEach(p -> all.add(new TopicPartition(topic, p.partition())));
+            consumer.assign(all);
+            consumer.seekToBeginning(all);
+            Map<TopicPartition, Long> ends = consumer.endOffsets(all);
+            long deadline = System.currentTimeMillis() + PATIENCE_MS;
+            while (all.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+                for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofMillis(500))) {
+                    lines.write(line(r));
+                    count++;
+                }
+                if (System.currentTimeMillis() > deadline) {
+                    throw new IllegalStateException("could not read " + topic + " to " + ends);
+                }
+            }
+        }
+        return count;
+    }
+
+    private static String line(ConsumerRecord<byte[], byte[]> r) {
+        List<String> headers = new ArrayList<>();
+        for (Header h : r.headers()) {
+            headers.add(hex(h.key().getBytes(StandardCharsets.UTF_8)) + "=" + hex(h.value()));
+        }
+        return r.partition() + "\t" + r.offset() + "\t" + r.timestampType() + "\t" + r.timestamp()
+            + "\t" + hex(r.key()) + "\t" + hex(r.value()) + "\t" + String.join(",", headers) + "\n";
+    }
+
+    private static String hex(byte[] bytes) {
+        return bytes == null ? "-" : HEX.formatHex(bytes);
+    }
+
+    /** The partition that Java's producer gives each key (one in hex a line), one a line. */
+    private static int partitions(Path keys, Path out, int count) throws Exception {
+        List<String> lines = new ArrayList<>();
+        for (String key : Files.readAllLines(keys)) {
+            int partition = BuiltInPartitioner.partitionForKey(HEX.parseHex(key), count);
+            lines.add(Integer.toString(partition));
+        }
+        Files.write(out, lines);
+        return lines.size();
+    }
+
+    /** What Kafka's DumpLogSegments prints of a log file, batches and checks without records. */
+    private static String dump(String log, String out) throws Exception {
+        Class<?> tool;
+        try {
+            tool = Class.forName("org.apache.kafka.tools.DumpLogSegments");
+        } catch (ClassNotFoundException before4) {
+            tool = Class.forName("kafka.tools.DumpLogSegments");
+        }
+        PrintStream before = System.out;
+        try (PrintStream file = new PrintStream(new FileOutputStream(out))) {
+            System.setOut(file);
+            String[] arguments = {"--files", log, "--deep-iteration"};
+            tool.getMethod("main", String[].class).invoke(null, (Object) arguments);
+        } finally {
+            System.setOut(before);
+        }
+        return out;
+    }
+}

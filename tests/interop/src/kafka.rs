@@ -1,0 +1,211 @@
+//! Apache Kafka in `KRaft` mode, every node broker and controller at once, on loopback.
+
+use crate::helper::Helper;
+use crate::ports;
+use crate::process::Process;
+use crate::run_dir::{RunDir, open_log};
+use crate::setup::Tools;
+use anyhow::{Context, Result};
+use core::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+/// 16 bytes in base64url, the same for every cluster: they never meet.
+const CLUSTER_ID: &str = "a2xhbW0taW50ZXJvcC10ZA";
+
+/// Properties of every node. Records with timestamps decades apart stay, and in one segment. A node
+/// that was killed is missed soon (the default is 9 s), but not while two slow cores are merely busy.
+const PROPERTIES: [(&str, &str); 12] = [
+    ("process.roles", "broker,controller"),
+    ("inter.broker.listener.name", "DIRECT"),
+    ("controller.listener.names", "CONTROLLER"),
+    ("auto.create.topics.enable", "false"),
+    ("broker.session.timeout.ms", "6000"),
+    ("log.retention.ms", "-1"),
+    ("log.roll.ms", "9000000000000000"),
+    ("num.network.threads", "2"),
+    ("num.io.threads", "4"),
+    ("offsets.topic.num.partitions", "1"),
+    ("offsets.topic.replication.factor", "1"),
+    ("listener.security.protocol.map", "CONTROLLER:PLAINTEXT,DIRECT:PLAINTEXT,PROXIED:PLAINTEXT"),
+];
+
+/// What a cluster should be like.
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// Nodes, 1 or 3.
+    pub nodes: u16,
+    /// Each node's second listener is advertised under these ports, a proxy's; empty for none.
+    pub advertised_ports: &'a [u16],
+    /// Further broker properties.
+    pub properties: &'a [(&'a str, &'a str)],
+}
+
+/// One node. Killed when dropped.
+#[derive(Debug)]
+pub struct Node {
+    id: u32,
+    port: u16,
+    proxied_port: u16,
+    properties: PathBuf,
+    log_dir: PathBuf,
+    messages: PathBuf,
+    tools: Tools,
+    process: Option<Process>,
+}
+
+impl Node {
+    /// `host:port` of the ordinary listener.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The port behind the advertised one of [`Options::advertised_ports`].
+    pub fn proxied_port(&self) -> u16 {
+        self.proxied_port
+    }
+
+    /// The first segment of a partition's log.
+    pub fn log_file(&self, topic: &str, partition: u32) -> PathBuf {
+        self.log_dir.join(format!("{topic}-{partition}/00000000000000000000.log"))
+    }
+
+    /// Starts the node, on the same ports and data as before.
+    ///
+    /// # Errors
+    /// If it runs already or Java does not start.
+    pub fn start(&mut self) -> Result<()> {
+        anyhow::ensure!(self.process.is_none(), "node {} runs already", self.id);
+        let mut java = self.tools.java(512);
+        java.arg("BrokerMain")
+            .arg(&self.properties)
+            .arg(CLUSTER_ID)
+            .stdin(Stdio::piped())
+            .stdout(open_log(&self.messages)?)
+            .stderr(open_log(&self.messages)?);
+        self.process = Some(Process::start(&format!("Kafka node {}", self.id), &mut java)?);
+        Ok(())
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        let what = || format!("node {} does not run", self.id);
+        self.process.take().with_context(what)?.kill()
+    }
+
+    /// `kill -STOP`, until [`Self::thaw`].
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().with_context(|| format!("node {} does not run", self.id))?.freeze()
+    }
+
+    /// `kill -CONT`.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().with_context(|| format!("node {} does not run", self.id))?.thaw()
+    }
+}
+
+/// One or three nodes, and Kafka's tools.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    /// Kafka's tools, for this cluster or another broker.
+    pub helper: Helper,
+}
+
+impl Cluster {
+    /// Starts a cluster and waits until all of it is alive. Data and messages are in the run's
+    /// folder: `node-N`, `node-N.log`.
+    ///
+    /// # Errors
+    /// If Java does not start or the cluster does not come up.
+    pub fn start(tools: &Tools, run: &RunDir, options: &Options<'_>) -> Result<Self> {
+        let mut controllers = Vec::new();
+        for _ in 0..options.nodes {
+            controllers.push(ports::free()?);
+        }
+        let mut nodes = Vec::new();
+        for (id, &controller) in (1..).zip(&controllers) {
+            let mut node = Node {
+                id,
+                port: ports::free()?,
+                proxied_port: ports::free()?,
+                properties: run.file(&format!("node-{id}.properties")),
+                log_dir: run.file(&format!("node-{id}")),
+                messages: run.file(&format!("node-{id}.log")),
+                tools: tools.clone(),
+                process: None,
+            };
+            let text = properties(&node, controller, &controllers, options)?;
+            fs::write(&node.properties, text)?;
+            node.start()?;
+            nodes.push(node);
+        }
+        let mut cluster = Self { nodes, helper: Helper::start(tools, run)? };
+        cluster.wait_until_alive()?;
+        Ok(cluster)
+    }
+
+    /// `host:port,…` of all nodes.
+    pub fn bootstrap(&self) -> String {
+        self.nodes.iter().map(Node::address).collect::<Vec<_>>().join(",")
+    }
+
+    /// The node with this id (they count from 1).
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn node(&mut self, id: u32) -> Result<&mut Node> {
+        let node = self.nodes.iter_mut().find(|node| node.id == id);
+        node.with_context(|| format!("no node {id}"))
+    }
+
+    /// Waits until every node is a live broker.
+    ///
+    /// # Errors
+    /// If that takes more than two minutes.
+    pub fn wait_until_alive(&mut self) -> Result<()> {
+        self.helper.wait_for_nodes(&self.bootstrap(), self.nodes.len())
+    }
+
+    /// See [`Helper::create_topic`].
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn create_topic(&mut self, topic: &str, partitions: u32, configs: &[&str]) -> Result<()> {
+        let replicas = u32::try_from(self.nodes.len())?;
+        self.helper.create_topic(&self.bootstrap(), topic, partitions, replicas, configs)
+    }
+}
+
+fn properties(
+    node: &Node,
+    controller: u16,
+    controllers: &[u16],
+    options: &Options<'_>,
+) -> Result<String> {
+    let mut listeners = format!("CONTROLLER://127.0.0.1:{controller},DIRECT://{}", node.address());
+    let mut advertised = format!("DIRECT://{}", node.address());
+    if let Some(port) = options.advertised_ports.get(usize::try_from(node.id)? - 1) {
+        write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
+        write!(advertised, ",PROXIED://127.0.0.1:{port}")?;
+    }
+    let voters: Vec<_> =
+        (1..).zip(controllers).map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
+    let mut text = format!("node.id={}\nlog.dirs={}\n", node.id, node.log_dir.display());
+    writeln!(text, "controller.quorum.voters={}", voters.join(","))?;
+    writeln!(text, "listeners={listeners}\nadvertised.listeners={advertised}")?;
+    for (name, value) in PROPERTIES.iter().chain(options.properties) {
+        writeln!(text, "{name}={value}")?;
+    }
+    Ok(text)
+}

@@ -1,0 +1,289 @@
+//! What was accepted, what was reported of it, and whether the logs agree.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use klamm::{BatchId, Outcome, Reason, RecordId, Report, Stats};
+
+use super::record::Sample;
+use crate::cluster::{Cluster, LoggedRecord};
+
+/// A promise was broken; the text says which and by what.
+pub type Checked = Result<(), String>;
+
+/// A topic and a partition.
+pub type Place = (String, i32);
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// In the log, at this offset if the broker told.
+    Delivered(Option<i64>),
+    /// Not in the log.
+    NotPersisted(Reason),
+    /// Perhaps in the log.
+    Unknown(Reason),
+    /// Dropped before it was sent.
+    Dropped,
+}
+
+/// An accepted record.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it says.
+    pub sample: Sample,
+    /// Its topic.
+    pub topic: String,
+    /// Its partition, from the report or because the application chose it.
+    pub partition: Option<i32>,
+    /// When it was accepted.
+    pub at: u64,
+    /// Its outcome.
+    pub fate: Option<Fate>,
+}
+
+/// Causes that the documentation names for what would otherwise be a bug.
+#[derive(Clone, Debug, Default)]
+pub struct Excuses {
+    /// Records that unclean elections, broken disks, deletions and retention removed from logs.
+    pub lost: BTreeSet<u64>,
+    /// Topics that were created again, or whose producer state expired: records may be there twice.
+    pub twice: BTreeSet<String>,
+    /// Brokers lost acknowledged data or state: the reason `DataLoss` is legitimate.
+    pub data_loss: bool,
+    /// Brokers refuse batches: the reasons `Rejected` and `TooLarge` are legitimate.
+    pub rejected: bool,
+}
+
+/// All records of a run.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    open: HashMap<BatchId, Vec<Option<u64>>>,
+    reported: usize,
+    /// Causes for exceptions.
+    pub excuses: Excuses,
+}
+
+impl Ledger {
+    /// The number that the next accepted record gets.
+    pub fn next(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// A record, by its number.
+    pub fn entry(&self, record: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(record).ok()?)
+    }
+
+    /// All records in the order of acceptance.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Records accepted without a report.
+    pub fn unreported(&self) -> usize {
+        self.entries.len() - self.reported
+    }
+
+    /// `send` accepted a record.
+    ///
+    /// # Errors
+    /// When its id was given before, or leaves a gap.
+    pub fn accepted(&mut self, id: RecordId, entry: Entry) -> Checked {
+        let number = self.next();
+        let batch = self.open.entry(id.batch).or_default();
+        if usize::from(id.index) != batch.len() {
+            return Err(format!("record {number} got the id {id}, index {} is next", batch.len()));
+        }
+        batch.push(Some(number));
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// A report was taken; the numbers of its records are returned.
+    ///
+    /// # Errors
+    /// When it is about a record that was never accepted, or was reported before.
+    pub fn reported(&mut self, report: &Report, topic: &str) -> Result<Vec<u64>, String> {
+        let mut numbers = Vec::new();
+        let Some(batch) = self.open.get_mut(&report.batch) else {
+            return Err(format!("a report about an unknown batch: {report:?}"));
+        };
+        if report.records == 0 {
+            return Err(format!("a report about no record: {report:?}"));
+        }
+        for index in report.first..report.first.saturating_add(report.records) {
+            let slot = batch.get_mut(usize::from(index));
+            let Some(number) = slot.and_then(Option::take) else {
+                return Err(format!("record {index} of a batch is reported twice: {report:?}"));
+            };
+            let Some(entry) = self.entries.get_mut(usize::try_from(number).unwrap_or(usize::MAX))
+            else {
+                return Err(format!("record {number} was never accepted"));
+            };
+            let placed = entry.partition.is_none_or(|p| p == report.partition.index);
+            if entry.topic != topic || !placed {
+                return Err(format!(
+                    "record {number} was for {} {:?}, reported for {topic} {}",
+                    entry.topic, entry.partition, report.partition.index
+                ));
+            }
+            entry.partition = Some(report.partition.index);
+            entry.fate = Some(fate(report, index));
+            numbers.push(number);
+        }
+        if batch.iter().all(Option::is_none) {
+            self.open.remove(&report.batch);
+        }
+        self.reported += numbers.len();
+        self.check_reason(report)?;
+        Ok(numbers)
+    }
+
+    /// Failures need a cause.
+    fn check_reason(&self, report: &Report) -> Checked {
+        let reason = match report.outcome {
+            Outcome::NotPersisted(reason) | Outcome::Unknown(reason) => reason,
+            Outcome::Delivered { .. } | Outcome::Dropped => return Ok(()),
+            other => return Err(format!("an outcome that is not known here: {other:?}")),
+        };
+        let excused = match reason {
+            Reason::DataLoss => self.excuses.data_loss,
+            Reason::Rejected(_) | Reason::TooLarge | Reason::Neighbour => self.excuses.rejected,
+            _ => true,
+        };
+        if excused { Ok(()) } else { Err(format!("without a cause: {report:?}")) }
+    }
+
+    /// The conservation law.
+    ///
+    /// # Errors
+    /// When it does not hold.
+    pub fn check_stats(&self, stats: &Stats) -> Checked {
+        let ended = stats.delivered + stats.not_persisted + stats.unknown + stats.dropped;
+        let accepted = self.entries.len() as u64;
+        if stats.accepted != accepted {
+            return Err(format!("{accepted} records were accepted, stats say {stats:?}"));
+        }
+        if stats.accepted != ended + stats.buffered {
+            return Err(format!("the conservation law is broken: {stats:?}"));
+        }
+        if ended < self.reported as u64 {
+            return Err(format!("{} records were reported, stats say {stats:?}", self.reported));
+        }
+        Ok(())
+    }
+
+    /// Every record has its one report, and counters and reports agree.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn check_complete(&self, stats: &Stats) -> Checked {
+        if let Some(number) = self.entries.iter().position(|e| e.fate.is_none()) {
+            return Err(format!("record {number} was never reported: {:?}", self.entries[number]));
+        }
+        let count = |of: fn(&Fate) -> bool| {
+            self.entries.iter().filter_map(|e| e.fate.as_ref()).filter(|f| of(f)).count() as u64
+        };
+        let counted = (
+            count(|f| matches!(f, Fate::Delivered(_))),
+            count(|f| matches!(f, Fate::NotPersisted(_))),
+            count(|f| matches!(f, Fate::Unknown(_))),
+            stats.buffered,
+        );
+        let told = (stats.delivered, stats.not_persisted, stats.unknown, 0);
+        if counted == told { Ok(()) } else { Err(format!("reports {counted:?}, {stats:?}")) }
+    }
+
+    /// The logs agree with the reports: nothing lost, twice, out of order or altered.
+    ///
+    /// # Errors
+    /// When something is.
+    pub fn check_logs(&self, cluster: &Cluster, idempotent: bool, acked: bool) -> Checked {
+        let mut logs: BTreeMap<Place, Vec<(u64, LoggedRecord)>> = BTreeMap::new();
+        for topic in cluster.topics() {
+            for partition in 0..cluster.partitions(topic) {
+                let log = cluster.log(topic, partition);
+                let numbered = log.map(|r| (Sample::number(&r), r)).collect();
+                logs.insert((topic.to_owned(), partition), numbered);
+            }
+        }
+        let mut found: HashMap<u64, Vec<(&Place, &LoggedRecord)>> = HashMap::new();
+        for (place, log) in &logs {
+            self.check_log(place, log, idempotent)?;
+            for (number, record) in log {
+                found.entry(*number).or_default().push((place, record));
+            }
+        }
+        for (number, entry) in (0..).zip(&self.entries) {
+            let copies = found.get(&number).map_or(&[][..], Vec::as_slice);
+            self.check_entry(number, entry, copies, acked)?;
+        }
+        Ok(())
+    }
+
+    fn check_log(&self, place: &Place, log: &[(u64, LoggedRecord)], idempotent: bool) -> Checked {
+        let mut seen = BTreeSet::new();
+        let mut last: Option<u64> = None;
+        let excused = self.excuses.twice.contains(&place.0);
+        for (number, record) in log {
+            let Some(entry) = self.entry(*number) else {
+                return Err(format!("{place:?}: a record nobody sent: {record:?}"));
+            };
+            entry.sample.check(record).map_err(|what| format!("{place:?}: {number}: {what}"))?;
+            if !seen.insert(*number) {
+                if idempotent && !excused {
+                    return Err(format!("{place:?}: record {number} is in the log twice"));
+                }
+                continue;
+            }
+            let counts = idempotent || matches!(entry.fate, Some(Fate::Delivered(_)));
+            if counts && !excused {
+                if let Some(before) = last.filter(|last| last > number) {
+                    return Err(format!("{place:?}: record {number} stands behind {before}"));
+                }
+                last = Some(*number);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_entry(
+        &self,
+        number: u64,
+        entry: &Entry,
+        copies: &[(&Place, &LoggedRecord)],
+        acked: bool,
+    ) -> Checked {
+        let place = (entry.topic.clone(), entry.partition.unwrap_or(-1));
+        if let Some((stray, _)) = copies.iter().find(|(at, _)| **at != place) {
+            return Err(format!("record {number} for {place:?} is in the log of {stray:?}"));
+        }
+        let excused = self.excuses.lost.contains(&number);
+        match entry.fate {
+            Some(Fate::Delivered(offset)) if acked && !excused => {
+                if copies.is_empty() {
+                    return Err(format!("LOSS: record {number} was delivered: {entry:?}"));
+                }
+                let Some(offset) = offset else { return Ok(()) };
+                if !copies.iter().any(|(_, record)| record.offset == offset) {
+                    return Err(format!("record {number} is not at {offset}: {copies:?}"));
+                }
+                Ok(())
+            }
+            Some(Fate::NotPersisted(reason)) if !copies.is_empty() => {
+                Err(format!("record {number} is in the log, yet not persisted: {reason:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fate(report: &Report, index: u16) -> Fate {
+    match report.outcome {
+        Outcome::Delivered { .. } => Fate::Delivered(report.offset(index)),
+        Outcome::NotPersisted(reason) => Fate::NotPersisted(reason),
+        Outcome::Unknown(reason) => Fate::Unknown(reason),
+        _ => Fate::Dropped,
+    }
+}

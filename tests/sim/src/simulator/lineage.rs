@@ -1,0 +1,283 @@
+//! The identities that the batches of one partition had on the wire, and the rules for them:
+//! a batch is cut once; its bytes stay the same under one identity; it gets another only if it cannot be in the log;
+//! sequences have no gap and no overlap; the first batch of a connection and epoch goes alone; a partition is on one
+//! connection at a time; at most five batches are unresolved.
+
+use super::ledger::Checked;
+use super::wire::SentBatch;
+
+const OK: i16 = 0;
+const DUPLICATE: i16 = 46;
+const OUT_OF_ORDER: i16 = 45;
+const SPLIT: [i16; 2] = [10, 18];
+const MOVED: [i16; 3] = [6, 74, 100];
+const WINDOW: usize = 5;
+
+/// A batch that was transmitted and is not resolved.
+#[derive(Debug)]
+struct Live {
+    batch: SentBatch,
+    /// Transmissions without an answer yet, by connection slot.
+    in_flight: Vec<usize>,
+    /// May a transmission have been appended?
+    unsure: bool,
+    /// Was it too large?
+    too_large: bool,
+}
+
+impl Live {
+    fn identity(&self) -> (i64, i16, i32) {
+        identity(&self.batch)
+    }
+
+    fn maybe_in_log(&self) -> bool {
+        self.unsure || !self.in_flight.is_empty()
+    }
+}
+
+/// What was seen of one partition.
+#[derive(Debug, Default)]
+pub(super) struct Lineage {
+    /// Oldest first.
+    live: Vec<Live>,
+    /// The producer id and epoch of the last batch, and the sequence behind the last new one.
+    next: Option<(i64, i16, i32)>,
+    /// Connection slot, producer id, epoch: a success or 45 was answered.
+    known: Option<(usize, i64, i16)>,
+    /// Batches were split: more than five may be unresolved.
+    split: bool,
+    /// A batch that is certainly not in the log was given up: what was sent behind it is not there either.
+    absent_failed: bool,
+    /// The topic was created again: old and new identities meet in one log, and nothing is checked any more.
+    pub(super) recreated: bool,
+}
+
+impl Lineage {
+    /// A batch was sent. `start`: sequence of the very first one; `up_to_date`: all reports are read.
+    pub(super) fn sent(
+        &mut self,
+        slot: usize,
+        batch: &SentBatch,
+        start: i32,
+        up_to_date: bool,
+    ) -> Checked {
+        if let Some(other) = self.live.iter().flat_map(|l| &l.in_flight).find(|s| **s != slot) {
+            return Err(format!("sent on slot {slot} while in flight on slot {other}"));
+        }
+        let in_flight: usize = self.live.iter().map(|l| l.in_flight.len()).sum();
+        let identified = batch.producer_id >= 0;
+        let known = self.known == Some((slot, batch.producer_id, batch.epoch));
+        if in_flight > 0 && !(known && identified) {
+            return Err(format!("{in_flight} in flight before the first success"));
+        }
+        if identified && !self.recreated {
+            self.check_identity(batch, start, up_to_date)?;
+        }
+        let same = self.live.iter_mut().find(|l| l.batch.numbers == batch.numbers);
+        if let Some(live) = same {
+            live.batch = batch.clone();
+            live.in_flight.push(slot);
+            return Ok(());
+        }
+        let (in_flight, batch) = (vec![slot], batch.clone());
+        self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
+        if identified && up_to_date && !self.split && self.live.len() > WINDOW {
+            return Err(format!("{} batches are unresolved", self.live.len()));
+        }
+        Ok(())
+    }
+
+    fn check_identity(&mut self, batch: &SentBatch, start: i32, up_to_date: bool) -> Checked {
+        let mine = identity(batch);
+        if self.next.is_some_and(|(id, epoch, _)| (id, epoch) != (mine.0, mine.1)) {
+            self.check_fence(up_to_date)?;
+        }
+        match self.live.iter().find(|l| l.batch.numbers == batch.numbers) {
+            Some(live) if live.identity() == mine => {
+                let seen = !live.batch.bytes.is_empty();
+                if seen && live.batch.bytes != batch.bytes {
+                    return Err("a retried batch has other bytes".into());
+                }
+                return Ok(());
+            }
+            Some(live) if live.maybe_in_log() => {
+                return Err(format!("renumbered although ambiguous, from {:?}", live.identity()));
+            }
+            _ => {}
+        }
+        let cut = self.check_cut(batch)?;
+        self.check_reuse(batch)?;
+        if cut { Ok(()) } else { self.check_gap(batch, start) }
+    }
+
+    /// A new epoch: nothing may be in flight, and what may be in the log must be resolved, unless it was sent behind a
+    /// batch that is not there.
+    fn check_fence(&mut self, up_to_date: bool) -> Checked {
+        let absent = self.live.iter().position(|l| !l.maybe_in_log());
+        let absent = if self.absent_failed { 0 } else { absent.unwrap_or(self.live.len()) };
+        self.absent_failed = false;
+        if let Some(live) = self.live[..absent].first().filter(|_| up_to_date) {
+            return Err(format!("bumped while ambiguous: {:?}", live.batch.numbers));
+        }
+        for live in &mut self.live[absent..] {
+            if !live.in_flight.is_empty() {
+                return Err(format!("bumped while in flight: {:?}", live.batch.numbers));
+            }
+            live.unsure = false;
+        }
+        Ok(())
+    }
+
+    /// The same records in another batch: only as parts of one that was too large.
+    fn check_cut(&mut self, batch: &SentBatch) -> Result<bool, String> {
+        let shares = |l: &Live| {
+            l.batch.numbers != batch.numbers
+                && l.batch.numbers.iter().any(|n| batch.numbers.contains(n))
+        };
+        let Some(place) = self.live.iter().position(shares) else { return Ok(false) };
+        let whole = &self.live[place];
+        let within = batch.numbers.iter().all(|n| whole.batch.numbers.contains(n));
+        if !(within && whole.too_large && whole.in_flight.is_empty()) {
+            return Err(format!("a retried batch was cut again, was {:?}", whole.batch.numbers));
+        }
+        self.split_up(place, batch);
+        Ok(true)
+    }
+
+    /// Replaces a batch by the part that was sent and what is left of it.
+    fn split_up(&mut self, place: usize, part: &SentBatch) {
+        self.split = true;
+        let whole = self.live.remove(place);
+        let Some(first) = whole.batch.numbers.iter().position(|n| *n == part.numbers[0]) else {
+            return;
+        };
+        let rest = first + part.numbers.len();
+        let cuts = [(0, first), (first, rest), (rest, whole.batch.numbers.len())];
+        for (from, to) in cuts.into_iter().filter(|(from, to)| from < to).rev() {
+            let mut batch = whole.batch.clone();
+            batch.numbers = whole.batch.numbers[from..to].to_vec();
+            batch.sequence = add(whole.batch.sequence, from);
+            batch.bytes = if from == first { part.bytes.clone() } else { Default::default() };
+            let (unsure, too_large) = (whole.unsure, from != first);
+            self.live.insert(place, Live { batch, in_flight: Vec::new(), unsure, too_large });
+        }
+    }
+
+    /// A sequence may be used for other records only if the batch that had it cannot be in the log.
+    fn check_reuse(&mut self, batch: &SentBatch) -> Checked {
+        let overlaps = |l: &Live| {
+            l.batch.numbers != batch.numbers
+                && (l.batch.producer_id, l.batch.epoch) == (batch.producer_id, batch.epoch)
+                && overlap(&l.batch, batch)
+        };
+        match self.live.iter().find(|l| overlaps(l) && l.maybe_in_log()) {
+            Some(l) => Err(format!("a sequence in use: {:?} has it", l.batch.numbers)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_gap(&mut self, batch: &SentBatch, start: i32) -> Checked {
+        let end = add(batch.sequence, batch.numbers.len());
+        let (id, epoch) = (batch.producer_id, batch.epoch);
+        let Some((last_id, last_epoch, next)) = self.next.replace((id, epoch, end)) else {
+            return match batch.sequence == start {
+                true => Ok(()),
+                false => Err(format!("the first sequence is not {start}")),
+            };
+        };
+        if (last_id, last_epoch) != (id, epoch) {
+            if id == last_id && epoch < last_epoch {
+                return Err(format!("the epoch goes back, was {last_epoch}"));
+            }
+            return match batch.sequence {
+                0 => Ok(()),
+                _ => Err("a new epoch does not start with sequence 0".into()),
+            };
+        }
+        let ahead = batch.sequence.wrapping_sub(next) & i32::MAX;
+        if ahead != 0 && ahead < i32::MAX / 2 {
+            return Err(format!("a gap: sequence {next} is next"));
+        }
+        Ok(())
+    }
+
+    /// A batch was answered.
+    pub(super) fn answered(&mut self, slot: usize, batch: &SentBatch, code: i16, offset: i64) {
+        if code == OK || code == DUPLICATE || code == OUT_OF_ORDER {
+            self.known = Some((slot, batch.producer_id, batch.epoch));
+        } else if MOVED.contains(&code) {
+            self.known = None;
+        }
+        let Some(place) = self.place(batch) else { return };
+        self.landed(place, slot);
+        if code == OK || code == DUPLICATE {
+            self.live.drain(..=place);
+            self.absent_failed = false;
+            self.split &= self.live.len() > WINDOW;
+            return;
+        }
+        let live = &mut self.live[place];
+        live.unsure |= offset >= 0 || is_ambiguous(code);
+        live.too_large |= SPLIT.contains(&code);
+    }
+
+    /// The answer to a batch will not come.
+    pub(super) fn unanswered(&mut self, slot: usize, batch: &SentBatch) {
+        if let Some(place) = self.place(batch) {
+            self.landed(place, slot);
+            self.live[place].unsure = true;
+        }
+    }
+
+    /// A connection is gone.
+    pub(super) fn disconnected(&mut self, slot: usize) {
+        if self.known.is_some_and(|(known, ..)| known == slot) {
+            self.known = None;
+        }
+    }
+
+    /// These records have their outcome.
+    pub(super) fn reported(&mut self, numbers: &[u64]) {
+        let gone = |l: &Live| l.batch.numbers.iter().all(|n| numbers.contains(n));
+        self.absent_failed |= self.live.iter().any(|l| gone(l) && !l.maybe_in_log());
+        self.live.retain(|l| !gone(l));
+    }
+
+    fn place(&self, batch: &SentBatch) -> Option<usize> {
+        let same = |l: &Live| l.batch.numbers == batch.numbers && l.identity() == identity(batch);
+        self.live.iter().position(same)
+    }
+
+    fn landed(&mut self, place: usize, slot: usize) {
+        let flights = &mut self.live[place].in_flight;
+        if let Some(one) = flights.iter().position(|s| *s == slot) {
+            flights.remove(one);
+        }
+    }
+}
+
+fn identity(batch: &SentBatch) -> (i64, i16, i32) {
+    (batch.producer_id, batch.epoch, batch.sequence)
+}
+
+/// Sequences are numbers of 31 bits.
+fn add(sequence: i32, records: usize) -> i32 {
+    sequence.wrapping_add(i32::try_from(records).unwrap_or(i32::MAX)) & i32::MAX
+}
+
+fn overlap(a: &SentBatch, b: &SentBatch) -> bool {
+    let inside = |point: i32, of: &SentBatch| {
+        let ahead = point.wrapping_sub(of.sequence) & i32::MAX;
+        usize::try_from(ahead).is_ok_and(|ahead| ahead < of.numbers.len())
+    };
+    inside(a.sequence, b) || inside(b.sequence, a)
+}
+
+/// Errors after which a batch may be in the log; unknown codes are among them.
+fn is_ambiguous(code: i16) -> bool {
+    const DEFINITE: [i16; 36] = [
+        2, 3, 5, 6, 8, 9, 10, 17, 18, 19, 21, 29, 31, 32, 35, 42, 43, 44, 45, 47, 48, 49, 51, 53,
+        55, 58, 59, 72, 74, 75, 76, 87, 89, 90, 100, 103,
+    ];
+    !DEFINITE.contains(&code)
+}

@@ -1,0 +1,473 @@
+//! A seeded simulator: the real producer, the model cluster and a bad network between them, on one thread, in virtual
+//! time. The same seed is the same run, byte for byte.
+//!
+//! After every step the rules for the wire, the conservation law and the absence of busy loops are checked; at the end
+//! that every record has exactly one report and that the logs agree with the reports.
+//!
+//! A run with random faults is [`run_seed`]; a test that chooses its faults makes a [`Simulation`] from
+//! [`Setup::quiet`] and lets it go on step by step.
+
+mod chaos;
+mod ledger;
+mod lineage;
+mod manual;
+mod network;
+mod observer;
+mod record;
+pub mod scenario;
+mod setup;
+mod trace;
+mod user;
+pub mod wire;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Storage, Timestamp, TopicId};
+
+pub use chaos::Kind;
+pub use ledger::{Checked, Entry, Excuses, Fate, Ledger, Place};
+pub use network::{Arrival, Conditions, Network, Way};
+pub use observer::{Exchange, Observer, Terms};
+pub use record::Sample;
+pub use scenario::Scenario;
+pub use setup::{Setup, User};
+pub use trace::Trace;
+
+use crate::cluster::{Cluster, Processing};
+use crate::dice::Dice;
+
+/// Steps without time passing before the run counts as a busy loop.
+const STEPS_AT_ONCE: u32 = 5_000;
+
+/// A run.
+#[derive(Debug)]
+pub struct Simulation {
+    setup: Setup,
+    producer: Box<Debugless>,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The network.
+    pub network: Network,
+    /// What was accepted and reported.
+    pub ledger: Ledger,
+    /// What was seen on the wire.
+    pub observer: Observer,
+    /// What happened.
+    pub trace: Trace,
+    conns: Vec<ConnId>,
+    names: BTreeMap<TopicId, String>,
+    dice: Dice,
+    now: u64,
+    steps_at_once: u32,
+    steps: u64,
+    user: user::UserState,
+    ticket: Option<FlushTicket>,
+    closed: bool,
+    next_fault: Option<u64>,
+    faults_end: u64,
+    next_tick: Option<u64>,
+    down: Vec<(u64, i32)>,
+}
+
+/// The producer, which has no `Debug`.
+struct Debugless(Producer<'static>);
+
+impl core::fmt::Debug for Debugless {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Producer").field("stats", &self.0.stats()).finish_non_exhaustive()
+    }
+}
+
+impl core::ops::Deref for Debugless {
+    type Target = Producer<'static>;
+    fn deref(&self) -> &Producer<'static> {
+        &self.0
+    }
+}
+
+impl core::ops::DerefMut for Debugless {
+    fn deref_mut(&mut self) -> &mut Producer<'static> {
+        &mut self.0
+    }
+}
+
+/// What a run of a seed came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The hash of all that happened.
+    pub hash: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Records accepted.
+    pub records: u64,
+}
+
+/// Runs the simulation of a seed to its end.
+///
+/// # Errors
+/// When a promise is broken, or the producer panics; the text says which.
+pub fn run_seed(seed: u64, print: bool) -> Result<Summary, String> {
+    let run = || {
+        let mut simulation = Simulation::new(Setup::from_seed(seed))?;
+        simulation.trace.print = print;
+        if print {
+            eprintln!("{:#?}", simulation.setup);
+        }
+        simulation.run()
+    };
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("panic: {}", text.unwrap_or("no text")))
+        }
+    }
+}
+
+impl Simulation {
+    /// A run before its first step.
+    ///
+    /// # Errors
+    /// When the producer refuses its options.
+    pub fn new(setup: Setup) -> Result<Self, String> {
+        let now = setup.start;
+        let mut cluster = Cluster::new(setup.cluster.clone());
+        for (name, topic) in &setup.topics {
+            cluster.create_topic(name, topic.clone()).map_err(|e| format!("{name}: {e:?}"))?;
+        }
+        let mut config: klamm::Config<'_> = setup.config;
+        config.bootstrap_servers = &setup.bootstrap;
+        let start = Instant::from_micros(now);
+        let mut producer = Producer::new(&config, Storage::boxed(&setup.limits), setup.seed, start)
+            .map_err(|e| e.to_string())?;
+        producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        let conns: Vec<ConnId> = producer.connections().collect();
+        let terms = Terms {
+            in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
+            start_sequence: 0,
+        };
+        let manual = setup.cluster.processing == Processing::Manual;
+        let mut simulation = Self {
+            producer: Box::new(Debugless(producer)),
+            network: Network::new(conns.len(), setup.network.clone(), setup.seed ^ 1),
+            ledger: Ledger::default(),
+            observer: Observer::new(conns.len(), terms),
+            trace: Trace::default(),
+            conns,
+            names: BTreeMap::new(),
+            dice: Dice::new(setup.seed ^ 2),
+            now,
+            steps_at_once: 0,
+            steps: 0,
+            user: user::UserState::default(),
+            ticket: None,
+            closed: false,
+            next_fault: (!setup.faults.is_empty()).then_some(now),
+            faults_end: now.saturating_add(setup.fault_time),
+            next_tick: manual.then_some(now),
+            down: Vec::new(),
+            cluster,
+            setup,
+        };
+        simulation.user.next = (simulation.setup.user.records > 0).then_some(now);
+        simulation.learn_topics();
+        Ok(simulation)
+    }
+
+    /// Chaos, then calm, then the final checks.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn run(&mut self) -> Result<Summary, String> {
+        while self.user.next.is_some() || self.now < self.faults_end {
+            if !self.step()? {
+                break;
+            }
+        }
+        self.settle()?;
+        if self.dice.chance(300) {
+            // A second round on the same producer: nothing may have stuck.
+            for _ in 0..10 {
+                self.send_any()?;
+            }
+            self.settle()?;
+        }
+        self.finish()?;
+        let records = self.ledger.next();
+        Ok(Summary { hash: self.trace.hash(), steps: self.steps, records })
+    }
+
+    /// Ends all faults and lets time pass until every record has its outcome and its report was read.
+    ///
+    /// # Errors
+    /// When it takes longer than the delivery timeout, one request and one backoff, or a promise is broken.
+    pub fn settle(&mut self) -> Checked {
+        self.next_fault = None;
+        self.heal();
+        self.user.deaf_until = 0;
+        self.user.echoes = false;
+        let config = &self.setup.config;
+        let wait = u64::from(config.delivery_timeout_ms)
+            + u64::from(config.request_timeout_ms)
+            + u64::from(config.retry_backoff_max_ms);
+        let network = 20 * (self.setup.network.latency + self.setup.network.jitter);
+        let end = self.now.saturating_add(wait * 1_000 + network);
+        let now = self.instant();
+        self.ticket = Some(self.producer.flush(now));
+        while self.ledger.unreported() > 0 {
+            let more = self.step()?;
+            if !more || self.now > end {
+                let stats = self.producer.stats();
+                let waits = self.ledger.entries().iter().find(|e| e.fate.is_none());
+                return Err(format!("no outcome in time for {waits:?}: {stats:?}"));
+            }
+        }
+        self.check_flushed()
+    }
+
+    /// Closes the producer, and checks everything.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn finish(&mut self) -> Checked {
+        self.closed = true;
+        let now = self.instant();
+        self.producer.close(now);
+        self.settle()?;
+        let late = self.now + 60_000_000;
+        while self.now < late && self.step()? {}
+        self.ledger.check_complete(&self.producer.stats())?;
+        let acked = self.setup.config.acks == klamm::Acks::All;
+        self.ledger.check_logs(&self.cluster, self.setup.is_idempotent(), acked)
+    }
+
+    fn check_flushed(&self) -> Checked {
+        match self.ticket {
+            Some(ticket) if !self.producer.is_flushed(ticket) => {
+                Err(format!("flush does not end: {:?}", self.producer.stats()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One turn: everything that is due now, then time moves to what comes next. False when nothing will ever happen
+    /// any more.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn step(&mut self) -> Result<bool, String> {
+        self.steps += 1;
+        self.recover();
+        if self.next_fault.is_some_and(|at| at <= self.now) {
+            self.fault();
+            let pause = 1 + self.dice.range(0, self.setup.fault_every * 2);
+            self.next_fault = Some(self.now + pause).filter(|at| *at < self.faults_end);
+        }
+        if self.user.next.is_some_and(|at| at <= self.now) {
+            self.act()?;
+        }
+        self.cluster.handle_timeout(self.now);
+        self.tick();
+        let heard = self.network.pump(&mut self.cluster, self.now);
+        let mut progress = !heard.is_empty();
+        for (slot, arrival) in heard {
+            self.arrive(slot, arrival);
+        }
+        let now = self.instant();
+        self.producer.handle_timeout(now);
+        for slot in 0..self.conns.len() {
+            progress |= self.serve(slot)?;
+        }
+        progress |= self.read_reports()?;
+        self.check(progress)?;
+        Ok(self.advance())
+    }
+
+    /// What the adapter does for a connection slot.
+    fn serve(&mut self, slot: usize) -> Result<bool, String> {
+        let conn = self.conns[slot];
+        let now = self.instant();
+        let mut progress = false;
+        if self.producer.demand(conn) == Demand::Connect {
+            let Some(Address { host, port, .. }) = self.producer.address(conn) else {
+                return Err(format!("slot {slot} wants a connection and has no address"));
+            };
+            self.trace.note(self.now, &("dial", slot, host, port));
+            self.network.dial(slot, host, port, &self.cluster, self.now);
+            self.producer.handle_dialing(conn, now);
+            progress = true;
+        }
+        while self.producer.demand(conn) == Demand::Transmit {
+            let room = self.network.room(slot);
+            if room == 0 {
+                break;
+            }
+            let mut written = Vec::new();
+            let write = |t: &klamm::Transmit<'_>| {
+                written.resize(room.min(t.len()), 0);
+                Ok::<_, core::convert::Infallible>(t.copy_to(&mut written))
+            };
+            let Ok(taken) = self.producer.transmit_with(conn, now, write);
+            if taken == 0 {
+                break;
+            }
+            self.trace.note(self.now, &("write", slot, taken));
+            self.observer.up_to_date =
+                self.producer.peek_report().is_none() && !self.setup.hands_off;
+            self.observer.wrote(slot, &written[..taken], self.now)?;
+            written.truncate(taken);
+            self.network.write(slot, written, self.now);
+            progress = true;
+        }
+        if self.producer.demand(conn) == Demand::Close {
+            self.trace.note(self.now, &("close", slot));
+            self.network.close(slot, &mut self.cluster, self.now);
+            self.observer.closed(slot);
+            self.producer.handle_disconnected(conn, now);
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    /// The network has something for a connection slot.
+    fn arrive(&mut self, slot: usize, arrival: Arrival) {
+        let conn = self.conns[slot];
+        let now = self.instant();
+        match arrival {
+            Arrival::Connected => {
+                self.trace.note(self.now, &("connected", slot, self.network.node(slot)));
+                self.observer.opened(slot, self.network.node(slot).unwrap_or(-1));
+                self.producer.handle_connected(conn, now);
+            }
+            Arrival::Bytes(bytes) => {
+                self.trace.note(self.now, &("read", slot, bytes.len()));
+                self.observer.read(slot, &bytes, self.now);
+                if let Err(error) = self.producer.handle_received(conn, &bytes, now) {
+                    self.trace.note(self.now, &("protocol error", slot, error));
+                }
+            }
+            Arrival::Closed => {
+                self.trace.note(self.now, &("closed", slot));
+                self.observer.closed(slot);
+                self.producer.handle_disconnected(conn, now);
+            }
+        }
+    }
+
+    fn read_reports(&mut self) -> Result<bool, String> {
+        let mut progress = false;
+        while self.user.deaf_until <= self.now && !self.setup.hands_off {
+            let peeked = self.producer.peek_report();
+            let Some(report) = self.producer.poll_report() else { break };
+            if peeked != Some(report) {
+                return Err(format!("peeked {peeked:?}, polled {report:?}"));
+            }
+            self.trace.note(self.now, &report);
+            let name = self.names.get(&report.partition.topic).cloned().unwrap_or_default();
+            let numbers = self.ledger.reported(&report, &name)?;
+            self.observer.reported(&(name, report.partition.index), &numbers);
+            progress = true;
+            if self.user.echoes && self.user.sent < self.setup.user.records {
+                self.user.sent += 1;
+                self.send_any()?;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// The invariants of every step.
+    fn check(&mut self, progress: bool) -> Checked {
+        if !self.setup.hands_off {
+            self.ledger.check_stats(&self.producer.stats())?;
+        }
+        let now = self.instant();
+        let due = self.producer.next_deadline().filter(|(at, _)| *at <= now);
+        if let Some((_, timer)) = due.filter(|_| !progress) {
+            // Time stood still and nothing happened, so it would be due again for ever.
+            self.producer.handle_timeout(now);
+            let still = self.producer.next_deadline();
+            let acts = self.conns.iter().any(|c| self.producer.demand(*c) == Demand::Connect);
+            if still.is_some_and(|(at, _)| at <= now) && !acts {
+                return Err(format!("a busy loop: {timer:?} is due and stays due"));
+            }
+        }
+        if self.steps_at_once > STEPS_AT_ONCE {
+            return Err("a busy loop: time does not pass".into());
+        }
+        Ok(())
+    }
+
+    /// Moves time to the next thing that will happen.
+    fn advance(&mut self) -> bool {
+        let deaf = Some(self.user.deaf_until).filter(|at| *at > self.now);
+        let candidates = [
+            self.producer.next_deadline().map(|(at, _)| at.as_micros()),
+            self.cluster.next_deadline(),
+            self.network.next_event(),
+            self.next_fault,
+            self.user.next,
+            self.next_tick,
+            deaf,
+            self.down.iter().map(|(at, _)| *at).min(),
+        ];
+        let Some(next) = candidates.into_iter().flatten().min() else { return false };
+        if next > self.now {
+            self.now = next;
+            self.steps_at_once = 0;
+        } else {
+            self.steps_at_once += 1;
+        }
+        true
+    }
+
+    /// The time, in microseconds.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The producer.
+    pub fn producer(&mut self) -> &mut Producer<'static> {
+        &mut self.producer
+    }
+
+    /// The producer's connection slots.
+    pub fn conns(&self) -> &[ConnId] {
+        &self.conns
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::from_micros(self.now)
+    }
+
+    /// Lets time pass for so many milliseconds.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn run_ms(&mut self, milliseconds: u64) -> Checked {
+        self.run_until(milliseconds, |_| false).map(|_| ())
+    }
+
+    /// Lets time pass until `done` or for so many milliseconds; which of them it was is returned.
+    ///
+    /// # Errors
+    /// When a promise is broken.
+    pub fn run_until(
+        &mut self,
+        milliseconds: u64,
+        done: impl Fn(&mut Self) -> bool,
+    ) -> Result<bool, String> {
+        let end = self.now.saturating_add(milliseconds * 1_000);
+        loop {
+            if done(self) {
+                return Ok(true);
+            }
+            let before = self.now;
+            if !self.step()? || self.now > end {
+                self.now = end.max(before);
+                return Ok(done(self));
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Watches the wire from the producer's end and holds what it sees against the rules for sequences.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::ledger::{Checked, Place};
+use super::lineage::Lineage;
+use super::wire::{self, Frames, PRODUCE, SentBatch, TopicRef};
+
+/// A batch that was sent, and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// When its request was complete.
+    pub at: u64,
+    /// The producer's connection slot.
+    pub slot: usize,
+    /// The node at the other end.
+    pub node: i32,
+    /// The request's version.
+    pub version: i16,
+    /// The request's correlation id.
+    pub correlation: i32,
+    /// Topic and partition.
+    pub place: Place,
+    /// The batch.
+    pub batch: SentBatch,
+    /// When it was answered, the error code, and the base offset.
+    pub answer: Option<(u64, i16, i64)>,
+}
+
+#[derive(Debug, Default)]
+struct Side {
+    out: Frames,
+    back: Frames,
+    /// Answers that are awaited, in order: correlation id, API, version, exchanges.
+    awaited: VecDeque<(i32, i16, i16, Vec<usize>)>,
+    /// The answers make no sense any more.
+    broken: bool,
+    muted_until: u64,
+    node: i32,
+}
+
+/// What the observer must know of the producer's configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// `max_in_flight_requests_per_connection`.
+    pub in_flight: usize,
+    /// Is the first sequence of a partition other than 0 (a test's start)?
+    pub start_sequence: i32,
+}
+
+/// The observer.
+#[derive(Debug)]
+pub struct Observer {
+    terms: Terms,
+    sides: Vec<Side>,
+    lineages: BTreeMap<Place, Lineage>,
+    topics: HashMap<[u8; 16], String>,
+    /// Every batch that was sent, in order.
+    pub exchanges: Vec<Exchange>,
+    /// Requests by API key, complete ones.
+    pub requests: BTreeMap<i16, u64>,
+    /// Are all reports read? Only then can it be told which batches are unresolved.
+    pub up_to_date: bool,
+}
+
+impl Observer {
+    /// Nothing seen yet, on this many connection slots.
+    pub fn new(slots: usize, terms: Terms) -> Self {
+        Self {
+            terms,
+            sides: (0..slots).map(|_| Side::default()).collect(),
+            lineages: BTreeMap::new(),
+            topics: HashMap::new(),
+            exchanges: Vec::new(),
+            requests: BTreeMap::new(),
+            up_to_date: true,
+        }
+    }
+
+    /// A topic has this id.
+    pub fn learn(&mut self, id: [u8; 16], topic: &str) {
+        self.topics.insert(id, topic.to_owned());
+    }
+
+    /// A connection is open.
+    pub fn opened(&mut self, slot: usize, node: i32) {
+        self.sides[slot] = Side { node, ..Side::default() };
+    }
+
+    /// A connection is gone: what was not answered on it may be in the log.
+    pub fn closed(&mut self, slot: usize) {
+        let side = core::mem::take(&mut self.sides[slot]);
+        for exchange in side.awaited.into_iter().flat_map(|(.., exchanges)| exchanges) {
+            let exchange = &self.exchanges[exchange];
+            if let Some(lineage) = self.lineages.get_mut(&exchange.place) {
+                lineage.unanswered(slot, &exchange.batch);
+            }
+        }
+        self.lineages.values_mut().for_each(|lineage| lineage.disconnected(slot));
+    }
+
+    /// The producer wrote.
+    ///
+    /// # Errors
+    /// When it broke a rule.
+    pub fn wrote(&mut self, slot: usize, bytes: &[u8], now: u64) -> Checked {
+        let side = &mut self.sides[slot];
+        if side.out.is_empty() && now < side.muted_until {
+            return Err(format!("a request to node {} that throttles", side.node));
+        }
+        side.out.push(bytes);
+        while let Some(frame) = self.sides[slot].out.next() {
+            self.request(slot, frame, now)?;
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Checked {
+        let sent = wire::request(frame)?;
+        *self.requests.entry(sent.api).or_default() += 1;
+        let mut numbers = Vec::new();
+        for batch in sent.batches {
+            let place = (self.topic(&batch.topic), batch.partition);
+            let lineage = self.lineages.entry(place.clone()).or_default();
+            lineage
+                .sent(slot, &batch, self.terms.start_sequence, self.up_to_date)
+                .map_err(|what| format!("{place:?}: {what}: {}", short(&batch)))?;
+            if sent.acks == 0 {
+                lineage.answered(slot, &batch, 0, -1);
+            }
+            numbers.push(self.exchanges.len());
+            self.exchanges.push(Exchange {
+                at: now,
+                slot,
+                node: self.sides[slot].node,
+                version: sent.version,
+                correlation: sent.correlation,
+                place,
+                batch,
+                answer: None,
+            });
+        }
+        let side = &mut self.sides[slot];
+        if sent.api != PRODUCE || sent.acks != 0 {
+            side.awaited.push_back((sent.correlation, sent.api, sent.version, numbers));
+        }
+        let produces = side.awaited.iter().filter(|(_, api, ..)| *api == PRODUCE).count();
+        if produces > self.terms.in_flight {
+            return Err(format!("{produces} Produce requests in flight to node {}", side.node));
+        }
+        Ok(())
+    }
+
+    /// The producer reads.
+    pub fn read(&mut self, slot: usize, bytes: &[u8], now: u64) {
+        self.sides[slot].back.push(bytes);
+        while !self.sides[slot].broken {
+            let Some(frame) = self.sides[slot].back.next() else { break };
+            if self.answer(slot, frame, now).is_none() {
+                self.sides[slot].broken = true;
+            }
+        }
+    }
+
+    fn answer(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Option<()> {
+        let (correlation, api, version, _) = self.sides[slot].awaited.front()?;
+        if wire::correlation(&frame)? != *correlation {
+            return None;
+        }
+        if *api != PRODUCE {
+            self.sides[slot].awaited.pop_front();
+            return Some(());
+        }
+        let (answers, throttle) = wire::answer(frame, *version)?;
+        let (.., exchanges) = self.sides[slot].awaited.pop_front()?;
+        let until = now + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
+        self.sides[slot].muted_until = self.sides[slot].muted_until.max(until);
+        for number in exchanges {
+            let exchange = &mut self.exchanges[number];
+            let own = |a: &&wire::Answered| {
+                a.topic == exchange.batch.topic && a.partition == exchange.batch.partition
+            };
+            let lineage = self.lineages.get_mut(&exchange.place)?;
+            if let Some(answer) = answers.iter().find(own) {
+                exchange.answer = Some((now, answer.code, answer.base_offset));
+                lineage.answered(slot, &exchange.batch, answer.code, answer.base_offset);
+            } else {
+                lineage.unanswered(slot, &exchange.batch);
+            }
+        }
+        Some(())
+    }
+
+    /// These records were reported.
+    pub fn reported(&mut self, place: &Place, numbers: &[u64]) {
+        if let Some(lineage) = self.lineages.get_mut(place) {
+            lineage.reported(numbers);
+        }
+    }
+
+    /// The topic was created again: its logs are new.
+    pub fn recreated(&mut self, topic: &str) {
+        for (_, lineage) in self.lineages.iter_mut().filter(|((name, _), _)| name == topic) {
+            lineage.recreated = true;
+        }
+    }
+
+    /// The batches sent to a partition, in order.
+    pub fn sent_to<'s>(&'s self, topic: &str, partition: i32) -> Vec<&'s Exchange> {
+        let there = |e: &&Exchange| e.place.0 == topic && e.place.1 == partition;
+        self.exchanges.iter().filter(there).collect()
+    }
+
+    fn topic(&self, topic: &TopicRef) -> String {
+        match topic {
+            TopicRef::Name(name) => name.clone(),
+            TopicRef::Id(id) => self.topics.get(id).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+fn short(batch: &SentBatch) -> String {
+    let SentBatch { producer_id, epoch, sequence, numbers, .. } = batch;
+    format!("producer {producer_id} epoch {epoch} sequence {sequence} records {numbers:?}")
+}

@@ -1,0 +1,234 @@
+//! What is simulated: the cluster, the producer's options, the network, the faults and the application. All of it can
+//! be drawn from a seed.
+
+use klamm::{Acks, Compression, Idempotence, Limits};
+
+use super::chaos::Kind;
+use super::network::Conditions;
+use crate::cluster::{self, ApiVersions, Processing, TopicConfig, UnknownProducer};
+use crate::dice::Dice;
+
+/// A simulation before it starts.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Feeds all randomness.
+    pub seed: u64,
+    /// The clock's start in microseconds.
+    pub start: u64,
+    /// The cluster.
+    pub cluster: cluster::Config,
+    /// Its topics.
+    pub topics: Vec<(String, TopicConfig)>,
+    /// The network.
+    pub network: Conditions,
+    /// `bootstrap_servers`.
+    pub bootstrap: String,
+    /// The producer's options; its `bootstrap_servers` are the ones above.
+    pub config: klamm::Config<'static>,
+    /// The producer's memory.
+    pub limits: Limits,
+    /// Faults that may happen.
+    pub faults: Vec<Kind>,
+    /// Microseconds between two faults, on average.
+    pub fault_every: u64,
+    /// How long faults happen, in microseconds.
+    pub fault_time: u64,
+    /// What the application does.
+    pub user: User,
+    /// The test sends and reads reports by itself, through [`Simulation::producer`](super::Simulation::producer): the
+    /// simulation looks at the wire only.
+    pub hands_off: bool,
+}
+
+/// What the application does.
+#[derive(Clone, Copy, Debug)]
+pub struct User {
+    /// Records to send.
+    pub records: u64,
+    /// At most so many at once.
+    pub burst: usize,
+    /// Microseconds between two bursts, on average.
+    pub every: u64,
+    /// The largest value in bytes.
+    pub largest: usize,
+    /// Does it flush, stop reading reports for a while, send from within reports?
+    pub restless: bool,
+    /// Does it purge, once?
+    pub purges: bool,
+}
+
+impl Setup {
+    /// A cluster of so many nodes without faults, and a producer with short timeouts. Records are sent by the test.
+    pub fn quiet(nodes: i32) -> Self {
+        let mut config = klamm::Config::new("");
+        config.linger_ms = 0;
+        config.request_timeout_ms = 2_000;
+        config.delivery_timeout_ms = 20_000;
+        let mut limits = Limits::new();
+        limits.buffer_memory = 1 << 20;
+        limits.batch_size = config.batch_size;
+        limits.partitions = 256;
+        limits.topics = 8;
+        limits.brokers = 16;
+        limits.connections = 8;
+        let bootstrap: Vec<String> = (1..=nodes).map(|id| format!("node{id}:9092")).collect();
+        Self {
+            seed: 1,
+            start: 1_000_000,
+            cluster: cluster::Config::new(nodes),
+            topics: Vec::new(),
+            network: Conditions::default(),
+            bootstrap: bootstrap.join(","),
+            config,
+            limits,
+            faults: Vec::new(),
+            fault_every: u64::MAX,
+            fault_time: 0,
+            user: User {
+                records: 0,
+                burst: 1,
+                every: 1_000,
+                largest: 100,
+                restless: false,
+                purges: false,
+            },
+            hands_off: false,
+        }
+    }
+
+    /// The same with this topic.
+    #[must_use]
+    pub fn with_topic(mut self, name: &str, partitions: i32, replication: usize) -> Self {
+        self.topics.push((name.to_owned(), TopicConfig::new(partitions, replication)));
+        self
+    }
+
+    /// The simulation that belongs to `seed`.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let nodes = dice.pick(&[1, 1, 2, 3, 3, 4]);
+        let mut setup = Self::quiet(nodes);
+        setup.seed = seed;
+        setup.start = dice.pick(&[0, 1, 1_000_000, 1 << 40, 1 << 62]);
+        for number in 0..dice.range(1, 3) {
+            let partitions = dice.pick(&[1, 1, 2, 3, 6]);
+            setup = setup.with_topic(&format!("topic{number}"), partitions, dice.pick(&[1, 2, 3]));
+        }
+        setup.draw_cluster(&mut dice);
+        setup.draw_network(&mut dice);
+        setup.draw_config(&mut dice);
+        setup.draw_limits(&mut dice);
+        setup.draw_faults(&mut dice);
+        setup.user = User {
+            records: dice.pick(&[10, 50, 200, 500]),
+            burst: dice.pick(&[1, 5, 30]),
+            every: dice.pick(&[100, 5_000, 50_000]),
+            largest: dice.pick(&[20, 100, 700]),
+            restless: dice.chance(500),
+            purges: dice.chance(50),
+        };
+        setup
+    }
+
+    fn draw_cluster(&mut self, dice: &mut Dice) {
+        self.cluster.seed = dice.any();
+        let versions = dice.pick(&[
+            ApiVersions::KAFKA_4_3,
+            ApiVersions::KAFKA_4_3,
+            ApiVersions::KAFKA_4_3,
+            ApiVersions::KAFKA_3_9,
+            ApiVersions::KAFKA_2_8,
+            ApiVersions::KAFKA_2_1,
+            ApiVersions::REDPANDA,
+            ApiVersions::EVENT_HUBS,
+        ]);
+        self.cluster.nodes.iter_mut().for_each(|node| node.versions = versions);
+        if dice.chance(400) {
+            self.cluster.processing = Processing::Manual;
+        }
+        self.cluster.unknown_producer = match versions {
+            ApiVersions::KAFKA_2_1 => UnknownProducer::UnknownProducerId,
+            ApiVersions::REDPANDA => UnknownProducer::OutOfOrder,
+            _ => dice.pick(&[UnknownProducer::Accept, UnknownProducer::OutOfOrder]),
+        };
+        self.cluster.producer_id_delay = dice.pick(&[0, 0, 300_000]);
+    }
+
+    fn draw_network(&mut self, dice: &mut Dice) {
+        self.network = Conditions {
+            latency: dice.pick(&[0, 100, 1_000, 50_000]),
+            jitter: dice.pick(&[0, 100, 20_000]),
+            piece: dice.pick(&[1, 7, 60, 1_000, usize::MAX, usize::MAX]),
+            window: dice.pick(&[100, 4_000, 1 << 20]),
+            late_requests: dice.pick(&[0, 300, 1_000]),
+            late_by: dice.pick(&[1_000, 1_000_000, 10_000_000]),
+        };
+        if self.network.piece < 60 {
+            self.network.jitter = self.network.jitter.min(100);
+        }
+    }
+
+    fn draw_config(&mut self, dice: &mut Dice) {
+        let config = &mut self.config;
+        config.linger_ms = dice.pick(&[0, 0, 1, 5, 50]);
+        config.batch_size = dice.pick(&[200, 400, 1_000, 16_384]);
+        config.max_request_size = dice.pick(&[2_000, 20_000, 1_048_576]);
+        config.max_request_size = config.max_request_size.max(config.batch_size);
+        config.max_in_flight_requests_per_connection = dice.pick(&[1, 2, 5, 5, 5]);
+        config.request_timeout_ms = dice.pick(&[500, 2_000, 30_000]);
+        let least = config.linger_ms + config.request_timeout_ms;
+        config.delivery_timeout_ms = least * dice.pick(&[1, 2, 4, 10, 100]);
+        config.retry_backoff_ms = dice.pick(&[1, 20, 100]);
+        config.retry_backoff_max_ms = dice.pick(&[100, 1_000]);
+        config.reconnect_backoff_ms = dice.pick(&[1, 50]);
+        config.metadata_max_age_ms = dice.pick(&[1_000, 300_000]);
+        config.connections_max_idle_ms = dice.pick(&[2_000, 540_000]);
+        if dice.chance(200) {
+            config.compression_type = Compression::Gzip { level: 6 };
+        }
+        match dice.below(10) {
+            0 => {
+                config.acks = dice.pick(&[Acks::Leader, Acks::None]);
+                config.enable_idempotence = Idempotence::Off;
+            }
+            1 => config.enable_idempotence = Idempotence::Off,
+            2 => config.enable_idempotence = Idempotence::Required,
+            _ => {}
+        }
+    }
+
+    fn draw_limits(&mut self, dice: &mut Dice) {
+        let limits = &mut self.limits;
+        limits.batch_size = self.config.batch_size;
+        limits.max_request_size = self.config.max_request_size;
+        let chunk = self.config.batch_size + 400;
+        limits.buffer_memory = chunk * dice.pick(&[8, 20, 100]);
+        limits.buffer_memory =
+            limits.buffer_memory.max(4 * self.config.max_request_size.min(40_000));
+        limits.connections = dice.pick(&[1, 2, 5]);
+        limits.brokers = 16;
+        limits.partitions = 64;
+    }
+
+    fn draw_faults(&mut self, dice: &mut Dice) {
+        if dice.chance(50) {
+            return; // a run without faults
+        }
+        let share = dice.pick(&[100, 300, 700]);
+        self.faults = Kind::CLEAN.iter().copied().filter(|_| dice.chance(share)).collect();
+        if dice.chance(300) {
+            self.faults.extend(Kind::FINAL.iter().filter(|_| dice.chance(500)));
+        }
+        if dice.chance(250) {
+            self.faults.extend(Kind::UNCLEAN.iter().filter(|_| dice.chance(400)));
+        }
+        self.fault_every = dice.pick(&[3_000, 50_000, 500_000, 3_000_000]);
+        self.fault_time = self.fault_every * dice.pick(&[5, 20, 60]);
+    }
+
+    /// Is every accepted record written at most once?
+    pub fn is_idempotent(&self) -> bool {
+        self.config.enable_idempotence != Idempotence::Off
+            && self.cluster.nodes.iter().all(|n| n.versions.init_producer_id.is_some())
+    }
+}

@@ -1,0 +1,113 @@
+//! The application: sends, flushes, purges, stops reading reports for a while, sends from within a report.
+
+use klamm::{Destination, RecordId, SendError};
+
+use super::Simulation;
+use super::ledger::{Checked, Entry};
+use super::record::Sample;
+
+/// What the application has done so far.
+#[derive(Debug, Default)]
+pub(super) struct UserState {
+    /// Records it has tried to send, accepted or not.
+    pub(super) sent: u64,
+    /// When it acts next.
+    pub(super) next: Option<u64>,
+    /// It reads no report before that.
+    pub(super) deaf_until: u64,
+    purged: bool,
+    /// It sends when it reads a report.
+    pub(super) echoes: bool,
+}
+
+impl Simulation {
+    /// The application acts.
+    pub(super) fn act(&mut self) -> Checked {
+        let user = self.setup.user;
+        let now = self.instant();
+        for _ in 0..=self.dice.below(user.burst) {
+            if self.user.sent < user.records {
+                self.user.sent += 1;
+                self.send_any()?;
+            }
+        }
+        if user.restless {
+            match self.dice.below(20) {
+                0 => {
+                    self.trace.note(self.now, &"flush");
+                    self.ticket = Some(self.producer.flush(now));
+                }
+                1 => self.user.deaf_until = self.now + self.dice.range(0, 3_000_000),
+                2 => self.user.echoes = !self.user.echoes,
+                _ => {}
+            }
+        }
+        if user.purges && !self.user.purged && self.user.sent > user.records / 2 {
+            self.user.purged = true;
+            self.trace.note(self.now, &"purge");
+            self.producer.purge(now);
+        }
+        let pause = 1 + self.dice.range(0, user.every * 2);
+        self.user.next = (self.user.sent < user.records).then_some(self.now + pause);
+        Ok(())
+    }
+
+    /// Sends any record to any partition; whether it is accepted is the producer's choice.
+    pub(super) fn send_any(&mut self) -> Checked {
+        let (topic, partition) = self.any_partition();
+        let partition = self.dice.chance(600).then_some(partition);
+        let number = self.ledger.next();
+        let sample = Sample::any(number, self.setup.user.largest, &mut self.dice);
+        match self.send(&topic, partition, sample)? {
+            Ok(_) => Ok(()),
+            Err(error) => self.check_refusal(error),
+        }
+    }
+
+    /// Sends a record, and writes it down if it is accepted.
+    ///
+    /// # Errors
+    /// When the producer breaks a promise; that it refuses is the inner error.
+    pub fn send(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        sample: Sample,
+    ) -> Result<Result<RecordId, SendError>, String> {
+        let handle = match self.producer.topic(topic) {
+            Ok(handle) => handle,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.names.entry(handle).or_insert_with(|| topic.to_owned());
+        let to = match partition {
+            Some(partition) => Destination::partition(handle, partition),
+            None => Destination::topic(handle),
+        };
+        let now = self.instant();
+        let producer = &mut self.producer;
+        let answer = sample.with(|record| producer.send(to, record, now));
+        self.trace.note(self.now, &(topic, partition, &answer));
+        if let Ok(id) = answer {
+            let entry =
+                Entry { sample, topic: topic.to_owned(), partition, at: self.now, fate: None };
+            self.ledger.accepted(id, entry)?;
+        }
+        self.ledger.check_stats(&self.producer.stats())?;
+        Ok(answer)
+    }
+
+    /// Is there a reason to refuse a record?
+    fn check_refusal(&self, error: SendError) -> Checked {
+        let stats = self.producer.stats();
+        let unread = self.producer.peek_report().is_some();
+        let fair = match error {
+            SendError::Full => stats.buffered > 0 || unread,
+            SendError::TooLarge { size, max } => size > max,
+            SendError::TopicPending | SendError::Topic(_) => true,
+            SendError::NoSuchPartition => true,
+            SendError::Closed => self.closed,
+            _ => false,
+        };
+        if fair { Ok(()) } else { Err(format!("refused without a cause: {error:?}, {stats:?}")) }
+    }
+}

@@ -1,0 +1,32 @@
+//! Formatting and lints, also of the workspaces that stand apart.
+
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use crate::setup;
+
+/// Feature sets of the core that are linted apart, since features unify in a workspace build.
+const CORE_FEATURES: &[&str] = &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc"];
+
+/// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
+const APART: &[&str] = &["fuzz", "firmware-examples/size"];
+
+pub(crate) fn fmt(sh: &Shell) -> Result<()> {
+    setup::component(sh, "fmt", "rustfmt")?;
+    cmd!(sh, "cargo fmt --all --check").run()?;
+    for dir in APART {
+        cmd!(sh, "cargo fmt --manifest-path {dir}/Cargo.toml --check").run()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn clippy(sh: &Shell) -> Result<()> {
+    setup::component(sh, "clippy", "clippy")?;
+    for features in CORE_FEATURES {
+        cmd!(sh, "cargo clippy -p klamm --all-targets --no-default-features --features={features}")
+            .args(["--", "-D", "warnings"])
+            .run()?;
+    }
+    cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?;
+    Ok(())
+}

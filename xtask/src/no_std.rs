@@ -1,0 +1,50 @@
+//! The core stays small: it builds for machines without a heap, and depends on what is in the list only.
+
+use anyhow::{Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::target::Compiler;
+
+/// No compare-and-swap; the reference machine; no atomics at all; browsers.
+const TARGETS: &[&str] = &[
+    "thumbv6m-none-eabi",
+    "thumbv7m-none-eabi",
+    "riscv32imc-unknown-none-elf",
+    "wasm32-unknown-unknown",
+];
+
+/// The crates that the core may stand on, one name a line, without and with all features.
+const LIST: &str = "xtask/core-dependencies.txt";
+
+pub(crate) fn check(sh: &Shell) -> Result<()> {
+    dependencies(sh)?;
+    let compiler = Compiler::find(sh, TARGETS)?;
+    for target in TARGETS {
+        compiler.build(sh, target).args(["-p", "klamm", "--lib"]).run()?;
+    }
+    compiler
+        .build(sh, "wasm32-unknown-unknown")
+        .args(["-p", "klamm", "--lib", "--features", "alloc,gzip"])
+        .run()?;
+    Ok(())
+}
+
+fn dependencies(sh: &Shell) -> Result<()> {
+    let mut found = String::from("# cargo xtask test --only no-std: the core's crates\n");
+    for (title, features) in [("no features", None), ("all features", Some("--all-features"))] {
+        let tree = cmd!(sh, "cargo tree -p klamm {features...} -e normal --target all")
+            .args(["--prefix", "none", "--format", "{p}"])
+            .read()?;
+        let mut names: Vec<&str> =
+            tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        names.sort_unstable();
+        names.dedup();
+        found += &format!("\n# {title}\n{}\n", names.join("\n"));
+    }
+    let listed = sh.read_file(LIST)?;
+    if listed != found {
+        bail!("the core's dependencies are not those of {LIST}; found:\n{found}");
+    }
+    println!("dependencies of the core are those of {LIST}");
+    Ok(())
+}

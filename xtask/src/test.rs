@@ -1,0 +1,142 @@
+//! `cargo xtask test`: every stage in order, each with its time; what fails stops it.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use xshell::{Shell, cmd};
+
+use crate::{doc, fuzz, lint, no_std, setup, sim, size};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Run only this stage (may be given several times)
+    #[arg(long, value_name = "STAGE")]
+    only: Vec<String>,
+    /// List the stages
+    #[arg(long)]
+    list: bool,
+}
+
+struct Stage {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Shell) -> Result<()>,
+}
+
+/// In this order: what is quick and fails often comes first, what needs a broker last.
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", what: "sources are formatted", run: lint::fmt },
+    Stage { name: "clippy", what: "no lint, in every feature set of the core", run: lint::clippy },
+    Stage { name: "test", what: "cargo test: needs nothing but Rust", run: cargo_test },
+    Stage {
+        name: "features",
+        what: "the core's tests without and with all features",
+        run: features,
+    },
+    Stage { name: "doc", what: "documentation without a warning", run: doc::check },
+    Stage {
+        name: "no-std",
+        what: "the core for bare targets; its dependencies",
+        run: no_std::check,
+    },
+    Stage { name: "size", what: "flash and static memory within the budget", run: size::check },
+    Stage { name: "sim", what: "seeds of the simulator", run: sim::smoke },
+    Stage { name: "fuzz", what: "every fuzz target for some seconds", run: fuzz::smoke },
+    Stage { name: "readme", what: "the README's first command", run: readme },
+    Stage { name: "interop", what: "Apache Kafka, its Java tools, kcat", run: interop },
+];
+
+pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
+    if args.list {
+        for stage in STAGES {
+            println!("{:<10}{}", stage.name, stage.what);
+        }
+        return Ok(());
+    }
+    for name in &args.only {
+        if !STAGES.iter().any(|stage| stage.name == name) {
+            bail!("no stage is called `{name}`; `cargo xtask test --list` shows them");
+        }
+    }
+
+    let chosen: Vec<&Stage> = STAGES
+        .iter()
+        .filter(|stage| args.only.is_empty() || args.only.iter().any(|name| name == stage.name))
+        .collect();
+    let start = Instant::now();
+    let mut times = Vec::new();
+    for stage in &chosen {
+        println!("\n==== {}: {}", stage.name, stage.what);
+        let begin = Instant::now();
+        let result = (stage.run)(sh);
+        let ok = result.is_ok();
+        println!("==== {}: {} in {}", stage.name, verdict(ok), seconds(begin.elapsed()));
+        times.push((stage.name, ok, begin.elapsed()));
+        if let Err(error) = result {
+            summary(&times, &chosen, start.elapsed());
+            return Err(error).with_context(|| {
+                format!("stage `{0}` failed; again with: cargo xtask test --only {0}", stage.name)
+            });
+        }
+    }
+    summary(&times, &chosen, start.elapsed());
+    if chosen.len() == STAGES.len() {
+        println!("all {} stages passed", STAGES.len());
+    } else {
+        println!(
+            "{} of {} stages passed; the others were not asked for",
+            chosen.len(),
+            STAGES.len()
+        );
+    }
+    Ok(())
+}
+
+fn summary(times: &[(&str, bool, Duration)], chosen: &[&Stage], total: Duration) {
+    println!("\nstage      result      time");
+    for (name, ok, time) in times {
+        println!("{name:<10} {:<8} {:>8}", verdict(*ok), seconds(*time));
+    }
+    for stage in &chosen[times.len()..] {
+        println!("{:<10} not run", stage.name);
+    }
+    println!("{:<10} {:<8} {:>8}", "total", "", seconds(total));
+}
+
+fn verdict(ok: bool) -> &'static str {
+    if ok { "ok" } else { "FAILED" }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn cargo_test(sh: &Shell) -> Result<()> {
+    Ok(cmd!(sh, "cargo test --workspace").run()?)
+}
+
+/// Features unify in a workspace build: only a build of the core alone has none of them.
+fn features(sh: &Shell) -> Result<()> {
+    cmd!(sh, "cargo test -p klamm --no-default-features").run()?;
+    Ok(cmd!(sh, "cargo test -p klamm --all-features").run()?)
+}
+
+/// With no broker named, the records go to the dev broker in the command itself.
+fn readme(sh: &Shell) -> Result<()> {
+    cmd!(sh, "cargo run --release --bin klamm -- produce -t readings -K : examples/readings.txt")
+        .run()?;
+    Ok(())
+}
+
+/// Real brokers: the crate's own `interop-setup` fetches Kafka's jars; the tests start the brokers.
+fn interop(sh: &Shell) -> Result<()> {
+    setup::program(sh, "javac", "default-jdk-headless")?;
+    setup::program(sh, "mvn", "maven")?;
+    setup::program(sh, "kcat", "kcat")?;
+    cmd!(sh, "cargo build --release --bin klamm").run()?;
+    cmd!(sh, "cargo run -p klamm-interop --bin interop-setup").run()?;
+    // One at a time: each test has brokers of its own, and two cores.
+    cmd!(sh, "cargo test -p klamm-interop --features kafka --release -- --test-threads=1").run()?;
+    Ok(())
+}
