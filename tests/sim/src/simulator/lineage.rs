@@ -3,6 +3,8 @@
 //! sequences have no gap and no overlap; the first batch of a connection and epoch goes alone; a partition is on one
 //! connection at a time; at most five batches are unresolved.
 
+use std::collections::BTreeSet;
+
 use super::ledger::Checked;
 use super::wire::SentBatch;
 
@@ -38,6 +40,8 @@ impl Live {
 /// What was seen of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Lineage {
+    /// Records that have their outcome.
+    ended: BTreeSet<u64>,
     /// Oldest first.
     live: Vec<Live>,
     /// The producer id and epoch of the last batch, and the sequence behind the last new one.
@@ -83,7 +87,8 @@ impl Lineage {
         self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
         let strict = identified && up_to_date && !self.split && !self.recreated;
         if strict && self.live.len() > WINDOW {
-            let live: Vec<_> = self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
+            let live: Vec<_> =
+                self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
             return Err(format!("more than five batches are unresolved: {live:?}"));
         }
         Ok(())
@@ -250,7 +255,10 @@ impl Lineage {
 
     /// These records have their outcome.
     pub(super) fn reported(&mut self, numbers: &[u64]) {
-        let gone = |l: &Live| l.batch.numbers.iter().all(|n| numbers.contains(n));
+        // A batch that was split, and expired before its parts were sent, is reported part by part.
+        self.ended.extend(numbers);
+        let ended = &self.ended;
+        let gone = |l: &Live| l.batch.numbers.iter().all(|n| ended.contains(n));
         self.absent_failed |= self.live.iter().any(|l| gone(l) && !l.maybe_in_log());
         self.live.retain(|l| !gone(l));
     }
