@@ -3,6 +3,8 @@
 //! sequences have no gap and no overlap; the first batch of a connection and epoch goes alone; a partition is on one
 //! connection at a time; at most five batches are unresolved.
 
+use std::collections::BTreeSet;
+
 use super::ledger::Checked;
 use super::wire::SentBatch;
 
@@ -40,6 +42,8 @@ impl Live {
 pub(super) struct Lineage {
     /// Oldest first.
     live: Vec<Live>,
+    /// Records with an outcome.
+    resolved: BTreeSet<u64>,
     /// The producer id and epoch of the last batch, and the sequence behind the last new one.
     next: Option<(i64, i16, i32)>,
     /// Connection slot, producer id, epoch: a success or 45 was answered.
@@ -250,7 +254,9 @@ impl Lineage {
 
     /// These records have their outcome.
     pub(super) fn reported(&mut self, numbers: &[u64]) {
-        let gone = |l: &Live| l.batch.numbers.iter().all(|n| numbers.contains(n));
+        // What is reported in pieces may not have been sent in these pieces.
+        self.resolved.extend(numbers);
+        let gone = |l: &Live| l.batch.numbers.iter().all(|n| self.resolved.contains(n));
         self.absent_failed |= self.live.iter().any(|l| gone(l) && !l.maybe_in_log());
         self.live.retain(|l| !gone(l));
     }
