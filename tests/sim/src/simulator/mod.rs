@@ -247,7 +247,10 @@ impl Simulation {
             );
             let deadline = entry.at.saturating_add(delivery);
             if timed_out && deadline > calm.max(entry.at).saturating_add(repair * 1_000) {
-                return Err(format!("timed out although nothing was wrong since {calm}: {entry:?}"));
+                let leader = self.cluster.leader(&entry.topic, entry.partition.unwrap_or(0));
+                return Err(format!(
+                    "timed out although nothing was wrong since {calm}: {entry:?}, led by {leader:?}"
+                ));
             }
         }
         Ok(())
@@ -313,6 +316,11 @@ impl Simulation {
         }
         progress |= self.read_reports()?;
         self.check(progress)?;
+        if self.producer.take_wake() {
+            // Something new is wanted, perhaps of a slot that was already served: another turn, now.
+            self.steps_at_once += 1;
+            return Ok(true);
+        }
         Ok(self.advance(limit))
     }
 
