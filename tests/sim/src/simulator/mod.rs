@@ -245,8 +245,8 @@ impl Simulation {
                 Some(Fate::NotPersisted(Reason::TimedOut { .. }))
                     | Some(Fate::Unknown(Reason::TimedOut { .. }))
             );
-            let deadline = entry.at.saturating_add(delivery);
-            if timed_out && deadline > calm.max(entry.at).saturating_add(repair * 1_000) {
+            let deadline = entry.opened.saturating_add(delivery);
+            if timed_out && deadline > calm.max(entry.opened).saturating_add(repair * 1_000) {
                 let leader = self.cluster.leader(&entry.topic, entry.partition.unwrap_or(0));
                 return Err(format!(
                     "timed out although nothing was wrong since {calm}: {entry:?}, led by {leader:?}"
