@@ -212,7 +212,8 @@ fn outcome(
     if failed > 0 {
         let reasons = tally.failures.iter().map(|(reason, records)| format!("{records}: {reason}"));
         let reasons = reasons.collect::<Vec<_>>().join("; ");
-        return Err(Failure::Run(format!("{failed} records not acknowledged; {reasons}{cause}")));
+        let s = if failed == 1 { "" } else { "s" };
+        return Err(Failure::Run(format!("{failed} record{s} not acknowledged; {reasons}{cause}")));
     }
     match stop {
         None => Ok(()),
