@@ -79,7 +79,15 @@ fn lose_answers(
     let passed = proxy.produce_requests();
     feeder.open_to(first + some);
     feeder.wait_for(first + some)?;
-    crate::wait_until("a Produce request", || Ok(proxy.produce_requests() > passed))?;
+    // Until the first success after a fault a producer may have one request in flight only.
+    let mut last = passed;
+    crate::wait_until("these to be acknowledged", || {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = proxy.produce_requests();
+        let done = now > passed && now == last && proxy.unanswered_produce_requests() == 0;
+        last = now;
+        Ok(done)
+    })?;
 
     let swallowed = proxy.swallowed_produce_answers();
     proxy.set(Faults { swallow_answers: true, ..Faults::default() });

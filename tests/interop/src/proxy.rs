@@ -43,6 +43,7 @@ struct Shared {
     changed: Condvar,
     swallowed: AtomicU64,
     produced: AtomicU64,
+    unanswered: AtomicU64,
     connections: AtomicU64,
     cuts: AtomicU64,
 }
@@ -62,6 +63,7 @@ impl Proxy {
             changed: Condvar::new(),
             swallowed: AtomicU64::new(0),
             produced: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             cuts: AtomicU64::new(0),
         });
@@ -104,6 +106,11 @@ impl Proxy {
     /// Produce requests that began to pass so far.
     pub fn produce_requests(&self) -> u64 {
         self.shared.produced.load(Ordering::Relaxed)
+    }
+
+    /// Produce requests on living connections whose answers the broker has not given yet.
+    pub fn unanswered_produce_requests(&self) -> u64 {
+        self.shared.unanswered.load(Ordering::Relaxed)
     }
 
     /// Connections that reached the broker so far.
@@ -162,6 +169,9 @@ impl Pump {
         let _ = self.forward();
         let _ = self.from.shutdown(Shutdown::Both);
         let _ = self.to.shutdown(Shutdown::Both);
+        for key in lock(&self.asked).drain(..) {
+            self.shared.unanswered.fetch_sub(u64::from(key == PRODUCE), Ordering::Relaxed);
+        }
     }
 
     fn forward(&mut self) -> Result<()> {
@@ -213,9 +223,12 @@ impl Pump {
             if *is_requests {
                 let key = i16::from_be_bytes([head[4], head[5]]);
                 asked.push_back(key);
-                shared.produced.fetch_add(u64::from(key == PRODUCE), Ordering::Relaxed);
-            } else if asked.pop_front() == Some(PRODUCE) && swallow {
-                shared.swallowed.fetch_add(1, Ordering::Relaxed);
+                let one = u64::from(key == PRODUCE);
+                shared.produced.fetch_add(one, Ordering::Relaxed);
+                shared.unanswered.fetch_add(one, Ordering::Relaxed);
+            } else if asked.pop_front() == Some(PRODUCE) {
+                shared.unanswered.fetch_sub(1, Ordering::Relaxed);
+                shared.swallowed.fetch_add(u64::from(swallow), Ordering::Relaxed);
             }
         });
     }
@@ -302,7 +315,7 @@ mod tests {
         let requests = [frame(3, 5), frame(PRODUCE, 50), frame(PRODUCE, 60)].concat();
         client.write_all(&requests).unwrap();
         expect(&mut broker, &requests);
-        assert_eq!(proxy.produce_requests(), 2);
+        assert_eq!((proxy.produce_requests(), proxy.unanswered_produce_requests()), (2, 2));
         broker.write_all(&frame(1, 1)).unwrap();
         expect(&mut client, &frame(1, 1));
         proxy.set(Faults { swallow_answers: true, ..Faults::default() });
@@ -313,6 +326,8 @@ mod tests {
         proxy.set(Faults::default());
         broker.write_all(&frame(3, 3)).unwrap();
         assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "an answer behind a lost one");
+        let none = || Ok(proxy.unanswered_produce_requests() == 0);
+        crate::wait_until("the dead connection to be forgotten", none).unwrap();
     }
 
     #[test]

@@ -131,6 +131,17 @@ fn fetch_kafka(cache: &Path) -> Result<PathBuf> {
             .arg(format!("-DoutputDirectory={}", partial.display())),
     )
     .with_context(|| format!("cannot fetch Kafka {version}: {how}"))?;
+    // Kafka before 4.0 brings a logger of its own, which without a configuration says nothing.
+    for entry in fs::read_dir(&partial)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if ["slf4j-reload4j", "slf4j-log4j12"]
+            .iter()
+            .any(|&p| name.to_string_lossy().starts_with(p))
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
     rename_or_reuse(&partial, &libs)?;
     Ok(libs)
 }

@@ -133,7 +133,7 @@ fn write(bootstrap: &str, topic: &str, codec: &str, records: &[StoredRecord]) {
             .headers
             .iter()
             .map(|(name, value)| Header {
-                key: std::str::from_utf8(name).unwrap(),
+                key: core::str::from_utf8(name).unwrap(),
                 value: value.as_deref(),
             })
             .collect();
