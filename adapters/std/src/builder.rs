@@ -70,7 +70,8 @@ impl Builder {
         }
     }
 
-    /// The options of properties, as [`Producer::from_properties`] takes them; more can be set then.
+    /// The options of properties, as [`Producer::from_properties`] takes them; more can be set
+    /// then.
     ///
     /// # Errors
     /// A property is unknown, cannot be read, or conflicts with another one.
@@ -122,8 +123,8 @@ impl Builder {
     }
 
     /// Calls `callback` with the outcome of every batch, on the driver's thread: while it runs,
-    /// nothing is sent, so it should be short. It may send; there, nothing waits. A panic in it ends
-    /// that call only.
+    /// nothing is sent, so it should be short. It may send; there, nothing waits. A panic in it
+    /// ends that call only.
     ///
     /// A callback that owns a clone of the producer keeps it open: end such a producer by `close`.
     #[must_use]
