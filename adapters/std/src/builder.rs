@@ -84,6 +84,13 @@ impl Builder {
         properties::builder(properties)
     }
 
+    /// Where to ask for the cluster first: `host:port`, separated by commas.
+    #[must_use]
+    pub fn servers(mut self, servers: &str) -> Self {
+        servers.clone_into(&mut self.servers);
+        self
+    }
+
     /// The name that brokers log and apply quotas to. Default `klamm`.
     #[must_use]
     pub fn client_id(mut self, name: &str) -> Self {

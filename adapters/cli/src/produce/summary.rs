@@ -39,8 +39,9 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     // Writing to a `String` does not fail.
     let _ = write!(
         text,
-        "\n{} records acknowledged in topic {topic} in {:.2} s: {} records/s, {}/s",
+        "\n{} record{} acknowledged in topic {topic} in {:.2} s: {} records/s, {}/s",
         HumanCount(total.records),
+        if total.records == 1 { "" } else { "s" },
         took.as_secs_f64(),
         HumanCount(rate),
         BinaryBytes(bytes),
