@@ -78,13 +78,15 @@ pub fn write(bootstrap: &str, topic: &str, lines: &str) -> Result<()> {
         .spawn()
         .context("kcat cannot be started")?;
     let mut input = kcat.stdin.take().context("no pipe")?;
-    input.write_all(lines.as_bytes())?;
+    let written = input.write_all(lines.as_bytes());
     drop(input);
     let out = kcat.wait_with_output()?;
     if !out.status.success() {
-        bail!("kcat -P {topic}: {}", String::from_utf8_lossy(&out.stderr));
+        // The first line says why; one for each record that was not delivered follows.
+        let said = String::from_utf8_lossy(&out.stderr);
+        bail!("kcat -P {topic}: {}", said.lines().next().unwrap_or_default());
     }
-    Ok(())
+    Ok(written?)
 }
 
 #[cfg(test)]
