@@ -56,8 +56,8 @@ const VARIANTS: u64 = 18;
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
     for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
-        // Gzip, idempotence, linger_ms, in_flight, retries.
-        let mut seed = [&head[..], &[gzip, 1, 5, 4, 0]].concat();
+        // Gzip, idempotence, linger_ms, in_flight, retries, clock.
+        let mut seed = [&head[..], &[gzip, 1, 5, 4, 0, 1]].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {
             let [low, high] = length.to_le_bytes();

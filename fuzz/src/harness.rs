@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use klamm::{
     BatchId, Config, ConnId, Demand, Destination, Instant, Limits, Producer, ProtocolError, Record,
-    RecordId, Report, SendError, Stats, Storage, TopicId,
+    RecordId, Report, SendError, Stats, Storage, Timestamp, TopicId,
 };
 
 use crate::answer::{Request, Versions};
@@ -58,6 +58,11 @@ impl Harness {
         }
     }
 
+    /// Tells the producer what time it is: without that, records without a timestamp wait.
+    pub fn set_clock(&mut self) {
+        self.producer.set_clock(Timestamp::from_millis(1_800_000_000_000), self.now);
+    }
+
     /// Sends a record to partition 0.
     pub fn send(&mut self, value: &[u8]) -> Result<RecordId, SendError> {
         let to = Destination::partition(self.topic, 0);
@@ -76,8 +81,9 @@ impl Harness {
     /// Takes a report, if there is one, and checks that its records had none.
     pub fn take_report(&mut self) -> Option<Report> {
         let peeked = self.producer.peek_report();
-        if self.producer.report_records().is_some() {
-            assert!(peeked.is_some(), "records without a report");
+        if let Some(records) = self.producer.report_records() {
+            let report = peeked.expect("records without a report");
+            assert_eq!(records.count(), usize::from(report.records), "records of the report");
         }
         let report = self.producer.poll_report();
         assert_eq!(peeked, report, "peek_report shows what poll_report takes");

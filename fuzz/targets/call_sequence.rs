@@ -21,6 +21,7 @@ struct Options {
     linger_ms: u8,
     in_flight: u8,
     retries: Option<u8>,
+    clock: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -47,6 +48,9 @@ enum Call {
 
 fuzz_target!(|input: Input| {
     let mut harness = Harness::new(input.versions, |config| configure(config, &input.options));
+    if input.options.clock {
+        harness.set_clock();
+    }
     for call in &input.calls {
         apply(&mut harness, call);
         harness.check();

@@ -63,12 +63,20 @@ fn fuzz(sh: &Shell, host: &str, target: &str, seconds: u32) -> Result<()> {
     let artifacts = format!("artifacts/{target}/");
     sh.create_dir(&corpus)?;
     sh.create_dir(&artifacts)?;
-    let seconds = seconds.to_string();
     // New inputs go to the first directory; the checked-in seeds are only read.
-    cmd!(sh, "target/{host}/release/{target} {corpus} seeds/{target}")
+    let output = cmd!(sh, "target/{host}/release/{target} {corpus} seeds/{target}")
         .args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={artifacts}")])
-        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1"])
-        .run()?;
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"])
+        .ignore_status()
+        .output()?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("{target} failed; its input is in fuzz/{artifacts}\n{log}");
+    }
+    // Of the rest, pages of recommendations for a dictionary.
+    for line in log.lines().filter_map(|line| line.strip_prefix("stat::")) {
+        println!("{target}: {line}");
+    }
     Ok(())
 }
 

@@ -18,6 +18,8 @@ pub(crate) fn start_own(topic: &str) -> Result<DevBroker, Failure> {
     let options = Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         topics: vec![(topic.to_owned(), PARTITIONS)],
+        // Nobody reads them, and `produce` runs in constant memory.
+        retention_bytes: Some(1 << 20),
         ..Options::default()
     };
     let broker = DevBroker::start(options).map_err(cannot_start)?;

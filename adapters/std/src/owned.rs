@@ -19,7 +19,7 @@ pub struct OwnedRecord {
     /// The headers, in order.
     pub headers: Vec<OwnedHeader>,
     /// When it was made: as given, or the time of `send`.
-    pub timestamp: Option<Timestamp>,
+    pub timestamp: Timestamp,
 }
 
 impl OwnedRecord {
@@ -29,8 +29,22 @@ impl OwnedRecord {
         topic: &Arc<str>,
         partition: i32,
     ) -> Vec<Self> {
-        let _ = (core.report_records(), topic, partition);
-        Vec::new()
+        let records = core.report_records().into_iter().flatten();
+        let copy = |record: klamm::RecordRef<'_>| Self {
+            topic: Arc::clone(topic),
+            partition,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: record.headers.map(OwnedHeader::copy).collect(),
+            timestamp: record.timestamp,
+        };
+        records.map(copy).collect()
+    }
+}
+
+impl OwnedHeader {
+    fn copy(header: klamm::Header<'_>) -> Self {
+        Self { key: header.key.to_owned(), value: header.value.map(<[u8]>::to_vec) }
     }
 }
 

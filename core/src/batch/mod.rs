@@ -46,6 +46,9 @@ pub(crate) enum Fate {
     Unknown,
 }
 
+/// The reason of what was delivered.
+pub(crate) const NO_REASON: Reason = Reason::Rejected(ErrorCode::NONE);
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSlot {
     pub(crate) links: [Links; 3],
@@ -77,7 +80,8 @@ pub(crate) struct BatchSlot {
     /// Its answer in the current round.
     pub(crate) answer: Answer,
     pub(crate) fate: Fate,
-    pub(crate) reason: Option<Reason>,
+    /// Not an `Option`: its `None` would not be zero, and put the memory into flash.
+    pub(crate) reason: Reason,
     /// Grows with each reuse of the slot: stale `BatchId`s miss.
     pub(crate) generation: u16,
     pub(crate) chunk: u16,
@@ -131,7 +135,7 @@ impl BatchSlot {
         heard: false,
         answer: Answer::None,
         fate: Fate::Delivered,
-        reason: None,
+        reason: NO_REASON,
         generation: 0,
         chunk: 0,
         chunks: 0,

@@ -56,7 +56,7 @@ impl Producer<'_> {
     }
 
     /// The oldest batch of the partition has its outcome.
-    pub(crate) fn settle_head(&mut self, p: usize, fate: Fate, reason: Option<Reason>) {
+    pub(crate) fn settle_head(&mut self, p: usize, fate: Fate, reason: Reason) {
         let Some(b) = self.head(p) else { return };
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
@@ -88,7 +88,7 @@ impl Producer<'_> {
     }
 
     /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.
-    fn finish(&mut self, b: usize, fate: Fate, reason: Option<Reason>) {
+    fn finish(&mut self, b: usize, fate: Fate, reason: Reason) {
         let batch = &mut self.storage.batches[b];
         assert!(batch.state != BatchState::Done, "a batch has one outcome");
         batch.state = BatchState::Done;

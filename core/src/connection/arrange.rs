@@ -190,10 +190,11 @@ impl Producer<'_> {
 
     /// Ends the rounds of all partitions with batches in flight on the connection. What was offered to it is unsure.
     fn fail_in_flight(&mut self, c: usize, now: Instant) {
-        let cursor = self.storage.connections[c].cursor;
+        let conn = &self.storage.connections[c];
+        let untouched = conn.cursor.is_some() && !conn.offered;
         let last = self.storage.connections[c].in_flight.len();
         for place in 0..last {
-            let unwritten = place + 1 == last && cursor.is_some_and(|cursor| !cursor.offered);
+            let unwritten = place + 1 == last && untouched;
             let conn = &mut self.storage.connections[c];
             let Some(sent) = conn.in_flight.iter_mut().nth(place) else { break };
             let mut batches = core::mem::take(&mut sent.batches);

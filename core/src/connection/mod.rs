@@ -56,8 +56,6 @@ pub(crate) struct InFlight {
 /// The frame being written. Its bytes stay where they are until it is complete or the connection is gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor {
-    /// The adapter was offered it: the peer may have got some of it.
-    pub(crate) offered: bool,
     /// Bytes written, and bytes of the whole frame.
     pub(crate) written: u32,
     pub(crate) len: u32,
@@ -69,6 +67,7 @@ pub(crate) struct Cursor {
 
 /// How far the frame being read has come.
 #[derive(Clone, Copy, Debug)]
+#[repr(u8)] // so that `Head` is all zeros
 pub(crate) enum Expect {
     /// Size and correlation id.
     Head,
@@ -108,6 +107,8 @@ pub(crate) struct ConnSlot {
     pub(crate) next_correlation: i32,
     pub(crate) in_flight: Deque<InFlight, IN_FLIGHT>,
     pub(crate) cursor: Option<Cursor>,
+    /// The adapter was offered the frame being written: the peer may have got some of it.
+    pub(crate) offered: bool,
     pub(crate) expect: Expect,
     /// Bytes kept of an unfinished element.
     pub(crate) kept: u16,
@@ -137,6 +138,7 @@ impl ConnSlot {
         next_correlation: 0,
         in_flight: Deque::new(),
         cursor: None,
+        offered: false,
         expect: Expect::Head,
         kept: 0,
         frame_left: 0,
@@ -153,6 +155,11 @@ impl ConnSlot {
             && self.cursor.is_none()
             && self.produces() < usize::from(max_in_flight)
             && !self.is_full()
+    }
+
+    /// Is there a frame to go on with? One of which nothing is written waits while the broker asks for silence.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.cursor.is_some_and(|cursor| cursor.written > 0 || self.muted_until.is_none())
     }
 
     /// Is there no room for another request? Those that nobody has to answer make room.

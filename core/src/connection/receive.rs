@@ -188,7 +188,10 @@ impl Producer<'_> {
                     let conn = &mut self.storage.connections[c];
                     conn.expect = Expect::Head;
                     conn.in_flight.pop_front();
-                    conn.since = now;
+                    if conn.state == ConnState::Ready {
+                        // Before that it is the handshake's deadline: a second ApiVersions may follow.
+                        conn.since = now;
+                    }
                     // Room for another request; and somebody may be waiting for the whole slot.
                     self.arrange_due |= self.slot_wanted;
                     self.wake = true;

@@ -79,7 +79,7 @@ impl Producer<'_> {
     pub(crate) fn prepare(&mut self, c: usize, now: Instant) -> bool {
         let conn = &self.storage.connections[c];
         if conn.cursor.is_some() {
-            return conn.state != ConnState::Closing;
+            return conn.state != ConnState::Closing && conn.is_writing();
         }
         match conn.state {
             ConnState::Handshake if conn.hello_plus_1 > 0 => {
@@ -166,8 +166,10 @@ impl Producer<'_> {
     }
 
     pub(crate) fn put_cursor(&mut self, c: usize, len: u32, batch: Link) {
-        let cursor = Cursor { written: 0, offered: false, len, batch, offset: 0 };
-        self.storage.connections[c].cursor = Some(cursor);
+        let cursor = Cursor { written: 0, len, batch, offset: 0 };
+        let conn = &mut self.storage.connections[c];
+        conn.cursor = Some(cursor);
+        conn.offered = false;
     }
 
     /// Offers what is left of the frame to `write`, and commits what it took.
@@ -177,10 +179,11 @@ impl Producer<'_> {
         now: Instant,
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
-        let Some(cursor) = &mut self.storage.connections[c].cursor else { return Ok(0) };
+        let conn = &mut self.storage.connections[c];
+        let Some(cursor) = conn.cursor else { return Ok(0) };
         // From here on the peer may have got some of it, whatever `write` says.
-        cursor.offered = true;
-        let transmit = Transmit { conn: c, cursor: *cursor, storage: &self.storage };
+        conn.offered = true;
+        let transmit = Transmit { conn: c, cursor, storage: &self.storage };
         let left = transmit.len();
         let written = write(&transmit)?.min(left);
         self.commit(c, written, now);

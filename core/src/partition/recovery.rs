@@ -10,7 +10,7 @@ use super::outcome::{Answer, CORRUPT_RETRIES, classify};
 use super::sequence::Sequence;
 use super::{PartitionSlot, Place, WAIT};
 use crate::backoff::backoff_micros;
-use crate::batch::{BatchState, Fate, QUEUE};
+use crate::batch::{BatchState, Fate, NO_REASON, QUEUE};
 use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
@@ -93,13 +93,13 @@ impl Producer<'_> {
         {
             // Both contradict the law: the broker has lost its state.
             let (fate, reason) = if !self.storage.batches[earlier].unsure {
-                (Fate::NotPersisted, Some(Reason::DataLoss))
+                (Fate::NotPersisted, Reason::DataLoss)
             } else if !room {
-                (Fate::Unknown, Some(Reason::DataLoss))
+                (Fate::Unknown, Reason::DataLoss)
             } else {
-                (Fate::Delivered, None)
+                (Fate::Delivered, NO_REASON)
             };
-            lost |= reason.is_some();
+            lost |= fate != Fate::Delivered;
             self.storage.batches[earlier].base_offset = -1;
             self.settle_head(p, fate, reason);
         }
@@ -113,7 +113,7 @@ impl Producer<'_> {
             // What brokers answer for a duplicate, also on topics without LogAppendTime.
             batch.append_time = -1;
         }
-        self.settle_head(p, Fate::Delivered, None);
+        self.settle_head(p, Fate::Delivered, NO_REASON);
         let partition = &mut self.storage.partitions[p];
         if let Some(offset) = offset {
             partition.next_offset = offset + i64::from(success.records);
@@ -217,7 +217,7 @@ impl Producer<'_> {
             partition.silent_rounds += 1;
             if partition.silent_rounds >= SILENT_ROUNDS {
                 for _ in 0..unsure {
-                    self.settle_head(p, Fate::Unknown, Some(Reason::DataLoss));
+                    self.settle_head(p, Fate::Unknown, Reason::DataLoss);
                 }
                 self.note_data_loss();
                 self.bump(p);
@@ -230,7 +230,7 @@ impl Producer<'_> {
         let Some(h) = self.head(p) else { return };
         let head = self.storage.batches[h];
         let reason = self.reason(p, h);
-        self.settle_head(p, Fate::NotPersisted, Some(reason));
+        self.settle_head(p, Fate::NotPersisted, reason);
         if !head.sent || !self.identity.is_idempotent() {
             return;
         }
@@ -245,7 +245,7 @@ impl Producer<'_> {
     fn fail_unsure_head(&mut self, p: usize) {
         let Some(h) = self.head(p) else { return };
         let reason = self.reason(p, h);
-        self.settle_head(p, Fate::Unknown, Some(reason));
+        self.settle_head(p, Fate::Unknown, reason);
         self.storage.partitions[p].hole = self.identity.is_idempotent();
     }
 

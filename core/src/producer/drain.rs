@@ -4,7 +4,7 @@
 //! with one batch is one slice. Kafka takes one batch per partition and request.
 
 use super::Producer;
-use crate::batch::{AUX, Fate, QUEUE};
+use crate::batch::{AUX, Fate, NO_REASON, QUEUE};
 use crate::config::Acks;
 use crate::connection::Request;
 use crate::id::TopicUuid;
@@ -178,7 +178,7 @@ impl Producer<'_> {
             let p = self.unpin(b);
             self.storage.batches[b].base_offset = -1;
             if self.head(p) == Some(b) {
-                self.settle_head(p, Fate::Delivered, None);
+                self.settle_head(p, Fate::Delivered, NO_REASON);
             }
             self.storage.partitions[p].failures = 0;
             self.settle_partition(p, now);

@@ -132,7 +132,7 @@ impl Producer<'_> {
                 continue;
             }
             while self.head(p).is_some() {
-                self.settle_head(p, Fate::NotPersisted, Some(Reason::Rejected(code)));
+                self.settle_head(p, Fate::NotPersisted, Reason::Rejected(code));
             }
             self.settle_partition(p, now);
         }

@@ -115,7 +115,7 @@ impl Producer<'_> {
         let partition = &self.storage.partitions[usize::from(batch.partition)];
         let (first_bad, last_bad, bad) = batch.bad;
         let mut until = batch.records;
-        let mut reason = batch.reason.unwrap_or(Reason::Purged);
+        let mut reason = batch.reason;
         if batch.fate == Fate::NotPersisted && bad > 0 && matches!(reason, Reason::Rejected(_)) {
             if batch.told < first_bad {
                 (until, reason) = (first_bad, Reason::Neighbour);

@@ -102,8 +102,17 @@ fn unreadable(path: &Path, error: &io::Error) -> Stop {
 }
 
 fn cannot_read_text(path: &Path, error: &io::Error) -> String {
-    let name = if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
-    format!("cannot read {name}: {error}")
+    let error = error.to_string();
+    // Without the number that the system has for it.
+    let text = error.split(" (os error").next().unwrap_or_default();
+    format!("cannot read {}: {text}", name(path))
+}
+
+fn name(path: &Path) -> String {
+    match is_stdin(path) {
+        true => "standard input".into(),
+        false => path.display().to_string(),
+    }
 }
 
 impl fmt::Display for Stop {
@@ -111,12 +120,12 @@ impl fmt::Display for Stop {
         match self {
             Self::Interrupted => f.write_str("interrupted: the rest of the input was not read"),
             Self::Refused { file, line, error } => {
-                write!(f, "{}:{line}: not sent: {error}", file.display())
+                write!(f, "{}:{line}: not sent: {error}", name(file))
             }
             Self::TooLong { file, line, max } => write!(
                 f,
                 "{}:{line}: not sent: line longer than max.request.size={max}",
-                file.display()
+                name(file)
             ),
             Self::Unreadable(text) => f.write_str(text),
         }

@@ -28,13 +28,18 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let mut text = table.to_string();
+    // The table knows rules between all rows or none: the one above the total is the header's again.
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    if let (Some(rule), Some(total)) = (lines.get(1).cloned(), lines.len().checked_sub(1)) {
+        lines.insert(total, rule);
+    }
+    let mut text = lines.join("\n");
     let rate = per_second(total.records as f64, took);
     let bytes = per_second(total.plain_bytes as f64, took);
     // Writing to a `String` does not fail.
     let _ = write!(
         text,
-        "\n{} records in topic {topic} acknowledged in {:.2} s: {} records/s, {}/s",
+        "\n{} records acknowledged in topic {topic} in {:.2} s: {} records/s, {}/s",
         HumanCount(total.records),
         took.as_secs_f64(),
         HumanCount(rate),

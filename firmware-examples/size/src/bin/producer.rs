@@ -14,7 +14,8 @@ use klamm::{
 use panic_halt as _;
 use static_cell::ConstStaticCell;
 
-static RESOURCES: ConstStaticCell<Resources<1400, 4, 2, 2>> = ConstStaticCell::new(Resources::new());
+static RESOURCES: ConstStaticCell<Resources<1400, 4, 2, 2>> =
+    ConstStaticCell::new(Resources::new());
 
 /// The network, as far as the compiler knows.
 struct Wire {

@@ -20,7 +20,6 @@ pub(super) const INVALID_REQUEST: i16 = 42;
 pub(super) const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 pub(super) const INVALID_PRODUCER_EPOCH: i16 = 47;
 pub(super) const INVALID_TXN_STATE: i16 = 48;
-pub(super) const INVALID_TRANSACTION_TIMEOUT: i16 = 50;
 pub(super) const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 pub(super) const UNKNOWN_PRODUCER_ID: i16 = 59;
 pub(super) const FETCH_SESSION_ID_NOT_FOUND: i16 = 70;

@@ -180,7 +180,8 @@ impl Cluster {
                         {
                             answer.offset = offset;
                             answer.timestamp = timestamp;
-                            answer.leader_epoch = epoch;
+                            // The field came with version 4.
+                            answer.leader_epoch = if context.version >= 4 { epoch } else { -1 };
                         }
                     }
                 }

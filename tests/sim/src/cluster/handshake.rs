@@ -61,13 +61,12 @@ impl Cluster {
             .with_producer_id(ProducerId(-1))
             .with_producer_epoch(-1);
         let id_and_epoch = (request.producer_id.0 >= 0, request.producer_epoch >= 0);
+        let nameless = request.transactional_id.as_ref().is_some_and(|id| id.is_empty());
         let ready_at = self.nodes.get(&context.node).map_or(0, |node| node.ready_at);
         response.error_code = if let Some(code) = context.error {
             code
-        } else if id_and_epoch.0 != id_and_epoch.1 {
+        } else if id_and_epoch.0 != id_and_epoch.1 || nameless {
             code::INVALID_REQUEST
-        } else if request.transaction_timeout_ms <= 0 {
-            code::INVALID_TRANSACTION_TIMEOUT
         } else if request.transactional_id.is_some() {
             // The model has no transaction coordinator.
             code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
@@ -89,9 +88,8 @@ impl Cluster {
         context: Context,
         request: &FindCoordinatorRequest,
     ) -> Outcome {
-        let mut response = FindCoordinatorResponse::default()
-            .with_throttle_time_ms(context.throttle_ms)
-            .with_node_id(BrokerId(-1));
+        let mut response =
+            FindCoordinatorResponse::default().with_throttle_time_ms(context.throttle_ms);
         let node = self.nodes.iter().find(|(_, node)| node.up);
         let (id, host, port) = node.map_or((-1, String::new(), -1), |(id, node)| {
             (*id, node.host.clone(), i32::from(node.port))

@@ -125,6 +125,8 @@ impl Simulation {
             }
             Kind::TimeJump => self.now += self.dice.pick(&[1_000_000, 60_000_000, 3_600_000_000]),
             Kind::SmallerLimit => {
+                // A stored batch whose answer was lost may be refused now; its parts then answer 45 for ever.
+                self.ledger.excuses.data_loss = true;
                 self.ledger.excuses.rejected = true;
                 let limit = self.dice.pick(&[100, 150, 300]);
                 if let Some(config) = self.cluster.topic_config(&topic) {
@@ -180,9 +182,7 @@ impl Simulation {
             Kind::CloseAfter => Fault::CloseAfter,
             Kind::RetriableError => Fault::Error(dice.pick(&[3, 5, 6, 19, 74, 75, 103])),
             Kind::AppendThenError => match dice.below(2) {
-                0 => {
-                    Fault::AppendThenError { code: dice.pick(&[7, 20, -1, 56]), keep_offset: false }
-                }
+                0 => Fault::AppendThenError { code: dice.pick(&[7, 20, 56]), keep_offset: false },
                 _ => Fault::AppendThenError { code: dice.pick(&[7, 20, 6, 3]), keep_offset: true },
             },
             Kind::OddAnswer => match dice.below(3) {
@@ -218,7 +218,10 @@ impl Simulation {
             }
             Kind::FinalError => {
                 self.ledger.excuses.rejected = true;
-                Fault::Error(dice.pick(&[87, 87, 2, 29, 44, 76]))
+                match dice.pick(&[87, 87, 2, 29, 44, 76, -1]) {
+                    -1 => Fault::AppendThenError { code: -1, keep_offset: false },
+                    code => Fault::Error(code),
+                }
             }
             other => unreachable!("{other:?} is no fault of a request"),
         };

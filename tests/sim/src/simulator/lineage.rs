@@ -3,6 +3,8 @@
 //! sequences have no gap and no overlap; the first batch of a connection and epoch goes alone; a partition is on one
 //! connection at a time; at most five batches are unresolved.
 
+use std::collections::BTreeSet;
+
 use super::ledger::Checked;
 use super::wire::SentBatch;
 
@@ -38,6 +40,8 @@ impl Live {
 /// What was seen of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Lineage {
+    /// Records that have their outcome.
+    ended: BTreeSet<u64>,
     /// Oldest first.
     live: Vec<Live>,
     /// The producer id and epoch of the last batch, and the sequence behind the last new one.
@@ -81,8 +85,11 @@ impl Lineage {
         }
         let (in_flight, batch) = (vec![slot], batch.clone());
         self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
-        if identified && up_to_date && !self.split && self.live.len() > WINDOW {
-            return Err(format!("{} batches are unresolved", self.live.len()));
+        let strict = identified && up_to_date && !self.split && !self.recreated;
+        if strict && self.live.len() > WINDOW {
+            let live: Vec<_> =
+                self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
+            return Err(format!("more than five batches are unresolved: {live:?}"));
         }
         Ok(())
     }
@@ -105,9 +112,15 @@ impl Lineage {
             }
             _ => {}
         }
-        let cut = self.check_cut(batch)?;
+        let cut_in_place = self.check_cut(batch)?;
         self.check_reuse(batch)?;
-        if cut { Ok(()) } else { self.check_gap(batch, start) }
+        if !cut_in_place {
+            return self.check_gap(batch, start);
+        }
+        if let Some((.., next)) = self.next.as_mut().filter(|next| next.2 == batch.sequence) {
+            *next = add(*next, batch.numbers.len());
+        }
+        Ok(())
     }
 
     /// A new epoch: nothing may be in flight, and what may be in the log must be resolved, unless it was sent behind a
@@ -128,7 +141,8 @@ impl Lineage {
         Ok(())
     }
 
-    /// The same records in another batch: only as parts of one that was too large.
+    /// The same records in another batch: only as parts of one that was too large. Is this such a part, with the
+    /// identity that it had in the whole?
     fn check_cut(&mut self, batch: &SentBatch) -> Result<bool, String> {
         let shares = |l: &Live| {
             l.batch.numbers != batch.numbers
@@ -140,8 +154,11 @@ impl Lineage {
         if !(within && whole.too_large && whole.in_flight.is_empty()) {
             return Err(format!("a retried batch was cut again, was {:?}", whole.batch.numbers));
         }
+        let whole = &self.live[place].batch;
+        let ahead = whole.numbers.iter().position(|n| *n == batch.numbers[0]).unwrap_or(0);
+        let mine = (whole.producer_id, whole.epoch, add(whole.sequence, ahead));
         self.split_up(place, batch);
-        Ok(true)
+        Ok(mine == identity(batch))
     }
 
     /// Replaces a batch by the part that was sent and what is left of it.
@@ -213,7 +230,7 @@ impl Lineage {
         if code == OK || code == DUPLICATE {
             self.live.drain(..=place);
             self.absent_failed = false;
-            self.split &= self.live.len() > WINDOW;
+            self.split &= !self.live.is_empty();
             return;
         }
         let live = &mut self.live[place];
@@ -238,7 +255,10 @@ impl Lineage {
 
     /// These records have their outcome.
     pub(super) fn reported(&mut self, numbers: &[u64]) {
-        let gone = |l: &Live| l.batch.numbers.iter().all(|n| numbers.contains(n));
+        // A batch that was split, and expired before its parts were sent, is reported part by part.
+        self.ended.extend(numbers);
+        let ended = &self.ended;
+        let gone = |l: &Live| l.batch.numbers.iter().all(|n| ended.contains(n));
         self.absent_failed |= self.live.iter().any(|l| gone(l) && !l.maybe_in_log());
         self.live.retain(|l| !gone(l));
     }

@@ -146,7 +146,8 @@ impl Simulation {
         let conns: Vec<ConnId> = producer.connections().collect();
         let terms = Terms {
             in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
-            start_sequence: 0,
+            start_sequence: setup.config.start_sequence,
+            numbered: !setup.hands_off,
         };
         let manual = setup.cluster.processing == Processing::Manual;
         let mut simulation = Self {
@@ -239,7 +240,7 @@ impl Simulation {
         let late = self.now + 60_000_000;
         while self.now < late && self.step()? {}
         self.ledger.check_complete(&self.producer.stats())?;
-        let acked = self.setup.config.acks == klamm::Acks::All;
+        let acked = self.setup.config.acks != klamm::Acks::None;
         self.ledger.check_logs(&self.cluster, self.setup.is_idempotent(), acked)
     }
 
@@ -258,6 +259,11 @@ impl Simulation {
     /// # Errors
     /// When a promise is broken.
     pub fn step(&mut self) -> Result<bool, String> {
+        self.step_before(u64::MAX)
+    }
+
+    /// The same; time does not move beyond `limit`.
+    fn step_before(&mut self, limit: u64) -> Result<bool, String> {
         self.steps += 1;
         self.recover();
         if self.next_fault.is_some_and(|at| at <= self.now) {
@@ -282,7 +288,7 @@ impl Simulation {
         }
         progress |= self.read_reports()?;
         self.check(progress)?;
-        Ok(self.advance())
+        Ok(self.advance(limit))
     }
 
     /// What the adapter does for a connection slot.
@@ -316,7 +322,13 @@ impl Simulation {
             self.trace.note(self.now, &("write", slot, taken));
             self.observer.up_to_date =
                 self.producer.peek_report().is_none() && !self.setup.hands_off;
-            self.observer.wrote(slot, &written[..taken], self.now)?;
+            let before = self.observer.exchanges.len();
+            let obeyed = self.observer.wrote(slot, &written[..taken], self.now);
+            for exchange in &self.observer.exchanges[before..] {
+                let what = observer::short(&exchange.batch);
+                self.trace.note(self.now, &("produce", slot, &exchange.place, what));
+            }
+            obeyed?;
             written.truncate(taken);
             self.network.write(slot, written, self.now);
             progress = true;
@@ -343,7 +355,11 @@ impl Simulation {
             }
             Arrival::Bytes(bytes) => {
                 self.trace.note(self.now, &("read", slot, bytes.len()));
-                self.observer.read(slot, &bytes, self.now);
+                for answered in self.observer.read(slot, &bytes, self.now) {
+                    let exchange = &self.observer.exchanges[answered];
+                    let what = observer::short(&exchange.batch);
+                    self.trace.note(self.now, &("answer", slot, exchange.answer, what));
+                }
                 if let Err(error) = self.producer.handle_received(conn, &bytes, now) {
                     self.trace.note(self.now, &("protocol error", slot, error));
                 }
@@ -400,7 +416,7 @@ impl Simulation {
     }
 
     /// Moves time to the next thing that will happen.
-    fn advance(&mut self) -> bool {
+    fn advance(&mut self, limit: u64) -> bool {
         let deaf = Some(self.user.deaf_until).filter(|at| *at > self.now);
         let candidates = [
             self.producer.next_deadline().map(|(at, _)| at.as_micros()),
@@ -414,7 +430,7 @@ impl Simulation {
         ];
         let Some(next) = candidates.into_iter().flatten().min() else { return false };
         if next > self.now {
-            self.now = next;
+            self.now = next.min(limit);
             self.steps_at_once = 0;
         } else {
             self.steps_at_once += 1;
@@ -459,15 +475,14 @@ impl Simulation {
         done: impl Fn(&mut Self) -> bool,
     ) -> Result<bool, String> {
         let end = self.now.saturating_add(milliseconds * 1_000);
-        loop {
-            if done(self) {
-                return Ok(true);
+        while !done(self) {
+            if self.now >= end {
+                return Ok(false);
             }
-            let before = self.now;
-            if !self.step()? || self.now > end {
-                self.now = end.max(before);
-                return Ok(done(self));
+            if !self.step_before(end)? {
+                self.now = end;
             }
         }
+        Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 //! Watches the wire from the producer's end and holds what it sees against the rules for sequences.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::ledger::{Checked, Place};
 use super::lineage::Lineage;
@@ -36,6 +36,8 @@ struct Side {
     /// The answers make no sense any more.
     broken: bool,
     muted_until: u64,
+    /// When the first bytes of the answer being read came.
+    began: u64,
     node: i32,
 }
 
@@ -46,6 +48,8 @@ pub struct Terms {
     pub in_flight: usize,
     /// Is the first sequence of a partition other than 0 (a test's start)?
     pub start_sequence: i32,
+    /// Do records have numbers, by which batches are told apart?
+    pub numbered: bool,
 }
 
 /// The observer.
@@ -55,6 +59,7 @@ pub struct Observer {
     sides: Vec<Side>,
     lineages: BTreeMap<Place, Lineage>,
     topics: HashMap<[u8; 16], String>,
+    recreated: BTreeSet<String>,
     /// Every batch that was sent, in order.
     pub exchanges: Vec<Exchange>,
     /// Requests by API key, complete ones.
@@ -71,6 +76,7 @@ impl Observer {
             sides: (0..slots).map(|_| Side::default()).collect(),
             lineages: BTreeMap::new(),
             topics: HashMap::new(),
+            recreated: BTreeSet::new(),
             exchanges: Vec::new(),
             requests: BTreeMap::new(),
             up_to_date: true,
@@ -122,9 +128,12 @@ impl Observer {
         for batch in sent.batches {
             let place = (self.topic(&batch.topic), batch.partition);
             let lineage = self.lineages.entry(place.clone()).or_default();
-            lineage
-                .sent(slot, &batch, self.terms.start_sequence, self.up_to_date)
-                .map_err(|what| format!("{place:?}: {what}: {}", short(&batch)))?;
+            lineage.recreated = self.recreated.contains(&place.0);
+            if self.terms.numbered {
+                lineage
+                    .sent(slot, &batch, self.terms.start_sequence, self.up_to_date)
+                    .map_err(|what| format!("{place:?}: {what}: {}", short(&batch)))?;
+            }
             if sent.acks == 0 {
                 lineage.answered(slot, &batch, 0, -1);
             }
@@ -151,31 +160,38 @@ impl Observer {
         Ok(())
     }
 
-    /// The producer reads.
-    pub fn read(&mut self, slot: usize, bytes: &[u8], now: u64) {
+    /// The producer reads. The exchanges that this answers are returned.
+    pub fn read(&mut self, slot: usize, bytes: &[u8], now: u64) -> Vec<usize> {
+        if self.sides[slot].back.is_empty() {
+            self.sides[slot].began = now;
+        }
         self.sides[slot].back.push(bytes);
+        let mut answered = Vec::new();
         while !self.sides[slot].broken {
             let Some(frame) = self.sides[slot].back.next() else { break };
-            if self.answer(slot, frame, now).is_none() {
-                self.sides[slot].broken = true;
+            match self.answer(slot, frame, now) {
+                Some(exchanges) => answered.extend(exchanges),
+                None => self.sides[slot].broken = true,
             }
         }
+        answered
     }
 
-    fn answer(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Option<()> {
+    fn answer(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Option<Vec<usize>> {
         let (correlation, api, version, _) = self.sides[slot].awaited.front()?;
         if wire::correlation(&frame)? != *correlation {
             return None;
         }
         if *api != PRODUCE {
             self.sides[slot].awaited.pop_front();
-            return Some(());
+            return Some(Vec::new());
         }
         let (answers, throttle) = wire::answer(frame, *version)?;
         let (.., exchanges) = self.sides[slot].awaited.pop_front()?;
-        let until = now + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
+        let until =
+            self.sides[slot].began + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
         self.sides[slot].muted_until = self.sides[slot].muted_until.max(until);
-        for number in exchanges {
+        for &number in &exchanges {
             let exchange = &mut self.exchanges[number];
             let own = |a: &&wire::Answered| {
                 a.topic == exchange.batch.topic && a.partition == exchange.batch.partition
@@ -188,7 +204,7 @@ impl Observer {
                 lineage.unanswered(slot, &exchange.batch);
             }
         }
-        Some(())
+        Some(exchanges)
     }
 
     /// These records were reported.
@@ -200,9 +216,7 @@ impl Observer {
 
     /// The topic was created again: its logs are new.
     pub fn recreated(&mut self, topic: &str) {
-        for (_, lineage) in self.lineages.iter_mut().filter(|((name, _), _)| name == topic) {
-            lineage.recreated = true;
-        }
+        self.recreated.insert(topic.to_owned());
     }
 
     /// The batches sent to a partition, in order.
@@ -219,7 +233,8 @@ impl Observer {
     }
 }
 
-fn short(batch: &SentBatch) -> String {
+/// A batch in a few words.
+pub(super) fn short(batch: &SentBatch) -> String {
     let SentBatch { producer_id, epoch, sequence, numbers, .. } = batch;
     format!("producer {producer_id} epoch {epoch} sequence {sequence} records {numbers:?}")
 }

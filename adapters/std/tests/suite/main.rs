@@ -1,0 +1,5 @@
+//! The adapter as programs use it, over loopback: one binary, which links once.
+
+mod common;
+mod deliver;
+mod unreachable;
