@@ -236,7 +236,21 @@ enum Expected {
 fn every_error_code_has_one_outcome_and_frees_its_memory() {
     for code in -1..=130 {
         let expected = match code {
-            0 | 46 | 3 | 5..=9 | 13..=16 | 19 | 20 | 45 | 47 | 56 | 59 | 72 | 74 | 75 | 100
+            0
+            | 46
+            | 3
+            | 5..=9
+            | 13..=16
+            | 19
+            | 20
+            | 45
+            | 47
+            | 56
+            | 59
+            | 72
+            | 74
+            | 75
+            | 100
             | 103 => Expected::Delivered,
             2 | 10 | 17 | 18 | 21 | 29 | 31 | 32 | 35 | 42 | 43 | 44 | 53 | 76 | 87 => {
                 Expected::NotPersisted

@@ -182,9 +182,7 @@ impl Simulation {
             Kind::CloseAfter => Fault::CloseAfter,
             Kind::RetriableError => Fault::Error(dice.pick(&[3, 5, 6, 19, 74, 75, 103])),
             Kind::AppendThenError => match dice.below(2) {
-                0 => {
-                    Fault::AppendThenError { code: dice.pick(&[7, 20, 56]), keep_offset: false }
-                }
+                0 => Fault::AppendThenError { code: dice.pick(&[7, 20, 56]), keep_offset: false },
                 _ => Fault::AppendThenError { code: dice.pick(&[7, 20, 6, 3]), keep_offset: true },
             },
             Kind::OddAnswer => match dice.below(3) {
