@@ -1,5 +1,6 @@
 //! The dev broker on real sockets and a real disk.
 #![cfg(feature = "dev-broker")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking")]
 
 use bytes::{BufMut, Bytes, BytesMut};
 use core::net::SocketAddr;
@@ -79,10 +80,10 @@ fn batch(value: &[u8], producer_id: i64, sequence: i32) -> Bytes {
 fn varint(out: &mut Vec<u8>, n: usize) {
     let mut n = n << 1;
     while n >= 0x80 {
-        out.push((n & 0x7f) as u8 | 0x80);
+        out.push(n.to_le_bytes()[0] | 0x80);
         n >>= 7;
     }
-    out.push(n as u8);
+    out.push(n.to_le_bytes()[0]);
 }
 
 fn request(acks: i16, partition: i32, batch: Bytes) -> ProduceRequest {
