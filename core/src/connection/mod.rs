@@ -157,6 +157,11 @@ impl ConnSlot {
             && !self.is_full()
     }
 
+    /// Is there a frame to go on with? One of which nothing is written waits while the broker asks for silence.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.cursor.is_some_and(|cursor| cursor.written > 0 || self.muted_until.is_none())
+    }
+
     /// Is there no room for another request? Those that nobody has to answer make room.
     pub(crate) fn is_full(&self) -> bool {
         self.in_flight.is_full()

@@ -79,7 +79,7 @@ impl Producer<'_> {
     pub(crate) fn prepare(&mut self, c: usize, now: Instant) -> bool {
         let conn = &self.storage.connections[c];
         if conn.cursor.is_some() {
-            return conn.state != ConnState::Closing;
+            return conn.state != ConnState::Closing && conn.is_writing();
         }
         match conn.state {
             ConnState::Handshake if conn.hello_plus_1 > 0 => {

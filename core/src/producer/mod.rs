@@ -382,12 +382,13 @@ impl<'a> Producer<'a> {
             ConnState::Idle | ConnState::Dialing => Demand::Nothing,
             ConnState::Wanted => Demand::Connect,
             ConnState::Closing => Demand::Close,
-            ConnState::Handshake if conn.cursor.is_some() || conn.hello_plus_1 > 0 => {
+            ConnState::Handshake if conn.is_writing() || conn.hello_plus_1 > 0 => {
                 Demand::Transmit
             }
             ConnState::Handshake => Demand::Receive,
             ConnState::Ready => {
                 let asks = (conn.ask_metadata || conn.ask_id)
+                    && conn.cursor.is_none()
                     && conn.muted_until.is_none()
                     && !conn.is_full();
                 let waiting = || {
@@ -397,7 +398,7 @@ impl<'a> Producer<'a> {
                             .get()
                             .is_some_and(|broker| !self.storage.brokers[broker].ready.is_empty())
                 };
-                if conn.cursor.is_some() || asks || waiting() {
+                if conn.is_writing() || asks || waiting() {
                     Demand::Transmit
                 } else {
                     Demand::Receive

@@ -81,8 +81,7 @@ impl Decode for Decoder {
                 Some(Event::Error(code))
             }
             At::Count => {
-                let left = r.count();
-                self.left = left;
+                self.left = r.count();
                 self.at = At::Range;
                 None
             }

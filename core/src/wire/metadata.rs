@@ -182,8 +182,7 @@ impl Decoder {
     ) -> Option<Event<'b>> {
         let id = if self.version >= 10 { r.uuid() } else { TopicUuid::ZERO };
         let _is_internal = r.u8();
-        let partitions = r.count();
-        self.inner = partitions;
+        self.inner = r.count();
         self.outer -= 1;
         self.at = At::Partition;
         Some(Event::Topic { error: ErrorCode(error), name, id })
@@ -215,8 +214,14 @@ impl Decoder {
         None
     }
 
+    /// What is next. No event.
+    const fn go<'b>(&mut self, at: At) -> Option<Event<'b>> {
+        self.at = at;
+        None
+    }
+
     /// What is next, and what to pass over before it. No event.
-    const fn go<'b>(&mut self, at: At, pass: Pass) -> Option<Event<'b>> {
+    const fn go_over<'b>(&mut self, at: At, pass: Pass) -> Option<Event<'b>> {
         self.at = at;
         self.pass = pass;
         None
@@ -237,32 +242,30 @@ impl Decode for Decoder {
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let flexible = self.flexible();
         match self.at {
-            At::Header => self.go(At::Throttle, Pass::over(0, flexible)),
+            At::Header => self.go_over(At::Throttle, Pass::over(0, flexible)),
             At::Throttle => {
                 let millis = r.i32();
-                let brokers = r.count();
-                self.outer = brokers;
-                self.go(At::Broker, Pass::NOTHING);
+                self.outer = r.count();
+                self.go(At::Broker);
                 Some(Event::Throttle(millis))
             }
             At::Broker if self.outer > 0 => self.broker(r),
-            At::Broker => self.go(At::ClusterId, Pass::NOTHING),
+            At::Broker => self.go(At::ClusterId),
             At::BrokerRest => self.broker_rest(r, self.held, None),
             At::ClusterId => {
                 let len = r.unwanted();
-                self.go(At::Controller, Pass::over(len, false))
+                self.go_over(At::Controller, Pass::over(len, false))
             }
             At::Controller => {
                 let _controller = r.i32();
-                let topics = r.count();
-                self.outer = topics;
-                self.go(At::Topic, Pass::NOTHING)
+                self.outer = r.count();
+                self.go(At::Topic)
             }
             At::Topic if self.outer > 0 => self.topic(r),
             At::Topic => {
                 // The cluster's authorized operations.
                 let skip = if (8..=10).contains(&self.version) { 4 } else { 0 };
-                self.go(At::Error, Pass::over(skip, false))
+                self.go_over(At::Error, Pass::over(skip, false))
             }
             At::TopicRest => {
                 let error = i16::try_from(self.held).unwrap_or_default();
@@ -272,20 +275,20 @@ impl Decode for Decoder {
             At::Partition => {
                 // The topic's authorized operations.
                 let skip = if self.version >= 8 { 4 } else { 0 };
-                self.go(At::TopicEnd, Pass::over(skip, flexible))
+                self.go_over(At::TopicEnd, Pass::over(skip, flexible))
             }
             At::Replicas => self.replicas(r),
             At::TopicEnd => {
-                self.go(At::Topic, Pass::NOTHING);
+                self.go(At::Topic);
                 Some(Event::TopicEnd)
             }
             At::Error if self.version >= 13 => {
                 let code = r.i16();
                 let event = Some(Event::Error(ErrorCode(code)));
-                self.go(At::End, Pass::over(0, true));
+                self.go_over(At::End, Pass::over(0, true));
                 event
             }
-            At::Error => self.go(At::End, Pass::over(0, flexible)),
+            At::Error => self.go_over(At::End, Pass::over(0, flexible)),
             At::End => Some(Event::End),
         }
     }

@@ -29,6 +29,10 @@ use reader::Reader;
 pub(crate) const MAX_TOPIC_NAME: u32 = 249;
 /// The longest host name that is read; DNS allows 253.
 pub(crate) const MAX_HOST: u32 = 255;
+/// The most bytes that a decoder wants to see at once, and so the least that a receive buffer must hold: a topic of
+/// a Metadata response with its error (2), name (5 + 249), id (16), flag (1) and number of partitions (5).
+#[cfg(test)]
+pub(crate) const MAX_ELEMENT: usize = 278;
 
 /// Why a decoder made no step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

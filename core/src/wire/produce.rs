@@ -159,7 +159,7 @@ impl Decoder {
         let name = r.text(MAX_TOPIC_NAME);
         match name {
             Text::Whole(name) => self.topic_rest(r, name, TopicUuid::ZERO),
-            Text::Long(len) => self.go(At::TopicRest, Pass::over(len, false)),
+            Text::Long(len) => self.go_over(At::TopicRest, Pass::over(len, false)),
         }
     }
 
@@ -169,10 +169,9 @@ impl Decoder {
         name: Option<&'b str>,
         id: TopicUuid,
     ) -> Option<Event<'b>> {
-        let partitions = r.count();
-        self.inner = partitions;
+        self.inner = r.count();
         self.outer -= 1;
-        self.go(At::Partition, Pass::NOTHING);
+        self.go(At::Partition);
         Some(Event::Topic { name, id })
     }
 
@@ -187,7 +186,7 @@ impl Decoder {
         self.inner -= 1;
         let error = ErrorCode(error);
         let event = Event::Partition { index, error, base_offset, log_append_time };
-        self.go(At::BadRecord, Pass::NOTHING);
+        self.go(At::BadRecord);
         Some(event)
     }
 
@@ -196,7 +195,7 @@ impl Decoder {
         let message = r.unwanted();
         self.list -= 1;
         let pass = Pass::over(message, self.flexible());
-        self.go(At::BadRecord, pass);
+        self.go_over(At::BadRecord, pass);
         Some(Event::BadRecord { batch_index })
     }
 
@@ -216,7 +215,7 @@ impl Decoder {
             (size, None)
         };
         self.list -= 1;
-        self.go(At::PartitionTag, Pass::over(skip, false));
+        self.go_over(At::PartitionTag, Pass::over(skip, false));
         event
     }
 
@@ -225,13 +224,12 @@ impl Decoder {
         let tag = r.uvarint();
         let size = r.uvarint();
         if tag == 0 && self.version >= 10 {
-            let nodes = r.count();
-            self.outer = nodes;
+            self.outer = r.count();
             self.inner -= 1;
-            self.go(At::Node, Pass::NOTHING)
+            self.go(At::Node)
         } else {
             self.inner -= 1;
-            self.go(At::Tag, Pass::over(size, false))
+            self.go_over(At::Tag, Pass::over(size, false))
         }
     }
 
@@ -242,7 +240,7 @@ impl Decoder {
             Text::Whole(host) => self.node_rest(r, node, host),
             Text::Long(len) => {
                 self.held = node;
-                self.go(At::NodeRest, Pass::over(len, false))
+                self.go_over(At::NodeRest, Pass::over(len, false))
             }
         }
     }
@@ -256,12 +254,18 @@ impl Decoder {
         let port = r.i32();
         let rack = r.unwanted();
         self.outer -= 1;
-        self.go(At::Node, Pass::over(rack, true));
+        self.go_over(At::Node, Pass::over(rack, true));
         Some(Event::Node { node, host, port })
     }
 
+    /// What is next. No event.
+    const fn go<'b>(&mut self, at: At) -> Option<Event<'b>> {
+        self.at = at;
+        None
+    }
+
     /// What is next, and what to pass over before it. No event.
-    const fn go<'b>(&mut self, at: At, pass: Pass) -> Option<Event<'b>> {
+    const fn go_over<'b>(&mut self, at: At, pass: Pass) -> Option<Event<'b>> {
         self.at = at;
         self.pass = pass;
         None
@@ -282,50 +286,47 @@ impl Decode for Decoder {
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let flexible = self.flexible();
         match self.at {
-            At::Header => self.go(At::Topics, Pass::over(0, flexible)),
+            At::Header => self.go_over(At::Topics, Pass::over(0, flexible)),
             At::Topics => {
-                let topics = r.count();
-                self.outer = topics;
-                self.go(At::Topic, Pass::NOTHING)
+                self.outer = r.count();
+                self.go(At::Topic)
             }
             At::Topic if self.outer > 0 => self.topic(r),
-            At::Topic => self.go(At::Throttle, Pass::NOTHING),
+            At::Topic => self.go(At::Throttle),
             At::TopicRest => self.topic_rest(r, None, TopicUuid::ZERO),
             At::Partition if self.inner > 0 => self.partition(r),
-            At::Partition => self.go(At::Topic, Pass::over(0, flexible)),
+            At::Partition => self.go_over(At::Topic, Pass::over(0, flexible)),
             At::BadRecord if self.list > 0 => self.bad_record(r),
-            At::BadRecord if self.version >= 8 => self.go(At::ErrorMessage, Pass::NOTHING),
-            At::BadRecord => self.go(At::PartitionTag, Pass::NOTHING),
+            At::BadRecord if self.version >= 8 => self.go(At::ErrorMessage),
+            At::BadRecord => self.go(At::PartitionTag),
             At::ErrorMessage => {
                 let len = r.unwanted();
-                self.go(At::PartitionTags, Pass::over(len, false))
+                self.go_over(At::PartitionTags, Pass::over(len, false))
             }
             At::PartitionTags if flexible => {
-                let tags = r.uvarint();
-                self.list = tags;
-                self.go(At::PartitionTag, Pass::NOTHING)
+                self.list = r.uvarint();
+                self.go(At::PartitionTag)
             }
             At::PartitionTag if self.list > 0 => self.partition_tag(r),
             At::PartitionTags | At::PartitionTag => {
-                self.go(At::Partition, Pass::NOTHING);
+                self.go(At::Partition);
                 Some(Event::PartitionEnd)
             }
             At::Throttle => {
                 let millis = r.i32();
-                self.go(At::Tags, Pass::NOTHING);
+                self.go(At::Tags);
                 Some(Event::Throttle(millis))
             }
             At::Tags if flexible => {
-                let tags = r.uvarint();
-                self.inner = tags;
-                self.go(At::Tag, Pass::NOTHING)
+                self.inner = r.uvarint();
+                self.go(At::Tag)
             }
             At::Tag if self.inner > 0 => self.tag(r),
             At::Node if self.outer > 0 => self.node(r),
-            At::Node => self.go(At::Tag, Pass::NOTHING),
+            At::Node => self.go(At::Tag),
             At::NodeRest => self.node_rest(r, self.held, None),
             At::Tags | At::Tag | At::End => {
-                self.go(At::End, Pass::NOTHING);
+                self.go(At::End);
                 Some(Event::End)
             }
         }

@@ -147,20 +147,19 @@ impl<'b> Reader<'b> {
 
 /// An unsigned varint of at most 32 bits.
 pub(crate) fn uvarint(input: &[u8]) -> Parsed<'_, u32> {
-    let (mut input, mut value) = (input, 0);
-    for shift in [0, 7, 14, 21, 28] {
+    let (mut input, mut value, mut shift) = (input, 0, 0);
+    loop {
         let (rest, byte) = be_u8(input)?;
         input = rest;
-        let bits = u32::from(byte & 0x7f);
         if shift == 28 && byte > 0x0f {
             return Err(BAD);
         }
-        value |= bits << shift;
+        value |= u32::from(byte & 0x7f) << shift;
         if byte < 0x80 {
-            break;
+            return Ok((input, value));
         }
+        shift += 7;
     }
-    Ok((input, value))
 }
 
 /// A signed varint of at most 32 bits.

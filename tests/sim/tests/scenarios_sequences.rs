@@ -365,7 +365,6 @@ fn s20_a_forgotten_producer_id_is_recovered_from() {
         setup.cluster.unknown_producer = mode;
         setup.cluster.nodes[0].versions = versions;
         let mut s = Scenario::new(setup);
-        s.trace.print = true;
         s.warm_up(0..1);
         s.cluster.forget_producers(TOPIC, 0, 1, None).expect("node 1 has partition 0");
         s.ledger.excuses.data_loss = true;

@@ -3,7 +3,7 @@
 use super::super::{api_versions, find_coordinator, init_producer_id, metadata, produce};
 use super::sample::{self, Sample};
 use super::{Need, Rng, run};
-use crate::wire::Decode;
+use crate::wire::{Decode, MAX_ELEMENT};
 
 const ROUNDS: u64 = 60;
 
@@ -28,7 +28,7 @@ where
                 }
             }
             Err(Need::More) if end < bytes.len() => {
-                assert!(end - at <= super::LARGEST_ELEMENT, "seed {seed}: {}", end - at);
+                assert!(end - at < MAX_ELEMENT, "seed {seed}: {}", end - at);
                 end = bytes.len().min(end + 1 + rng.below(40));
             }
             Err(Need::More | Need::Bad) => return,

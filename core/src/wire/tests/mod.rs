@@ -13,7 +13,7 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use super::{Decode, Need};
+use super::{Decode, MAX_ELEMENT, Need};
 
 /// `SplitMix64`: random enough, and the same on every machine.
 pub(super) struct Rng(pub(super) u64);
@@ -48,9 +48,6 @@ impl Rng {
     }
 }
 
-/// The largest piece that a receive buffer must hold: a host of 255 bytes, and a few fields around it.
-const LARGEST_ELEMENT: usize = 300;
-
 /// All events of a frame that comes in pieces of `piece()` bytes.
 ///
 /// Checks on the way what every caller relies on: each step makes progress, `More` never comes for what fits in a
@@ -81,7 +78,7 @@ where
                 }
             }
             Err(Need::More) if end < bytes.len() => {
-                assert!(end - at <= LARGEST_ELEMENT, "{} bytes in memory", end - at);
+                assert!(end - at < MAX_ELEMENT, "{} bytes and no element", end - at);
                 end = bytes.len().min(end.saturating_add(piece().max(1)));
             }
             Err(Need::More) => return Err(Need::More),

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::super::batch_header::{BATCH_HEADER, BatchHeader, set_crc};
 use super::super::crc::crc32c;
 use super::super::record::{
-    MAX_RECORD_OVERHEAD, RecordIter, record_body_size, record_size, write_record,
+    MAX_RECORD_OVERHEAD, RecordIter, record_body_size, record_size, write_record, write_record_with,
 };
 use crate::batch::record::{Header, Record};
 
@@ -79,6 +79,31 @@ proptest! {
         prop_assert_eq!((view.key, view.value), (record.key, record.value));
         prop_assert_eq!(view.headers().collect::<Vec<_>>(), headers);
         prop_assert_eq!(view.range, 0..size);
+    }
+
+    #[test]
+    fn a_value_written_in_place_gives_the_same_bytes(
+        mut one in owned(),
+        offset_delta in 0..70_000_i32,
+        spare in prop_oneof![0..3_usize, 0..20_000_usize],
+    ) {
+        let value = one.value.take().unwrap_or_default();
+        let headers = one.headers();
+        let record = one.record(&headers);
+        let mut whole = record;
+        whole.value = Some(&value);
+        let (mut out, mut placed) = (vec![0; 60_000], vec![0; 60_000]);
+        let size = write_record(&mut out, &whole, one.ts_delta, offset_delta).expect("room");
+        let max = value.len() + spare;
+        let write = |room: &mut [u8]| {
+            assert_eq!(room.len(), max);
+            room[..value.len()].copy_from_slice(&value);
+            value.len()
+        };
+        let found =
+            write_record_with(&mut placed, &record, one.ts_delta, offset_delta, max, write);
+        prop_assert_eq!(found, Some(size));
+        prop_assert_eq!(&placed[..size], &out[..size]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use core::iter::empty;
 use std::string::ToString;
+use std::vec;
 
 use bytes::Bytes;
 use hex_literal::hex;
@@ -9,12 +10,13 @@ use kafka_protocol::messages::{
     ApiVersionsRequest, FindCoordinatorRequest, InitProducerIdRequest, MetadataRequest,
     ProduceRequest, RequestHeader as TheirHeader,
 };
-use kafka_protocol::protocol::{Decodable, Request};
+use kafka_protocol::protocol::{Decodable, HeaderVersion, Request};
 
 use super::super::api::ApiKey;
 use super::super::metadata::Ask;
+use super::super::prepend::Prepend;
 use super::super::writer::RequestHeader;
-use super::super::{api_versions, find_coordinator, init_producer_id, metadata};
+use super::super::{api_versions, find_coordinator, init_producer_id, metadata, produce};
 use super::vectors::produce_frame;
 use crate::id::TopicUuid;
 
@@ -141,8 +143,7 @@ fn find_coordinator_requests() {
 fn produce_requests() {
     for version in 3..=13 {
         let mut frame = Bytes::from(produce_frame(version, 500).expect("room")).slice(4..);
-        let header_version =
-            <ProduceRequest as kafka_protocol::protocol::HeaderVersion>::header_version(version);
+        let header_version = ProduceRequest::header_version(version);
         let header = TheirHeader::decode(&mut frame, header_version).expect("a header");
         assert_eq!((header.request_api_key, header.request_api_version), (0, version));
         assert_eq!(header.correlation_id, 3);
@@ -159,5 +160,56 @@ fn produce_requests() {
         }
         assert_eq!(topic.partition_data[0].index, 0);
         assert_eq!(topic.partition_data[0].records.as_ref().map(Bytes::len), Some(77));
+    }
+}
+
+/// Topics 0 to 2 with 1 to 3 partitions each, and the batch of partition `i` of topic `t` is `[t, i]` 40 times.
+#[test]
+fn produce_requests_with_many_partitions() {
+    for version in 3..=13 {
+        let mut out = vec![0xee; 2_000];
+        let room = out.len();
+        let mut p = Prepend::new(&mut out);
+        for topic in (0..3_u8).rev() {
+            for index in (0..=topic).rev() {
+                let last_of_topic = index == topic;
+                p.put_bytes(produce::tail(version, last_of_topic, last_of_topic && topic == 2));
+                p.put_bytes(&[topic, index].repeat(40));
+                produce::partition_head(&mut p, version, i32::from(index), 80);
+            }
+            let (name, id) = (std::format!("topic-{topic}"), TopicUuid([topic + 1; 16]));
+            produce::topic_head(&mut p, version, &name, &id, u32::from(topic) + 1);
+        }
+        let head = produce::FrameHead {
+            version,
+            correlation: 9,
+            client_id: "client",
+            acks: 1,
+            timeout_ms: 5,
+            topics: 3,
+        };
+        produce::frame_head(&mut p, &head);
+        assert!(!p.overflow());
+        let len = p.len();
+
+        let mut frame = Bytes::from(out.split_off(room - len));
+        let header_version = ProduceRequest::header_version(version);
+        TheirHeader::decode(&mut frame, header_version).expect("a header");
+        let request = ProduceRequest::decode(&mut frame, version).expect("a body");
+        assert!(frame.is_empty(), "version {version}: {} bytes left", frame.len());
+        assert_eq!(request.topic_data.len(), 3);
+        for (number, topic) in (0..3_u8).zip(&request.topic_data) {
+            if version >= 13 {
+                assert_eq!(topic.topic_id.into_bytes(), [number + 1; 16]);
+            } else {
+                assert_eq!(topic.name.to_string(), std::format!("topic-{number}"));
+            }
+            assert_eq!(topic.partition_data.len(), usize::from(number) + 1);
+            for (index, partition) in (0..3_u8).zip(&topic.partition_data) {
+                assert_eq!(partition.index, i32::from(index));
+                let records = partition.records.as_deref();
+                assert_eq!(records, Some(&[number, index].repeat(40)[..]));
+            }
+        }
     }
 }

@@ -81,8 +81,10 @@ impl Lineage {
         }
         let (in_flight, batch) = (vec![slot], batch.clone());
         self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
-        if identified && up_to_date && !self.split && self.live.len() > WINDOW {
-            return Err(format!("{} batches are unresolved", self.live.len()));
+        let strict = identified && up_to_date && !self.split && !self.recreated;
+        if strict && self.live.len() > WINDOW {
+            let live: Vec<_> = self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
+            return Err(format!("more than five batches are unresolved: {live:?}"));
         }
         Ok(())
     }
@@ -223,7 +225,7 @@ impl Lineage {
         if code == OK || code == DUPLICATE {
             self.live.drain(..=place);
             self.absent_failed = false;
-            self.split &= self.live.len() > WINDOW;
+            self.split &= !self.live.is_empty();
             return;
         }
         let live = &mut self.live[place];

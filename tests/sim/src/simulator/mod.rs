@@ -147,6 +147,7 @@ impl Simulation {
         let terms = Terms {
             in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
             start_sequence: setup.config.start_sequence,
+            numbered: !setup.hands_off,
         };
         let manual = setup.cluster.processing == Processing::Manual;
         let mut simulation = Self {

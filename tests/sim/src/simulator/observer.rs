@@ -36,6 +36,8 @@ struct Side {
     /// The answers make no sense any more.
     broken: bool,
     muted_until: u64,
+    /// When the first bytes of the answer being read came.
+    began: u64,
     node: i32,
 }
 
@@ -46,6 +48,8 @@ pub struct Terms {
     pub in_flight: usize,
     /// Is the first sequence of a partition other than 0 (a test's start)?
     pub start_sequence: i32,
+    /// Do records have numbers, by which batches are told apart?
+    pub numbered: bool,
 }
 
 /// The observer.
@@ -125,9 +129,11 @@ impl Observer {
             let place = (self.topic(&batch.topic), batch.partition);
             let lineage = self.lineages.entry(place.clone()).or_default();
             lineage.recreated = self.recreated.contains(&place.0);
-            lineage
-                .sent(slot, &batch, self.terms.start_sequence, self.up_to_date)
-                .map_err(|what| format!("{place:?}: {what}: {}", short(&batch)))?;
+            if self.terms.numbered {
+                lineage
+                    .sent(slot, &batch, self.terms.start_sequence, self.up_to_date)
+                    .map_err(|what| format!("{place:?}: {what}: {}", short(&batch)))?;
+            }
             if sent.acks == 0 {
                 lineage.answered(slot, &batch, 0, -1);
             }
@@ -156,6 +162,9 @@ impl Observer {
 
     /// The producer reads. The exchanges that this answers are returned.
     pub fn read(&mut self, slot: usize, bytes: &[u8], now: u64) -> Vec<usize> {
+        if self.sides[slot].back.is_empty() {
+            self.sides[slot].began = now;
+        }
         self.sides[slot].back.push(bytes);
         let mut answered = Vec::new();
         while !self.sides[slot].broken {
@@ -179,7 +188,7 @@ impl Observer {
         }
         let (answers, throttle) = wire::answer(frame, *version)?;
         let (.., exchanges) = self.sides[slot].awaited.pop_front()?;
-        let until = now + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
+        let until = self.sides[slot].began + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
         self.sides[slot].muted_until = self.sides[slot].muted_until.max(until);
         for &number in &exchanges {
             let exchange = &mut self.exchanges[number];
