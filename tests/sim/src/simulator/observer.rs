@@ -188,7 +188,8 @@ impl Observer {
         }
         let (answers, throttle) = wire::answer(frame, *version)?;
         let (.., exchanges) = self.sides[slot].awaited.pop_front()?;
-        let until = self.sides[slot].began + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
+        let until =
+            self.sides[slot].began + u64::from(u32::try_from(throttle).unwrap_or(0)) * 1_000;
         self.sides[slot].muted_until = self.sides[slot].muted_until.max(until);
         for &number in &exchanges {
             let exchange = &mut self.exchanges[number];
