@@ -2,7 +2,8 @@
 
 use crate::log::StoredRecord;
 use anyhow::{Context, Result, bail};
-use std::io::Write;
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Reads one partition from its first record to its end. kcat is told to print every length, so
@@ -65,24 +66,21 @@ fn take<'a>(bytes: &'a [u8], length: &str) -> Result<(Option<Vec<u8>>, &'a [u8])
     Ok((Some(taken.to_vec()), rest))
 }
 
-/// Writes lines `key:value` to a topic with kcat.
+/// Writes the lines `key:value` of a file to a topic with kcat.
 ///
 /// # Errors
 /// If kcat fails.
-pub fn write(bootstrap: &str, topic: &str, lines: &str) -> Result<()> {
-    let mut kcat = Command::new("kcat")
+pub fn write(bootstrap: &str, topic: &str, lines: &Path) -> Result<()> {
+    let out = Command::new("kcat")
         .args(["-P", "-q", "-b", bootstrap, "-t", topic, "-K", ":"])
         .args(["-X", "enable.idempotence=true"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+        .stdin(File::open(lines)?)
+        .output()
         .context("kcat cannot be started")?;
-    let mut input = kcat.stdin.take().context("no pipe")?;
-    input.write_all(lines.as_bytes())?;
-    drop(input);
-    let out = kcat.wait_with_output()?;
     if !out.status.success() {
-        bail!("kcat -P {topic}: {}", String::from_utf8_lossy(&out.stderr));
+        // The first line says why; one for each record that was not delivered follows.
+        let said = String::from_utf8_lossy(&out.stderr);
+        bail!("kcat -P {topic}: {}", said.lines().next().unwrap_or_default());
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! The tests in `tests/` need the feature `kafka`, a `klamm` binary (`KLAMM_BIN`, by default
 //! `target/release/klamm`) and what [`setup`] fetches; `cargo xtask test` sees to all three. A run
 //! keeps its files (brokers' logs and data, what was read back) when it fails and says where.
+//! `KLAMM_KAFKA_VERSION=3.9.1` runs the same against another Kafka, `KLAMM_CACHE` names the folder
+//! where the jars are kept (by default `target/klamm-cache`).
 //!
 //! | module | what it is |
 //! |---|---|

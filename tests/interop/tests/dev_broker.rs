@@ -10,7 +10,7 @@ use klamm_interop::run_dir::RunDir;
 use klamm_interop::{kcat, klamm, ports, setup, wait_until};
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const RECORDS: u64 = 20_000;
@@ -22,9 +22,7 @@ fn kafkas_producer_and_kcat_write_and_both_read_it_back() {
     let tools = setup::tools().unwrap();
     let mut helper = Helper::start(tools, &run).unwrap();
     let (_broker, address) = start(&run, &["java", "java-gzip", "kcat", "klamm"], &[]);
-    let lines = lines();
-    let input = run.file("lines");
-    fs::write(&input, &lines).unwrap();
+    let input = lines(&run);
 
     for (topic, codec) in [("java", "none"), ("java-gzip", "gzip")] {
         let mut java = tools.java(256);
@@ -32,7 +30,7 @@ fn kafkas_producer_and_kcat_write_and_both_read_it_back() {
         pipe(&run, java, &input);
         check(&mut helper, &address, topic);
     }
-    kcat::write(&address, "kcat", &lines).unwrap();
+    kcat::write(&address, "kcat", &input).unwrap();
     check(&mut helper, &address, "kcat");
     let command = klamm::produce(&address, "klamm", &["-K", ":", "-z", "gzip"]).unwrap();
     pipe(&run, command, &input);
@@ -47,7 +45,7 @@ fn what_was_acknowledged_outlives_a_killed_dev_broker() {
     let data = run.file("data");
     let folder = ["--dir", data.to_str().unwrap()];
     let (mut broker, address) = start(&run, &["kept"], &folder);
-    kcat::write(&address, "kept", &lines()).unwrap();
+    kcat::write(&address, "kept", &lines(&run)).unwrap();
     broker.kill().unwrap();
     let (_broker, address) = start(&run, &["kept"], &folder);
     check(&mut helper, &address, "kept");
@@ -72,11 +70,14 @@ fn start(run: &RunDir, topics: &[&str], options: &[&str]) -> (Process, String) {
     (process, address)
 }
 
-fn lines() -> String {
-    (0..RECORDS).fold(String::new(), |mut lines, number| {
+fn lines(run: &RunDir) -> PathBuf {
+    let lines = (0..RECORDS).fold(String::new(), |mut lines, number| {
         writeln!(lines, "key-{}:{number}", number % 500).unwrap();
         lines
-    })
+    });
+    let file = run.file("lines");
+    fs::write(&file, lines).unwrap();
+    file
 }
 
 fn pipe(run: &RunDir, mut command: Command, input: &Path) {

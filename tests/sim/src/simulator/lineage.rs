@@ -87,7 +87,8 @@ impl Lineage {
         self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
         let strict = identified && up_to_date && !self.split && !self.recreated;
         if strict && self.live.len() > WINDOW {
-            let live: Vec<_> = self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
+            let live: Vec<_> =
+                self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
             return Err(format!("more than five batches are unresolved: {live:?}"));
         }
         Ok(())
