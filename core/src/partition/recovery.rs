@@ -152,8 +152,11 @@ impl Producer<'_> {
             self.storage.partitions[p].silent_rounds = 0;
             self.restart_round(p);
         } else if partition.draining || partition.failed && self.is_at_end(p) {
-            again = true;
-            self.conclude(p);
+            // The parts of what was too large are not a repetition: they go at once.
+            again = !self.split_where_asked(p);
+            if again {
+                self.conclude(p);
+            }
             self.restart_round(p);
         }
         if self.storage.partitions[p].hole && !self.has_unsure(p) {
@@ -170,9 +173,6 @@ impl Producer<'_> {
 
     /// Rule 5: the round is over and brought no success for the head.
     fn conclude(&mut self, p: usize) {
-        if self.split_where_asked(p) {
-            return;
-        }
         let Some(h) = self.head(p) else { return };
         let head = self.storage.batches[h];
         if !self.identity.is_idempotent() {
