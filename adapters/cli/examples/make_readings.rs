@@ -1,4 +1,5 @@
-//! Makes `examples/readings.txt`: `cargo run -p klamm-cli --example make_readings > examples/readings.txt`.
+//! Makes `examples/readings.txt`: `cargo run -p klamm-cli --example make_readings >
+//! examples/readings.txt`.
 //!
 //! 100,000 readings of 1,000 sensors, one a line: the key, a colon, the reading as JSON. The same
 //! lines every time: a linear congruential generator lets each sensor's values wander.
@@ -23,14 +24,10 @@ fn main() -> io::Result<()> {
         *celsius = (*celsius + random.below(41) - 20).clamp(0, 4_500);
         *humidity = (*humidity + random.below(11) - 5).clamp(50, 990);
         *millivolts = (*millivolts - i64::from(random.below(8) == 0)).max(2_800);
-        writeln!(
-            out,
-            "sensor-{number}:{{\"t\":{millis},\"celsius\":{}.{:02},\"humidity\":{}.{},\"mv\":{millivolts}}}",
-            *celsius / 100,
-            *celsius % 100,
-            *humidity / 10,
-            *humidity % 10,
-        )?;
+        write!(out, "sensor-{number}:{{\"t\":{millis},")?;
+        write!(out, "\"celsius\":{}.{:02},", *celsius / 100, *celsius % 100)?;
+        write!(out, "\"humidity\":{}.{},", *humidity / 10, *humidity % 10)?;
+        writeln!(out, "\"mv\":{millivolts}}}")?;
     }
     out.flush()
 }

@@ -29,7 +29,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Produce {
     /// Brokers to ask first, separated by commas; without it, a dev broker of our own is started
-    #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,…")]
+    #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,...")]
     pub(crate) broker: Option<String>,
     /// The topic
     #[arg(short, long)]

@@ -70,7 +70,8 @@ impl Builder {
         }
     }
 
-    /// The options of properties, as [`Producer::from_properties`] takes them; more can be set then.
+    /// The options of properties, as [`Producer::from_properties`] takes them; more can be set
+    /// then.
     ///
     /// # Errors
     /// A property is unknown, cannot be read, or conflicts with another one.
@@ -82,6 +83,13 @@ impl Builder {
         V: AsRef<str>,
     {
         properties::builder(properties)
+    }
+
+    /// Where to ask for the cluster first: `host:port`, separated by commas.
+    #[must_use]
+    pub fn servers(mut self, servers: &str) -> Self {
+        servers.clone_into(&mut self.servers);
+        self
     }
 
     /// The name that brokers log and apply quotas to. Default `klamm`.
@@ -115,8 +123,8 @@ impl Builder {
     }
 
     /// Calls `callback` with the outcome of every batch, on the driver's thread: while it runs,
-    /// nothing is sent, so it should be short. It may send; there, nothing waits. A panic in it ends
-    /// that call only.
+    /// nothing is sent, so it should be short. It may send; there, nothing waits. A panic in it
+    /// ends that call only.
     ///
     /// A callback that owns a clone of the producer keeps it open: end such a producer by `close`.
     #[must_use]

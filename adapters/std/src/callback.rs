@@ -29,7 +29,8 @@ impl Callback {
         Self(Box::new(callback))
     }
 
-    /// Calls it. A panic ends this call, not the driver: the other batches' outcomes depend on that.
+    /// Calls it. A panic ends this call, not the driver: the other batches' outcomes depend on
+    /// that.
     pub(crate) fn call(&mut self, report: &BatchReport) {
         // The panic hook has printed the message by now, and there is nobody else to tell.
         let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(report)));

@@ -68,8 +68,9 @@ impl Completion {
         }
     }
 
-    /// The record's fate; while that is pending, `waker` is called when it may have changed. `place` remembers
-    /// where the waker is, so that polling again costs the same however many futures the batch has.
+    /// The record's fate; while that is pending, `waker` is called when it may have changed.
+    /// `place` remembers where the waker is, so that polling again costs the same however many
+    /// futures the batch has.
     pub(crate) fn poll(&self, index: u16, waker: &Waker, place: &mut Option<usize>) -> Fate {
         let mut state = self.lock();
         let fate = state.fate(index);
@@ -86,7 +87,8 @@ impl Completion {
     }
 
     fn tell(&self, state: MutexGuard<'_, State>) {
-        // Wakers run foreign code: not under the lock. They stay registered, as `poll` counts on places.
+        // Wakers run foreign code: not under the lock. They stay registered, as `poll` counts on
+        // places.
         let wakers = state.wakers.clone();
         drop(state);
         self.changed.notify_all();

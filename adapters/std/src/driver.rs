@@ -1,7 +1,7 @@
 //! The driver: the one thread that owns the sockets and lets the core move.
 //!
-//! It goes round: one turn under the lock (tell the core what happened, take bytes and reports out),
-//! then callbacks and system calls without it, then sleep until something happens.
+//! It goes round: one turn under the lock (tell the core what happened, take bytes and reports
+//! out), then callbacks and system calls without it, then sleep until something happens.
 
 use core::convert::Infallible;
 use core::panic::AssertUnwindSafe;

@@ -136,7 +136,8 @@ impl core::error::Error for PropertyError {}
 pub enum SendError {
     /// At once, for this reason.
     Refused(klamm::SendError),
-    /// `max.block.ms` was over before there was memory, or before the topic's partitions were known.
+    /// `max.block.ms` was over before there was memory, or before the topic's partitions were
+    /// known.
     TimedOut {
         /// How long the call waited.
         waited: Duration,

@@ -15,15 +15,15 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
-//! One thread, the *driver*, owns the sockets; any number of threads share a [`Producer`], which is a
-//! handle that is cheap to clone. The state machine is the crate `klamm`, of which this one uses the
-//! public API and nothing else.
+//! One thread, the *driver*, owns the sockets; any number of threads share a [`Producer`], which
+//! is a handle that is cheap to clone. The state machine is the crate `klamm`, of which this one
+//! uses the public API and nothing else.
 //!
 //! # What became of a record
 //!
 //! [`Producer::send`] gives a [`Delivery`] to wait for, poll, await or ignore: dropping it cancels
-//! nothing. [`Builder::on_report`] hears of every batch. [`Producer::post`] accepts a record without
-//! a `Delivery`, for those who count on the report or on [`Producer::stats`] alone.
+//! nothing. [`Builder::on_report`] hears of every batch. [`Producer::post`] accepts a record
+//! without a `Delivery`, for those who count on the report or on [`Producer::stats`] alone.
 //!
 //! # Waiting
 //!

@@ -72,7 +72,7 @@ pub struct Undelivered {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Closed {
-    /// The records without success, in the order in which they were given up, per partition the order
-    /// of `send`. Those that had failed before `close` was called are not among them.
+    /// The records without success, in the order in which they were given up, per partition the
+    /// order of `send`. Those that had failed before `close` was called are not among them.
     pub undelivered: Vec<Undelivered>,
 }

@@ -18,9 +18,9 @@ use crate::topic::Topic;
 
 /// A Kafka producer: a handle that any number of threads share, cheap to clone.
 ///
-/// Dropping the last clone (and the last [`Topic`]) closes it, and waits until every accepted record
-/// has its outcome: `delivery.timeout.ms` at the longest. [`close`](Self::close) sets another limit,
-/// and hands back what was not delivered.
+/// Dropping the last clone (and the last [`Topic`]) closes it, and waits until every accepted
+/// record has its outcome: `delivery.timeout.ms` at the longest. [`close`](Self::close) sets
+/// another limit, and hands back what was not delivered.
 #[derive(Clone)]
 pub struct Producer {
     handle: Arc<Handle>,
@@ -100,7 +100,8 @@ impl Producer {
         self.topic(topic)?.try_send(record)
     }
 
-    /// As [`send`](Self::send), without a [`Delivery`]: reports and counters tell what became of it.
+    /// As [`send`](Self::send), without a [`Delivery`]: reports and counters tell what became of
+    /// it.
     ///
     /// # Errors
     /// As `send`.
@@ -117,8 +118,8 @@ impl Producer {
         self.shared().partitions(id)
     }
 
-    /// Sends without further delay, and waits until every record accepted so far has its outcome and
-    /// the report callback has returned for it; `None` waits as long as that takes, which
+    /// Sends without further delay, and waits until every record accepted so far has its outcome
+    /// and the report callback has returned for it; `None` waits as long as that takes, which
     /// `delivery.timeout.ms` bounds. Is it done? (In a callback: `false`, without waiting.)
     pub fn flush(&self, limit: Option<Duration>) -> bool {
         self.shared().flush(limit)

@@ -86,7 +86,8 @@ impl Socket {
         (self.host, self.port) = (host, port);
     }
 
-    /// Takes the resolver's answer, if it is to this socket's question, and tries the first address.
+    /// Takes the resolver's answer, if it is to this socket's question, and tries the first
+    /// address.
     pub(crate) fn resolved(&mut self, answer: &Answer, registry: &Registry) {
         if !matches!(self.state, State::Resolving(question) if question == answer.question) {
             return;
@@ -116,7 +117,8 @@ impl Socket {
         }
     }
 
-    /// Room for bytes from the core: all of it or nothing, so that a request is not taken in small pieces.
+    /// Room for bytes from the core: all of it or nothing, so that a request is not taken in small
+    /// pieces.
     pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
         if !matches!(self.state, State::Open(_)) || self.fact.is_some() || self.filled > 0 {
             return None;

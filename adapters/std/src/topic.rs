@@ -10,7 +10,8 @@ use crate::error::SendError;
 use crate::producer::Producer;
 use crate::shared::destination;
 
-/// A topic of a [`Producer`], from [`Producer::topic`]. Cheap to clone, and keeps the producer open.
+/// A topic of a [`Producer`], from [`Producer::topic`]. Cheap to clone, and keeps the producer
+/// open.
 #[derive(Clone)]
 pub struct Topic {
     producer: Producer,
@@ -77,8 +78,8 @@ impl Topic {
         self.producer.shared().post(Destination::topic(self.id), record)
     }
 
-    /// Accepts many records for the price of few locks, in order, without a [`Delivery`] each. Waits
-    /// as `send` does. With `partition` they all go there.
+    /// Accepts many records for the price of few locks, in order, without a [`Delivery`] each.
+    /// Waits as `send` does. With `partition` they all go there.
     ///
     /// Returns how many were accepted.
     ///

@@ -39,6 +39,7 @@ impl Producer<'_> {
                 let offered = conn.offered_hello.clamp(0, asked - 1);
                 conn.hello_plus_1 = offered.cast_unsigned() + 1;
                 conn.handshake_error = ErrorCode::NONE;
+                conn.since = now.plus_millis(self.config.request_timeout_ms);
                 self.wake = true;
                 return Ok(());
             }

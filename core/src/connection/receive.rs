@@ -84,6 +84,10 @@ impl Producer<'_> {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
+            if self.storage.connections[c].state == ConnState::Closing {
+                // An element said so: what follows is of no interest, in this call as in the next.
+                return Ok(bytes.len());
+            }
             if matches!(self.storage.connections[c].expect, Expect::Head) {
                 let Some(head) = rest.first_chunk::<HEAD>() else { return Ok(used) };
                 self.begin_frame(c, head)?;

@@ -213,16 +213,26 @@ impl Producer<'_> {
         } else if rejected {
             self.fail_unsure_head(p);
         } else {
-            let partition = &mut self.storage.partitions[p];
-            partition.silent_rounds += 1;
-            if partition.silent_rounds >= SILENT_ROUNDS {
-                for _ in 0..unsure {
-                    self.settle_head(p, Fate::Unknown, Reason::DataLoss);
-                }
-                self.note_data_loss();
-                self.bump(p);
+            self.storage.partitions[p].silent_rounds += 1;
+            if self.storage.partitions[p].silent_rounds >= SILENT_ROUNDS {
+                self.give_up_unsure(p, unsure);
             }
         }
+    }
+
+    /// The first batches of the queue, all unsure, answer 45 and nothing else.
+    fn give_up_unsure(&mut self, p: usize, unsure: usize) {
+        // Behind a hole the reason may be that the batch given up before never arrived.
+        let hole = self.storage.partitions[p].hole;
+        let last = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+        let reason = if hole { Reason::TimedOut { last } } else { Reason::DataLoss };
+        for _ in 0..unsure {
+            self.settle_head(p, Fate::Unknown, reason);
+        }
+        if !hole {
+            self.note_data_loss();
+        }
+        self.bump(p);
     }
 
     /// 5b: the head is certainly not in the log, and so is all that follows it.

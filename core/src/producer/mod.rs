@@ -382,9 +382,7 @@ impl<'a> Producer<'a> {
             ConnState::Idle | ConnState::Dialing => Demand::Nothing,
             ConnState::Wanted => Demand::Connect,
             ConnState::Closing => Demand::Close,
-            ConnState::Handshake if conn.is_writing() || conn.hello_plus_1 > 0 => {
-                Demand::Transmit
-            }
+            ConnState::Handshake if conn.is_writing() || conn.hello_plus_1 > 0 => Demand::Transmit,
             ConnState::Handshake => Demand::Receive,
             ConnState::Ready => {
                 let asks = (conn.ask_metadata || conn.ask_id)

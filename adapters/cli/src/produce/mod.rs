@@ -45,16 +45,16 @@ pub(crate) fn run(args: args::Produce) -> Result<(), Failure> {
     let streaming = args.files.iter().all(|file| reader::is_stdin(file));
     let sizes = input_sizes(&args.files)?;
     let mut properties = properties(&args)?;
-    let own = match named_servers(&properties) {
-        Some(_) => None,
-        None => {
-            let own = broker::start_own(&args.topic)?;
-            properties.push(("bootstrap.servers".into(), own.address().to_string()));
-            Some(own)
-        }
-    };
-    let servers = named_servers(&properties).unwrap_or_default().to_owned();
-    let builder = Builder::from_properties(properties).map_err(usage)?;
+    let named = named_servers(&properties).map(str::to_owned);
+    if named.is_none() {
+        properties.push(("bootstrap.servers".into(), "to be known soon".into()));
+    }
+    let mut builder = Builder::from_properties(properties).map_err(usage)?;
+    // Not before the command line is known to be right.
+    let own = if named.is_none() { Some(broker::start_own(&args.topic)?) } else { None };
+    let own_address = own.as_ref().map(|own| own.address().to_string());
+    let servers = named.or(own_address).unwrap_or_default();
+    builder = builder.servers(&servers);
     let max_line = usize::try_from(builder.config().max_request_size).unwrap_or(usize::MAX);
     let tally = Arc::new(Mutex::new(Tally::default()));
     let counted = Arc::clone(&tally);
@@ -212,7 +212,8 @@ fn outcome(
     if failed > 0 {
         let reasons = tally.failures.iter().map(|(reason, records)| format!("{records}: {reason}"));
         let reasons = reasons.collect::<Vec<_>>().join("; ");
-        return Err(Failure::Run(format!("{failed} records not acknowledged; {reasons}{cause}")));
+        let s = if failed == 1 { "" } else { "s" };
+        return Err(Failure::Run(format!("{failed} record{s} not acknowledged; {reasons}{cause}")));
     }
     match stop {
         None => Ok(()),

@@ -27,7 +27,7 @@ impl Progress {
         };
         // The templates are constants, tried by the tests: a bar without them is as good.
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━╸─"));
+            bar.set_style(style.progress_chars("\u{2501}\u{2578}\u{2500}"));
         }
         Self { bar, start: Instant::now(), known_length: input_bytes.is_some() }
     }

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::tally::{Row, Tally};
 
+/// A thin horizontal line.
+const RULE: char = '\u{2500}';
+
 const HEADER: [&str; 8] =
     ["partition", "records", "first offset", "last offset", "batches", "bytes", "ratio", "retries"];
 
@@ -17,8 +20,8 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     let mut table = Table::new();
     // A rule below the header and one above the total; the rest is white space.
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_style(TableComponent::HeaderLines, '─');
-    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_style(TableComponent::HeaderLines, RULE);
+    table.set_style(TableComponent::MiddleHeaderIntersections, RULE);
     table.set_header(HEADER);
     for (partition, row) in &tally.partitions {
         table.add_row(cells(&partition.to_string(), row));
@@ -28,7 +31,8 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     for column in table.column_iter_mut() {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    // The table knows rules between all rows or none: the one above the total is the header's again.
+    // The table knows rules between all rows or none: the one above the total is the header's
+    // again.
     let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     if let (Some(rule), Some(total)) = (lines.get(1).cloned(), lines.len().checked_sub(1)) {
         lines.insert(total, rule);
@@ -39,8 +43,9 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     // Writing to a `String` does not fail.
     let _ = write!(
         text,
-        "\n{} records acknowledged in topic {topic} in {:.2} s: {} records/s, {}/s",
+        "\n{} record{} acknowledged in topic {topic} in {:.2} s: {} records/s, {}/s",
         HumanCount(total.records),
+        if total.records == 1 { "" } else { "s" },
         took.as_secs_f64(),
         HumanCount(rate),
         BinaryBytes(bytes),

@@ -90,7 +90,7 @@ fn ctrl_c_before_the_end_of_a_file_is_no_success() {
     let line = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(line, "klamm: interrupted: the rest of the input was not read\n");
     let table = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(table.contains("\n1 records acknowledged in topic t"), "{table}");
+    assert!(table.contains("\n1 record acknowledged in topic t"), "{table}");
 }
 
 #[test]

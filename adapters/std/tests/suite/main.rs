@@ -2,4 +2,5 @@
 
 mod common;
 mod deliver;
+mod failures;
 mod unreachable;

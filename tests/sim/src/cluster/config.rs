@@ -150,6 +150,7 @@ impl TopicConfig {
 }
 
 /// Lowest and highest version of each API a node speaks; `None`: the node does not know the API.
+/// Versions that the model itself does not know are not offered, whatever is said here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ApiVersions {
     /// Produce (0).
@@ -214,7 +215,7 @@ impl ApiVersions {
     pub const KAFKA_4_3: Self = Self {
         produce: (3, 13),
         fetch: (4, 18),
-        list_offsets: (1, 11),
+        list_offsets: (1, 10),
         metadata: (0, 13),
         find_coordinator: Some((0, 6)),
         api_versions: (0, 4),

@@ -9,7 +9,7 @@ use kafka_protocol::messages::{
     ApiVersionsRequest, FetchRequest, FindCoordinatorRequest, InitProducerIdRequest,
     ListOffsetsRequest, MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message};
 
 /// A request as it arrived.
 #[derive(Debug)]
@@ -74,17 +74,27 @@ impl Api {
 }
 
 impl ApiVersions {
-    /// Lowest and highest version the node serves.
+    /// Lowest and highest version the node serves. What the codec lacks is not offered.
     pub(super) fn of(&self, api: Api) -> Option<(i16, i16)> {
-        match api {
-            Api::Produce => Some(self.produce),
-            Api::Fetch => Some(self.fetch),
-            Api::ListOffsets => Some(self.list_offsets),
-            Api::Metadata => Some(self.metadata),
-            Api::FindCoordinator => self.find_coordinator,
-            Api::ApiVersions => Some(self.api_versions),
-            Api::InitProducerId => self.init_producer_id,
-        }
+        let (min, max) = match api {
+            Api::Produce => self.produce,
+            Api::Fetch => self.fetch,
+            Api::ListOffsets => self.list_offsets,
+            Api::Metadata => self.metadata,
+            Api::FindCoordinator => self.find_coordinator?,
+            Api::ApiVersions => self.api_versions,
+            Api::InitProducerId => self.init_producer_id?,
+        };
+        let codec = match api {
+            Api::Produce => ProduceRequest::VERSIONS,
+            Api::Fetch => FetchRequest::VERSIONS,
+            Api::ListOffsets => ListOffsetsRequest::VERSIONS,
+            Api::Metadata => MetadataRequest::VERSIONS,
+            Api::FindCoordinator => FindCoordinatorRequest::VERSIONS,
+            Api::ApiVersions => ApiVersionsRequest::VERSIONS,
+            Api::InitProducerId => InitProducerIdRequest::VERSIONS,
+        };
+        Some((min.max(codec.min), max.min(codec.max)))
     }
 }
 

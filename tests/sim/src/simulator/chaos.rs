@@ -114,7 +114,12 @@ impl Simulation {
                 self.control(|c| _ = c.depose(&topic, partition, now));
                 self.down.push((now + duration, node));
             }
-            Kind::ShrinkIsr => self.control(|c| _ = c.shrink_isr(&topic, partition, node, now)),
+            Kind::ShrinkIsr => {
+                // Only a leader takes another replica out.
+                if self.cluster.leader(&topic, partition).is_some() {
+                    self.control(|c| _ = c.shrink_isr(&topic, partition, node, now));
+                }
+            }
             Kind::AddPartitions => {
                 let count = self.cluster.partitions(&topic) + 1;
                 _ = self.cluster.add_partitions(&topic, count.min(10));

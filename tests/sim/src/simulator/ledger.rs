@@ -35,8 +35,8 @@ pub struct Entry {
     pub topic: String,
     /// Its partition, from the report or because the application chose it.
     pub partition: Option<i32>,
-    /// When it was accepted.
-    pub at: u64,
+    /// When the first record of its batch was accepted: its delivery timeout counts from then.
+    pub opened: u64,
     /// Its outcome.
     pub fate: Option<Fate>,
 }
@@ -89,9 +89,12 @@ impl Ledger {
     ///
     /// # Errors
     /// When its id was given before, or leaves a gap.
-    pub fn accepted(&mut self, id: RecordId, entry: Entry) -> Checked {
+    pub fn accepted(&mut self, id: RecordId, mut entry: Entry) -> Checked {
         let number = self.next();
         let batch = self.open.entry(id.batch).or_default();
+        let same_batch = batch.last().copied().flatten();
+        let same_batch = same_batch.and_then(|n| self.entries.get(usize::try_from(n).ok()?));
+        entry.opened = same_batch.map_or(entry.opened, |other| other.opened);
         if usize::from(id.index) != batch.len() {
             return Err(format!("record {number} got the id {id}, index {} is next", batch.len()));
         }

@@ -40,10 +40,10 @@ impl Live {
 /// What was seen of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Lineage {
-    /// Records that have their outcome.
-    ended: BTreeSet<u64>,
     /// Oldest first.
     live: Vec<Live>,
+    /// Records with an outcome.
+    resolved: BTreeSet<u64>,
     /// The producer id and epoch of the last batch, and the sequence behind the last new one.
     next: Option<(i64, i16, i32)>,
     /// Connection slot, producer id, epoch: a success or 45 was answered.
@@ -255,10 +255,9 @@ impl Lineage {
 
     /// These records have their outcome.
     pub(super) fn reported(&mut self, numbers: &[u64]) {
-        // A batch that was split, and expired before its parts were sent, is reported part by part.
-        self.ended.extend(numbers);
-        let ended = &self.ended;
-        let gone = |l: &Live| l.batch.numbers.iter().all(|n| ended.contains(n));
+        // What is reported in pieces may not have been sent in these pieces.
+        self.resolved.extend(numbers);
+        let gone = |l: &Live| l.batch.numbers.iter().all(|n| self.resolved.contains(n));
         self.absent_failed |= self.live.iter().any(|l| gone(l) && !l.maybe_in_log());
         self.live.retain(|l| !gone(l));
     }

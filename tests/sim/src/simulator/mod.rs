@@ -23,7 +23,8 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Storage, Timestamp, TopicId};
+use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Reason};
+use klamm::{Storage, Timestamp, TopicId};
 
 pub use chaos::Kind;
 pub use ledger::{Checked, Entry, Excuses, Fate, Ledger, Place};
@@ -207,6 +208,7 @@ impl Simulation {
     pub fn settle(&mut self) -> Checked {
         self.next_fault = None;
         self.heal();
+        let calm = self.now;
         self.user.deaf_until = 0;
         self.user.echoes = false;
         let config = &self.setup.config;
@@ -225,7 +227,33 @@ impl Simulation {
                 return Err(format!("no outcome in time for {waits:?}: {stats:?}"));
             }
         }
-        self.check_flushed()
+        self.check_flushed()?;
+        self.check_in_time(calm)
+    }
+
+    /// Without faults since `calm` and with time enough until its deadline, no record may time out.
+    fn check_in_time(&self, calm: u64) -> Checked {
+        let (config, network) = (&self.setup.config, &self.network.conditions);
+        let fast = network.window >= 4_000 && network.piece >= 60 && network.latency <= 1_000;
+        let repair = 4 * u64::from(config.request_timeout_ms)
+            + u64::from(config.socket_connection_setup_timeout_ms)
+            + 5 * u64::from(config.retry_backoff_max_ms.max(config.reconnect_backoff_max_ms));
+        let delivery = u64::from(config.delivery_timeout_ms) * 1_000;
+        for entry in self.ledger.entries().iter().filter(|_| fast) {
+            let timed_out = matches!(
+                entry.fate,
+                Some(Fate::NotPersisted(Reason::TimedOut { .. }))
+                    | Some(Fate::Unknown(Reason::TimedOut { .. }))
+            );
+            let deadline = entry.opened.saturating_add(delivery);
+            if timed_out && deadline > calm.max(entry.opened).saturating_add(repair * 1_000) {
+                let leader = self.cluster.leader(&entry.topic, entry.partition.unwrap_or(0));
+                return Err(format!(
+                    "timed out although nothing was wrong since {calm}: {entry:?}, led by {leader:?}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Closes the producer, and checks everything.
@@ -288,6 +316,11 @@ impl Simulation {
         }
         progress |= self.read_reports()?;
         self.check(progress)?;
+        if self.producer.take_wake() {
+            // Something new is wanted, perhaps of a slot that was already served: another turn, now.
+            self.steps_at_once += 1;
+            return Ok(true);
+        }
         Ok(self.advance(limit))
     }
 

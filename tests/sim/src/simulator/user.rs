@@ -89,7 +89,7 @@ impl Simulation {
         self.trace.note(self.now, &(topic, partition, &answer));
         if let Ok(id) = answer {
             let entry =
-                Entry { sample, topic: topic.to_owned(), partition, at: self.now, fate: None };
+                Entry { sample, topic: topic.to_owned(), partition, opened: self.now, fate: None };
             self.ledger.accepted(id, entry)?;
         }
         self.ledger.check_stats(&self.producer.stats())?;

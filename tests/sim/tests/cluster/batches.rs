@@ -277,7 +277,7 @@ fn lz4_frames() {
     assert_eq!(coded(3, no_end_mark), -1);
     let skippable = |data: &[u8]| [vec![0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0], lz4(data, info())];
     assert_eq!(coded(3, |data| skippable(data).concat()), -1);
-    assert_eq!(coded(3, |data| lz4_flex::block::compress(data)), -1, "raw block");
+    assert_eq!(coded(3, lz4_flex::block::compress), -1, "raw block");
     let two = |data: &[u8]| [lz4(&data[..100], info()), lz4(&data[100..], info())].concat();
     assert_eq!(coded(3, two), 87, "a second frame is not read");
 }

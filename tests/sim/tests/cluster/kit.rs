@@ -96,7 +96,7 @@ impl Kit {
 
     /// The answer to the oldest request; it must be there.
     pub(crate) fn answer<T: Decodable + HeaderVersion>(&mut self, version: i16) -> (i32, T) {
-        let mut frame = self.read().expect("an answer");
+        let mut frame = self.read().unwrap();
         let header = ResponseHeader::decode(&mut frame, T::header_version(version)).unwrap();
         let body = T::decode(&mut frame, version).unwrap();
         assert!(frame.is_empty(), "bytes behind the answer");
@@ -230,6 +230,8 @@ pub(crate) struct Batch {
     pub(crate) data: Option<Vec<u8>>,
 }
 
+type Nullable = Option<Vec<u8>>;
+
 #[derive(Clone)]
 pub(crate) struct TestRecord {
     pub(crate) attributes: u8,
@@ -237,7 +239,7 @@ pub(crate) struct TestRecord {
     pub(crate) offset_delta: i32,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
-    pub(crate) headers: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    pub(crate) headers: Vec<(Nullable, Nullable)>,
 }
 
 /// The time at which the model's clock shows 0.
@@ -351,8 +353,8 @@ fn nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
 fn varint(out: &mut Vec<u8>, n: i64) {
     let mut n = ((n << 1) ^ (n >> 63)).cast_unsigned();
     while n >= 0x80 {
-        out.push((n & 0x7f) as u8 | 0x80);
+        out.push(n.to_le_bytes()[0] | 0x80);
         n >>= 7;
     }
-    out.push(n as u8);
+    out.push(n.to_le_bytes()[0]);
 }

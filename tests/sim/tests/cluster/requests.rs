@@ -60,6 +60,19 @@ fn api_versions_lists_what_the_node_speaks() {
 }
 
 #[test]
+fn what_the_model_does_not_know_is_not_offered() {
+    let mut kit = Kit::one_node();
+    let all = ApiVersions { list_offsets: (0, 99), metadata: (-3, 99), ..ApiVersions::KAFKA_4_3 };
+    kit.cluster.set_versions(1, all);
+    let answer: ApiVersionsResponse = kit.ask(18, 0, &ApiVersionsRequest::default());
+    let offered = |key| {
+        let api = answer.api_keys.iter().find(|api| api.api_key == key).unwrap();
+        (api.min_version, api.max_version)
+    };
+    assert_eq!((offered(2), offered(3)), ((1, 10), (0, 13)));
+}
+
+#[test]
 fn software_name_empty_or_illegal_is_42_and_usable() {
     let mut kit = Kit::one_node();
     for name in ["", "kl amm", "klamm-"] {
