@@ -152,11 +152,8 @@ impl Producer<'_> {
             self.storage.partitions[p].silent_rounds = 0;
             self.restart_round(p);
         } else if partition.draining || partition.failed && self.is_at_end(p) {
-            // The parts of what was too large are not a repetition: they go at once.
-            again = !self.split_where_asked(p);
-            if again {
-                self.conclude(p);
-            }
+            // What is split, or given up, is progress: the rest need not wait.
+            again = !self.conclude(p);
             self.restart_round(p);
         }
         if self.storage.partitions[p].hole && !self.has_unsure(p) {
@@ -171,9 +168,12 @@ impl Producer<'_> {
         self.refile(p);
     }
 
-    /// Rule 5: the round is over and brought no success for the head.
-    fn conclude(&mut self, p: usize) {
-        let Some(h) = self.head(p) else { return };
+    /// Rule 5: the round is over and brought no success for the head. Did a batch get its outcome, or a smaller size?
+    fn conclude(&mut self, p: usize) -> bool {
+        if let Some(smaller) = self.split_where_asked(p) {
+            return smaller;
+        }
+        let Some(h) = self.head(p) else { return false };
         let head = self.storage.batches[h];
         if !self.identity.is_idempotent() {
             if head.answer == Answer::Final {
@@ -190,6 +190,7 @@ impl Producer<'_> {
         } else if head.answer == Answer::Final {
             self.fail_absent_head(p);
         }
+        self.head(p) != Some(h)
     }
 
     /// 5c, 5d: the head is unsure, and so may be those behind it.

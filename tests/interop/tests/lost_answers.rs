@@ -20,7 +20,7 @@ fn the_staging_makes_kafkas_own_client_write_twice() {
     .unwrap();
     println!("Kafka's own client: {}", outcome.log.summary());
     assert!(outcome.status.success());
-    assert_eq!(outcome.log.lost, []);
+    assert!(outcome.log.lost.is_empty(), "{}", outcome.log.summary());
     assert!(!outcome.log.duplicated.is_empty(), "the staging lost its bite");
     run.done();
 }

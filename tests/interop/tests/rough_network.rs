@@ -55,7 +55,8 @@ fn every_record_is_there_once_and_in_order() {
 /// is somewhere in a Produce request: nothing else that a producer sends is as large.
 fn cut(proxy: &Proxy, feeder: &Feeder, end: u64, bytes: u64) {
     let cuts = proxy.cuts();
-    proxy.set(Faults { cut_after: Some(bytes), ..Faults::default() });
+    let delay = Duration::from_millis(3);
+    proxy.set(Faults { cut_after: Some(bytes), delay, ..Faults::default() });
     feeder.open_to(end);
     feeder.wait_for(end).unwrap();
     wait_until("a connection to be cut", || Ok(proxy.cuts() > cuts)).unwrap();
