@@ -82,11 +82,22 @@ impl Pair {
         }
     }
 
-    /// Does an action in both.
+    /// Does an action in both. klamm decides at once what the model's client decides in a step of its own.
     ///
     /// # Errors
     /// When they differ.
     pub fn apply(&mut self, action: Action) -> Result<(), String> {
+        self.apply_one(action)?;
+        for _ in 0..20 {
+            if !self.world.must_decide() {
+                break;
+            }
+            self.apply_one(Action::Client)?;
+        }
+        Ok(())
+    }
+
+    fn apply_one(&mut self, action: Action) -> Result<(), String> {
         let said = |what: String| format!("{what}, after {:?}", self.world.trace());
         let was_live = self.world.state().brokers.live.is_some();
         let answer = self.world.next_answer().filter(|_| action == Action::Answer);
