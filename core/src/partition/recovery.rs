@@ -351,7 +351,7 @@ impl Producer<'_> {
     }
 
     /// Rule 1: from the oldest unresolved batch on, again.
-    fn restart_round(&mut self, p: usize) {
+    pub(crate) fn restart_round(&mut self, p: usize) {
         let mut at = self.head(p);
         while let Some(b) = at.filter(|&b| self.storage.batches[b].sent) {
             self.storage.batches[b].answer = Answer::None;
