@@ -42,7 +42,9 @@ impl Producer<'_> {
         if verdict.refresh {
             self.request_metadata();
         }
-        if matches!(verdict.answer, Answer::Success | Answer::Sequence) {
+        // Not 59: that says that the leader has forgotten the producer.
+        if verdict.answer == Answer::Success || slot.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        {
             self.know(p, conn);
         }
         if verdict.answer == Answer::Success {
