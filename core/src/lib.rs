@@ -106,6 +106,9 @@ mod config;
 mod connection;
 mod error;
 mod error_code;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod limits;
 mod partition;

@@ -13,16 +13,16 @@ use crate::wire::varint::{varint_len, varlong_len};
 use crate::wire::writer::Writer;
 
 impl Producer<'_> {
-    /// Splits every batch of the round that was answered "too large". False if there was none; where memory lacks,
-    /// the batch stays whole, and the next round asks again.
-    pub(crate) fn split_where_asked(&mut self, p: usize) -> bool {
-        let mut found = false;
+    /// Splits every batch of the round that was answered "too large". `None` if there was none; `Some(false)` where
+    /// memory lacked: the batch stays whole, and the next round asks again.
+    pub(crate) fn split_where_asked(&mut self, p: usize) -> Option<bool> {
+        let mut found = None;
         let mut at = self.head(p);
         while let Some(b) = at.filter(|&b| self.storage.batches[b].sent) {
             at = list::next(&self.storage.batches, QUEUE, b);
             if self.storage.batches[b].answer == Answer::Split {
-                found = true;
-                self.split(p, b);
+                let smaller = self.split(p, b).is_some();
+                found = Some(smaller || found == Some(true));
             }
         }
         found

@@ -131,7 +131,11 @@ impl Producer<'_> {
             Request::Produce | Request::Unacknowledged => None,
         };
         self.storage.io = io;
-        let Some((len, topics)) = len else { return false };
+        let Some((len, topics)) = len else {
+            // Only with texts that fill the transmit memory. To ask nobody, and wait for an answer, would be worse.
+            self.close_connection(c);
+            return false;
+        };
         for topic in self.storage.topics.iter_mut().filter(|topic| topic.wanted).take(topics) {
             topic.wanted = false;
         }

@@ -46,6 +46,8 @@ pub(crate) struct PartitionSlot {
     /// Batches in flight, all on `conn`.
     pub(crate) in_flight: u8,
     pub(crate) conn: u8,
+    /// Which of the connection's incarnations: a round on another one begins anew.
+    pub(crate) conn_generation: u8,
     /// The connection, and which of its incarnations, on which a success or 45 was answered under this epoch:
     /// only then may more than one batch be in flight (KAFKA-15591, franz-go 223).
     pub(crate) known_on: Link,
@@ -92,6 +94,7 @@ impl PartitionSlot {
         sent: 0,
         in_flight: 0,
         conn: 0,
+        conn_generation: 0,
         known_on: Link::NONE,
         known_generation: 0,
         place: Place::Nowhere,

@@ -42,7 +42,9 @@ impl Producer<'_> {
         if verdict.refresh {
             self.request_metadata();
         }
-        if matches!(verdict.answer, Answer::Success | Answer::Sequence) {
+        // Not 59: that says that the leader has forgotten the producer.
+        if verdict.answer == Answer::Success || slot.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        {
             self.know(p, conn);
         }
         if verdict.answer == Answer::Success {
@@ -152,8 +154,8 @@ impl Producer<'_> {
             self.storage.partitions[p].silent_rounds = 0;
             self.restart_round(p);
         } else if partition.draining || partition.failed && self.is_at_end(p) {
-            again = true;
-            self.conclude(p);
+            // What is split, or given up, is progress: the rest need not wait.
+            again = !self.conclude(p);
             self.restart_round(p);
         }
         if self.storage.partitions[p].hole && !self.has_unsure(p) {
@@ -168,12 +170,12 @@ impl Producer<'_> {
         self.refile(p);
     }
 
-    /// Rule 5: the round is over and brought no success for the head.
-    fn conclude(&mut self, p: usize) {
-        if self.split_where_asked(p) {
-            return;
+    /// Rule 5: the round is over and brought no success for the head. Did a batch get its outcome, or a smaller size?
+    fn conclude(&mut self, p: usize) -> bool {
+        if let Some(smaller) = self.split_where_asked(p) {
+            return smaller;
         }
-        let Some(h) = self.head(p) else { return };
+        let Some(h) = self.head(p) else { return false };
         let head = self.storage.batches[h];
         if !self.identity.is_idempotent() {
             if head.answer == Answer::Final {
@@ -190,6 +192,7 @@ impl Producer<'_> {
         } else if head.answer == Answer::Final {
             self.fail_absent_head(p);
         }
+        self.head(p) != Some(h)
     }
 
     /// 5c, 5d: the head is unsure, and so may be those behind it.
@@ -350,7 +353,7 @@ impl Producer<'_> {
     }
 
     /// Rule 1: from the oldest unresolved batch on, again.
-    fn restart_round(&mut self, p: usize) {
+    pub(crate) fn restart_round(&mut self, p: usize) {
         let mut at = self.head(p);
         while let Some(b) = at.filter(|&b| self.storage.batches[b].sent) {
             self.storage.batches[b].answer = Answer::None;

@@ -26,6 +26,7 @@ impl Producer<'_> {
         let (mut batches, mut version, mut bytes, mut topics) = (List::EMPTY, newest, 0, 0);
         while let Some(p) = self.storage.brokers[broker].ready.head() {
             self.leave_place(p);
+            self.begin_round_on(p, c);
             let next = if self.is_sendable(p) { self.next_to_send(p) } else { None };
             let Some(b) = next else { continue };
             let t = usize::from(self.storage.partitions[p].topic);
@@ -41,7 +42,7 @@ impl Producer<'_> {
             }
             version = speaks;
             bytes += size;
-            self.join_request(p, b, c, version);
+            self.join_request(p, b, version);
             let topic = &mut self.storage.topics[t];
             let place = if topic.in_request > 0 { topic.request_tail } else { batches.tail() };
             topics += u32::from(topic.in_request == 0);
@@ -61,6 +62,20 @@ impl Producer<'_> {
         true
     }
 
+    /// Rule 2: a connection that died ended the round, also where nothing of the partition was in flight on it. What was
+    /// answered there counts no more: this broker may be another, or have restarted.
+    #[allow(clippy::cast_possible_truncation, reason = "at most 255 connections")]
+    fn begin_round_on(&mut self, p: usize, c: usize) {
+        let generation = self.storage.connections[c].generation;
+        let partition = &mut self.storage.partitions[p];
+        let now_on = (c as u8, generation);
+        if partition.in_flight == 0 && (partition.conn, partition.conn_generation) != now_on {
+            (partition.conn, partition.conn_generation) = now_on;
+            partition.silent_rounds = 0;
+            self.restart_round(p);
+        }
+    }
+
     /// To the front of the ready list again: it is the next request's first.
     fn put_back(&mut self, broker: usize, p: usize) {
         #[allow(clippy::cast_possible_truncation, reason = "at most 255 brokers")]
@@ -71,7 +86,7 @@ impl Producer<'_> {
 
     /// A batch gets its number when it first joins a request, never earlier: what is dropped before leaves no gap
     /// (sarama 1430). From here on its memory is the connection's.
-    fn join_request(&mut self, p: usize, b: usize, c: usize, version: i16) {
+    fn join_request(&mut self, p: usize, b: usize, version: i16) {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
         let batch = &mut self.storage.batches[b];
@@ -91,10 +106,6 @@ impl Producer<'_> {
         batch.by_name |= version < BY_ID;
         partition.cursor = next;
         partition.in_flight += 1;
-        #[allow(clippy::cast_possible_truncation, reason = "at most 255 connections")]
-        {
-            partition.conn = c as u8;
-        }
         self.stats.batches += 1;
         self.stamp(b);
     }

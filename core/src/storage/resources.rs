@@ -55,6 +55,7 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             assert!(CHUNK >= 256 && CHUNK <= 1 << 20, "CHUNK: 256 to 1,048,576 bytes");
             assert!(BATCHES >= 2 && BATCHES <= 32_000, "BATCHES: 2 to 32,000");
             assert!(PARTITIONS >= 1 && PARTITIONS <= 65_000, "PARTITIONS: 1 to 65,000");
+            assert!(RX >= crate::wire::MAX_ELEMENT, "RX: an element must fit");
             assert!(CONNS >= 1 && CONNS <= 100, "CONNS: 1 to 100");
         }
         Self {

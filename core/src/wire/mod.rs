@@ -7,7 +7,10 @@ pub(crate) mod api;
 pub(crate) mod api_versions;
 pub(crate) mod batch_header;
 pub(crate) mod crc;
-#[cfg_attr(not(test), expect(dead_code, reason = "coordinators come with transactions"))]
+#[cfg_attr(
+    not(any(test, fuzzing)),
+    expect(dead_code, reason = "coordinators come with transactions")
+)]
 pub(crate) mod find_coordinator;
 pub(crate) mod init_producer_id;
 pub(crate) mod metadata;
@@ -31,7 +34,6 @@ pub(crate) const MAX_TOPIC_NAME: u32 = 249;
 pub(crate) const MAX_HOST: u32 = 255;
 /// The most bytes that a decoder wants to see at once, and so the least that a receive buffer must hold: a topic of
 /// a Metadata response with its error (2), name (5 + 249), id (16), flag (1) and number of partitions (5).
-#[cfg(test)]
 pub(crate) const MAX_ELEMENT: usize = 278;
 
 /// Why a decoder made no step.

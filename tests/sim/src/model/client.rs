@@ -70,7 +70,7 @@ impl World {
     }
 
     /// Nothing is in flight, and something is to be decided before anything is sent.
-    fn must_decide(&self) -> bool {
+    pub fn must_decide(&self) -> bool {
         let client = &self.state.client;
         client.in_flight.is_empty()
             && (client.expire && !client.queue.is_empty()

@@ -221,8 +221,10 @@ impl Simulation {
         self.ticket = Some(self.producer.flush(now));
         while self.ledger.unreported() > 0 {
             let more = self.step()?;
+            let stats = self.producer.stats();
+            // A broker that throttles gets that time on top of each request's.
+            let end = end.saturating_add(stats.throttled_ms * 1_000);
             if self.ledger.unreported() > 0 && (!more || self.now > end) {
-                let stats = self.producer.stats();
                 let waits = self.ledger.entries().iter().find(|e| e.fate.is_none());
                 return Err(format!("no outcome in time for {waits:?}: {stats:?}"));
             }
@@ -248,6 +250,10 @@ impl Simulation {
             let deadline = entry.opened.saturating_add(delivery);
             if timed_out && deadline > calm.max(entry.opened).saturating_add(repair * 1_000) {
                 let leader = self.cluster.leader(&entry.topic, entry.partition.unwrap_or(0));
+                if leader.is_none() {
+                    // Re-created while its replicas were down: nobody could have delivered it.
+                    continue;
+                }
                 return Err(format!(
                     "timed out although nothing was wrong since {calm}: {entry:?}, led by {leader:?}"
                 ));
