@@ -10,16 +10,24 @@ impl Simulation {
         if self.setup.cluster.processing != Processing::Manual {
             return;
         }
-        if self.next_tick.is_none_or(|at| at > self.now) {
+        let calm = self.next_fault.is_none();
+        if !calm && self.next_tick.is_none_or(|at| at > self.now) {
             return;
         }
-        let calm = self.next_fault.is_none();
+        let worked = self.process_some(calm) | self.copy_some(calm) | self.answer_some(calm);
+        let pause = 1 + self.dice.range(0, 5_000);
+        self.next_tick = if calm { worked.then_some(self.now) } else { Some(self.now + pause) };
+    }
+
+    fn process_some(&mut self, calm: bool) -> bool {
+        let mut worked = false;
         for slot in self.network.open() {
             let Some(peer) = self.network.peer(slot) else { continue };
             while self.cluster.pending(peer) > 0 && (calm || self.dice.chance(700)) {
                 if !self.cluster.process(peer, self.now) {
                     break;
                 }
+                worked = true;
             }
         }
         while self.cluster.zombies() > 0 && (calm || self.dice.chance(100)) {
@@ -27,25 +35,37 @@ impl Simulation {
             if !self.cluster.process_zombie(zombie, self.now) {
                 break;
             }
+            worked = true;
         }
+        worked
+    }
+
+    fn copy_some(&mut self, calm: bool) -> bool {
+        let mut copied = 0;
         for (topic, partition) in self.partitions() {
             for node in self.cluster.replicas(&topic, partition) {
                 let batches = if calm { usize::MAX } else { self.dice.below(3) };
-                if batches > 0 {
-                    self.cluster.replicate(&topic, partition, node, batches, self.now);
+                if batches > 0 && self.cluster.leader(&topic, partition) != Some(node) {
+                    let now = self.now;
+                    copied += self.cluster.replicate(&topic, partition, node, batches, now);
                 }
             }
         }
+        copied > 0
+    }
+
+    fn answer_some(&mut self, calm: bool) -> bool {
+        let mut worked = false;
         for slot in self.network.open() {
             let Some(peer) = self.network.peer(slot) else { continue };
             while self.cluster.held(peer) > 0 && (calm || self.dice.chance(700)) {
                 if !self.cluster.release(peer) {
                     break;
                 }
+                worked = true;
             }
         }
-        let pause = if calm { 1_000 } else { 1 + self.dice.range(0, 5_000) };
-        self.next_tick = Some(self.now + pause);
+        worked
     }
 
     /// Changes the cluster. Without acks = all that may lose records, which is then excused.

@@ -313,8 +313,8 @@ impl Simulation {
             self.act()?;
         }
         self.cluster.handle_timeout(self.now);
-        self.tick();
         let heard = self.network.pump(&mut self.cluster, self.now);
+        self.tick();
         let mut progress = !heard.is_empty();
         for (slot, arrival) in heard {
             self.arrive(slot, arrival);
