@@ -149,10 +149,7 @@ impl Producer<'_> {
                 self.start_over(t, now);
             }
         }
-        if matches!(
-            error,
-            ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
-        ) {
+        if is_final(error) {
             self.fail_unsent(Some(t), error, now);
         } else if !error.is_ok() {
             self.request_metadata();
@@ -193,9 +190,6 @@ impl Producer<'_> {
         }
         partition.error = error;
         if leader < 0 {
-            if !partition.queue.is_empty() {
-                self.request_metadata();
-            }
             self.set_leader(p, Link::NONE);
             return;
         }
@@ -214,9 +208,6 @@ impl Producer<'_> {
         let topic = &mut self.storage.topics[t];
         // Never fewer: an answer may leave partitions out for a moment, or come from a broker that lags behind.
         topic.partitions = topic.partitions.max(topic.counted);
-        if topic.partitions == 0 {
-            self.request_metadata();
-        }
         self.wake = true;
     }
 
@@ -243,9 +234,21 @@ impl Producer<'_> {
             // Not all topics fitted into one request: on with the others, without backoff.
             self.metadata.not_before = now;
             self.request_metadata();
+        } else if self.is_incomplete() {
+            self.request_metadata();
         } else if !self.metadata.needed {
             self.metadata.failures = 0;
         }
+    }
+
+    /// Does anything still wait for what an answer left out? A broker that starts may omit a topic or a partition.
+    fn is_incomplete(&self) -> bool {
+        let topics = self.storage.topics.iter().take(usize::from(self.topics_used));
+        let partitions = self.storage.partitions.iter().take(usize::from(self.partitions_used));
+        topics.into_iter().any(|topic| topic.partitions == 0 && !is_final(topic.error))
+            || partitions
+                .into_iter()
+                .any(|partition| !partition.queue.is_empty() && !partition.leader.is_some())
     }
 
     /// Forgets all addresses but the bootstrap servers' (KIP-1102). Queues, producer id and sequences stay.
@@ -342,4 +345,9 @@ impl Producer<'_> {
             }
         }
     }
+}
+
+/// Errors of a topic that need a person.
+pub(crate) fn is_final(error: ErrorCode) -> bool {
+    matches!(error, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION)
 }

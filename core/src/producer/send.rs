@@ -3,8 +3,8 @@
 use super::{Destination, Producer};
 use crate::batch::record::Record;
 use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE, RECORDS_MAX};
+use crate::cluster::refresh::is_final;
 use crate::error::SendError;
-use crate::error_code::ErrorCode;
 use crate::id::{BatchId, RecordId};
 use crate::partition::partitioner::partition_for_key;
 use crate::storage::list::Link;
@@ -225,10 +225,7 @@ impl Producer<'_> {
             return Err(SendError::InvalidTopic);
         };
         let (partitions, error) = (topic.partitions, topic.error);
-        if matches!(
-            error,
-            ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
-        ) {
+        if is_final(error) {
             self.request_metadata();
             return Err(SendError::Topic(error));
         }

@@ -1,7 +1,10 @@
+import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.FileOutputStream;
+import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -34,10 +37,11 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 public final class Helper {
     private static final long PATIENCE_MS = 120_000;
     private static final HexFormat HEX = HexFormat.of();
+    private static final Printed PRINTED = new Printed();
 
     public static void main(String[] args) throws Exception {
         PrintStream answers = System.out;
-        System.setOut(System.err);
+        System.setOut(new PrintStream(PRINTED, true));
         BufferedReader in =
             new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -218,14 +222,33 @@ public final class Helper {
         } catch (ClassNotFoundException before4) {
             tool = Class.forName("kafka.tools.DumpLogSegments");
         }
-        PrintStream before = System.out;
-        try (PrintStream file = new PrintStream(new FileOutputStream(out))) {
-            System.setOut(file);
+        try (OutputStream file = new BufferedOutputStream(new FileOutputStream(out))) {
+            PRINTED.target = file;
             String[] arguments = {"--files", log, "--deep-iteration"};
             tool.getMethod("main", String[].class).invoke(null, (Object) arguments);
         } finally {
-            System.setOut(before);
+            PRINTED.target = System.err;
         }
         return out;
+    }
+
+    /**
+     * Where Kafka's tools print. It is switched rather than replaced, because Scala, in which the
+     * tools before 4.0 are written, looks at System.out only once.
+     */
+    private static final class Printed extends OutputStream {
+        private volatile OutputStream target = System.err;
+
+        @Override public void write(int b) throws IOException {
+            target.write(b);
+        }
+
+        @Override public void write(byte[] b, int offset, int length) throws IOException {
+            target.write(b, offset, length);
+        }
+
+        @Override public void flush() throws IOException {
+            target.flush();
+        }
     }
 }

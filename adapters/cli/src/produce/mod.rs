@@ -91,7 +91,7 @@ pub(crate) fn run(args: args::Produce) -> Result<(), Failure> {
     };
     print(&text)?;
     drop(own);
-    outcome(streaming, stop, cause, &tally)
+    outcome(&args.topic, streaming, stop, cause, &tally)
 }
 
 struct Watch {
@@ -202,6 +202,7 @@ fn catch_interrupts(events: Sender<Event>) -> Result<(), Failure> {
 }
 
 fn outcome(
+    topic: &str,
     streaming: bool,
     stop: Option<Stop>,
     cause: Option<ConnectionError>,
@@ -213,12 +214,17 @@ fn outcome(
         let reasons = tally.failures.iter().map(|(reason, records)| format!("{records}: {reason}"));
         let reasons = reasons.collect::<Vec<_>>().join("; ");
         let s = if failed == 1 { "" } else { "s" };
-        return Err(Failure::Run(format!("{failed} record{s} not acknowledged; {reasons}{cause}")));
+        return Err(Failure::Run(format!(
+            "{failed} record{s} not acknowledged in topic {topic}; {reasons}{cause}"
+        )));
     }
     match stop {
         None => Ok(()),
         // The end of a stream is where its user says.
         Some(Stop::Interrupted) if streaming => Ok(()),
+        Some(stop @ Stop::Refused { .. }) => {
+            Err(Failure::Run(format!("{stop} (topic {topic}){cause}")))
+        }
         Some(stop) => Err(Failure::Run(format!("{stop}{cause}"))),
     }
 }

@@ -23,7 +23,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Reason};
+use klamm::{Address, ConnId, Demand, ErrorCode, FlushTicket, Instant, Producer, Reason};
 use klamm::{Storage, Timestamp, TopicId};
 
 pub use chaos::Kind;
@@ -247,6 +247,10 @@ impl Simulation {
                 Some(Fate::NotPersisted(Reason::TimedOut { .. }))
                     | Some(Fate::Unknown(Reason::TimedOut { .. }))
             );
+            // Answered 45 behind a batch that had timed out: given up with it, long before its own time.
+            let last = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+            let behind = entry.fate == Some(Fate::Unknown(Reason::TimedOut { last }));
+            let timed_out = timed_out && !behind;
             let deadline = entry.opened.saturating_add(delivery);
             if timed_out && deadline > calm.max(entry.opened).saturating_add(repair * 1_000) {
                 let leader = self.cluster.leader(&entry.topic, entry.partition.unwrap_or(0));
