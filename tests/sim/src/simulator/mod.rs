@@ -242,15 +242,12 @@ impl Simulation {
             + 5 * u64::from(config.retry_backoff_max_ms.max(config.reconnect_backoff_max_ms));
         let delivery = u64::from(config.delivery_timeout_ms) * 1_000;
         for entry in self.ledger.entries().iter().filter(|_| fast) {
-            let timed_out = matches!(
-                entry.fate,
-                Some(Fate::NotPersisted(Reason::TimedOut { .. }))
-                    | Some(Fate::Unknown(Reason::TimedOut { .. }))
-            );
-            // Answered 45 behind a batch that had timed out: given up with it, long before its own time.
-            let last = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
-            let behind = entry.fate == Some(Fate::Unknown(Reason::TimedOut { last }));
-            let timed_out = timed_out && !behind;
+            // With 45 it is what stood behind a batch that was given up before.
+            let timed_out = match entry.fate {
+                Some(Fate::NotPersisted(Reason::TimedOut { .. })) => true,
+                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45,
+                _ => false,
+            };
             let deadline = entry.opened.saturating_add(delivery);
             if timed_out && deadline > calm.max(entry.opened).saturating_add(repair * 1_000) {
                 let leader = self.cluster.leader(&entry.topic, entry.partition.unwrap_or(0));
