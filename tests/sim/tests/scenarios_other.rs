@@ -51,7 +51,7 @@ fn s29_a_split_batch_expires_once() {
     s.finish();
 }
 
-/// KAFKA-7501: MESSAGE_TOO_LARGE for a batch that has expired.
+/// KAFKA-7501: `MESSAGE_TOO_LARGE` for a batch that has expired.
 #[test]
 fn s30_an_expired_batch_is_not_split() {
     let mut setup = Scenario::setup(1, 1);
@@ -209,7 +209,7 @@ fn s68_a_topic_that_is_created_again_is_written_to() {
     }
 }
 
-/// A partition emptied by DeleteRecords goes on with the sequence it had (the second half of 68).
+/// A partition emptied by `DeleteRecords` goes on with the sequence it had (the second half of 68).
 #[test]
 fn s68_deleted_records_change_no_sequence() {
     let mut s = Scenario::start(1, 1);

@@ -409,7 +409,7 @@ fn s21_an_outage_of_ten_minutes_is_recovered_from() {
     for record in during {
         assert!(matches!(s.fate(record), Some(Fate::NotPersisted(_))), "{:?}", s.fate(record));
     }
-    assert!(before.clone().all(|r| s.fate(r).is_some()));
+    assert!(before.into_iter().all(|r| s.fate(r).is_some()));
     s.finish();
 }
 
@@ -468,7 +468,7 @@ fn s24_a_retry_stays_on_its_partition() {
     let mut places = std::collections::BTreeMap::new();
     for exchange in &s.observer.exchanges {
         for number in &exchange.batch.numbers {
-            let place = places.entry(*number).or_insert(exchange.place.clone());
+            let place = places.entry(*number).or_insert_with(|| exchange.place.clone());
             assert_eq!(*place, exchange.place, "record {number}");
         }
     }

@@ -5,9 +5,9 @@
 //! sim --seed 1234 [--trace]                   one, with all that happens
 //! ```
 
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use klamm_sim::simulator::run_seed;

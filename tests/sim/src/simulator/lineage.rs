@@ -181,7 +181,7 @@ impl Lineage {
     }
 
     /// A sequence may be used for other records only if the batch that had it cannot be in the log.
-    fn check_reuse(&mut self, batch: &SentBatch) -> Checked {
+    fn check_reuse(&self, batch: &SentBatch) -> Checked {
         let overlaps = |l: &Live| {
             l.batch.numbers != batch.numbers
                 && (l.batch.producer_id, l.batch.epoch) == (batch.producer_id, batch.epoch)

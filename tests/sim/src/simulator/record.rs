@@ -109,13 +109,9 @@ impl Sample {
         if record.value.as_deref() != self.value.as_deref() {
             return Err(format!("the value was {:?}, is {:?}", self.value, record.value));
         }
-        let same =
-            |((key, value), (k, v)): ((&String, &Option<Vec<u8>>), (&[u8], Option<&[u8]>))| {
-                key.as_bytes() == k && value.as_deref() == v
-            };
-        let was = self.headers.iter().map(|(key, value)| (key, value));
+        let was = self.headers.iter().map(|(key, value)| (key.as_bytes(), value.as_deref()));
         let is = record.headers.iter().map(|(key, value)| (key.as_ref(), value.as_deref()));
-        if self.headers.len() != record.headers.len() || !was.zip(is).all(same) {
+        if !was.eq(is) {
             return Err(format!("the headers were {:?}, are {:?}", self.headers, record.headers));
         }
         match self.timestamp {

@@ -30,7 +30,7 @@ struct Socket {
 }
 
 /// klamm, driven by the model's actions.
-pub struct Twin {
+pub(crate) struct Twin {
     producer: Producer<'static>,
     cluster: Cluster,
     conns: Vec<ConnId>,
@@ -40,14 +40,14 @@ pub struct Twin {
     accepted: HashMap<(BatchId, u16), i32>,
     created: Vec<(Span, u64)>,
     old: i32,
-    pub fates: BTreeMap<i32, Fate>,
+    pub(crate) fates: BTreeMap<i32, Fate>,
 }
 
 /// Runs `world` and klamm side by side through these actions, then without faults to the end.
 ///
 /// # Errors
 /// When they differ.
-pub fn side_by_side(plan: &Plan, actions: &[Action]) -> Result<World, String> {
+pub(crate) fn side_by_side(plan: &Plan, actions: &[Action]) -> Result<World, String> {
     let mut pair = Pair::new(plan)?;
     for action in actions {
         pair.apply(*action)?;
@@ -56,8 +56,8 @@ pub fn side_by_side(plan: &Plan, actions: &[Action]) -> Result<World, String> {
 }
 
 /// The model and klamm.
-pub struct Pair {
-    pub world: World,
+pub(crate) struct Pair {
+    pub(crate) world: World,
     twin: Twin,
 }
 
@@ -66,7 +66,7 @@ impl Pair {
     ///
     /// # Errors
     /// When klamm cannot get there.
-    pub fn new(plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn new(plan: &Plan) -> Result<Self, String> {
         let world = World::new(plan);
         let twin = Twin::new(&world, plan)?;
         Ok(Self { world, twin })
@@ -74,7 +74,7 @@ impl Pair {
 
     /// Can both do this? A deadline passes in klamm only while nothing is in flight, and klamm splits into halves where
     /// the model splits into records.
-    pub fn can(&self, action: Action) -> bool {
+    pub(crate) fn can(&self, action: Action) -> bool {
         match action {
             Action::Deadline => self.world.state().client.in_flight.is_empty(),
             Action::Limit => false,
@@ -86,7 +86,7 @@ impl Pair {
     ///
     /// # Errors
     /// When they differ.
-    pub fn apply(&mut self, action: Action) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, action: Action) -> Result<(), String> {
         self.apply_one(action)?;
         for _ in 0..20 {
             if !self.world.must_decide() {
@@ -127,7 +127,7 @@ impl Pair {
     ///
     /// # Errors
     /// When they differ.
-    pub fn finish(mut self) -> Result<World, String> {
+    pub(crate) fn finish(mut self) -> Result<World, String> {
         for _ in 0..400 {
             let Some(action) = self.world.actions().0 else { break };
             self.apply(action)?;
