@@ -12,7 +12,6 @@ const OK: i16 = 0;
 const DUPLICATE: i16 = 46;
 const OUT_OF_ORDER: i16 = 45;
 const SPLIT: [i16; 2] = [10, 18];
-const MOVED: [i16; 3] = [6, 74, 100];
 const WINDOW: usize = 5;
 
 /// A batch that was transmitted and is not resolved.
@@ -222,8 +221,6 @@ impl Lineage {
     pub(super) fn answered(&mut self, slot: usize, batch: &SentBatch, code: i16, offset: i64) {
         if code == OK || code == DUPLICATE || code == OUT_OF_ORDER {
             self.known = Some((slot, batch.producer_id, batch.epoch));
-        } else if MOVED.contains(&code) {
-            self.known = None;
         }
         let Some(place) = self.place(batch) else { return };
         self.landed(place, slot);
