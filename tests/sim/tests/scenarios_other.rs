@@ -1,7 +1,7 @@
 //! Bugs that other producers had with splitting, buffers, timers and metadata, replayed on klamm.
 
 use klamm::{ErrorCode, Reason};
-use klamm_sim::cluster::{Fault, UnknownProducer};
+use klamm_sim::cluster::{Api, Fault, MetadataFault, Rule, UnknownProducer};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::wire::METADATA;
 use klamm_sim::simulator::{Fate, Sample, Scenario, Way};
@@ -220,6 +220,22 @@ fn s68_deleted_records_change_no_sequence() {
     s.run_until_reported(5_000);
     assert!(s.all_delivered(new));
     assert_eq!(s.stats().bumps, 0);
+    s.finish();
+}
+
+/// Found by seed 6355: metadata says that the partition has no leader, the next answer leaves the topic out, and nobody
+/// asks again before `metadata.max.age.ms`.
+#[test]
+fn metadata_is_asked_for_again_while_a_queued_batch_has_no_leader() {
+    let mut s = Scenario::start(1, 1);
+    s.warm_up(0..1);
+    for lie in [MetadataFault::NoLeader, MetadataFault::MissingTopic] {
+        s.cluster.inject(Rule::once(Api::Metadata, Fault::Metadata(lie)));
+    }
+    s.produce_fault(0, Fault::Error(6));
+    let record = s.batch(0);
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(record..record + 1));
     s.finish();
 }
 
