@@ -91,8 +91,9 @@ pub(crate) struct Versions {
 pub(crate) struct ConnSlot {
     pub(crate) state: ConnState,
     pub(crate) broker: Link,
-    /// Counts its incarnations.
-    pub(crate) generation: u8,
+    /// Counts its incarnations. Wide, so that no old one is taken for a new one: with one slot for many brokers a
+    /// connection lives for one request.
+    pub(crate) generation: u32,
     pub(crate) versions: Versions,
     /// Handshake: the version of `ApiVersions` to send next, + 1; 0 once sent.
     pub(crate) hello_plus_1: u8,

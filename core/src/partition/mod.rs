@@ -47,11 +47,11 @@ pub(crate) struct PartitionSlot {
     pub(crate) in_flight: u8,
     pub(crate) conn: u8,
     /// Which of the connection's incarnations: a round on another one begins anew.
-    pub(crate) conn_generation: u8,
+    pub(crate) conn_generation: u32,
     /// The connection, and which of its incarnations, on which a success or 45 was answered under this epoch:
     /// only then may more than one batch be in flight (KAFKA-15591, franz-go 223).
     pub(crate) known_on: Link,
-    pub(crate) known_generation: u8,
+    pub(crate) known_generation: u32,
     pub(crate) place: Place,
     /// A batch of this round was answered with an error.
     pub(crate) failed: bool,
