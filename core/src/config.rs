@@ -184,6 +184,8 @@ impl<'c> Config<'c> {
         range("max_request_size", self.max_request_size, 128, 1 << 30)?;
         range("request_timeout_ms", self.request_timeout_ms, 1, i32::MAX.cast_unsigned())?;
         range("delivery_timeout_ms", self.delivery_timeout_ms, 1, u32::MAX)?;
+        range("connections_max_idle_ms", self.connections_max_idle_ms, 1, u32::MAX)?;
+        range("metadata_max_age_ms", self.metadata_max_age_ms, 1, u32::MAX)?;
         if let Compression::Gzip { level } = self.compression_type {
             range("compression_type: gzip level", u32::from(level), 1, 9)?;
             if !cfg!(feature = "gzip") {

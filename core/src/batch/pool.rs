@@ -29,7 +29,24 @@ impl Producer<'_> {
     /// `run` adjacent chunks for records; the spare stays aside.
     pub(crate) fn take_chunks(&mut self, run: u16) -> Option<u16> {
         let total = self.storage.chunk_count();
-        self.chunks.take(&mut self.storage.chunk_map, total, run)
+        let map = &mut self.storage.chunk_map;
+        let found = self.chunks.take(map, total, run);
+        if found.is_some() || run == 1 {
+            return found;
+        }
+        // The spare moves about, and may lie in the way of the only run there is: any other chunk does as well.
+        let spare = self.spare.take()?;
+        self.chunks.give_back(map, spare, 1);
+        let found = self.chunks.take(map, total, run);
+        self.spare = self.chunks.take(map, total, 1);
+        if self.spare.is_none()
+            && let Some(first) = found
+        {
+            self.chunks.give_back(map, first, run);
+            self.spare = self.chunks.take(map, total, 1);
+            return None;
+        }
+        found
     }
 
     /// Chunks for a split or a compression, which may use the spare.
@@ -96,6 +113,7 @@ impl Producer<'_> {
         batch.reason = reason;
         let records = u64::from(batch.records);
         let pinned = batch.pinned;
+        self.storage.partitions[usize::from(batch.partition)].unread += 1;
         self.stats.buffered -= records;
         match fate {
             Fate::Delivered => self.stats.delivered += records,
@@ -120,6 +138,7 @@ impl Producer<'_> {
     /// go by its id.
     pub(crate) fn release(&mut self, b: usize) {
         let batch = self.storage.batches[b];
+        self.storage.partitions[usize::from(batch.partition)].unread -= 1;
         self.give_back_chunks(batch.chunk, batch.chunks);
         self.storage.batches[b].chunks = 0;
         if batch.parts == 0 {

@@ -3,14 +3,15 @@
 
 use super::BrokerSlot;
 use crate::backoff::backoff_micros;
+use crate::batch::QUEUE;
 use crate::connection::ConnState;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
-use crate::partition::Place;
+use crate::partition::{PartitionSlot, Place};
 use crate::producer::Producer;
 use crate::storage::Text;
-use crate::storage::list::Link;
+use crate::storage::list::{self, Link};
 use crate::time::Instant;
 use crate::wire::metadata::Event;
 
@@ -62,7 +63,8 @@ impl Producer<'_> {
 
     pub(crate) fn wants_metadata(&self, now: Instant) -> bool {
         let Refresh { needed, not_before, due, asked, .. } = self.metadata;
-        self.topics_used > 0 && !asked && (needed && now >= not_before || now >= due)
+        // Also what is due waits for the backoff: a starting broker answers without brokers, at once.
+        self.topics_used > 0 && !asked && (needed || now >= due) && now >= not_before
     }
 
     pub(crate) fn ask_metadata(&mut self, c: usize, now: Instant) {
@@ -141,12 +143,22 @@ impl Producer<'_> {
         topic.counted = 0;
         if id.is_known() && id != topic.uuid {
             let recreated = topic.uuid.is_known();
+            let back = id == topic.previous_uuid;
             topic.previous_uuid = topic.uuid;
             topic.uuid = id;
             if recreated {
                 // Leader epochs start again, and so must sequences (KAFKA-16012, franz-go 1417).
                 topic.partitions = 0;
-                self.start_over(t, now);
+                topic.sticky_plus_1 = 0;
+                self.start_over(t, back, now);
+            }
+        }
+        if error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && !id.is_known() {
+            // Without ids this is all that tells of a deletion, after which leader epochs start again.
+            for partition in self.storage.partitions.iter_mut() {
+                if usize::from(partition.topic) == t {
+                    partition.leader_epoch = -1;
+                }
             }
         }
         if is_final(error) {
@@ -156,15 +168,22 @@ impl Producer<'_> {
         }
     }
 
-    /// The topic was deleted and created again.
-    fn start_over(&mut self, t: usize, now: Instant) {
+    /// The topic was deleted and created again. `back`: or a broker that lags behind still tells of the incarnation
+    /// before, so what was sent may be in the log of either.
+    fn start_over(&mut self, t: usize, back: bool, now: Instant) {
         for p in 0..usize::from(self.partitions_used) {
             let partition = &mut self.storage.partitions[p];
-            if usize::from(partition.topic) == t {
-                partition.leader_epoch = -1;
-                partition.recreated = true;
-                self.settle_partition(p, now);
+            if usize::from(partition.topic) != t {
+                continue;
             }
+            partition.leader_epoch = -1;
+            partition.recreated = true;
+            let mut at = partition.queue.head();
+            while let Some(b) = at.filter(|_| back) {
+                self.storage.batches[b].by_name = true;
+                at = list::next(&self.storage.batches, QUEUE, b);
+            }
+            self.settle_partition(p, now);
         }
     }
 
@@ -284,15 +303,31 @@ impl Producer<'_> {
         if let Some(broker) = self.storage.brokers.iter().position(known) {
             return Some(broker);
         }
-        let free = self.storage.brokers.iter().position(|slot| !slot.used).or_else(|| {
-            // In a large cluster most brokers lead nothing that is written to.
-            self.storage.brokers.iter().position(|slot| {
-                !slot.bootstrap && slot.leads == 0 && !slot.conn.is_some() && slot.ready.is_empty()
-            })
-        })?;
+        let unused = self.storage.brokers.iter().position(|slot| !slot.used);
+        let free = unused.or_else(|| self.forget_idle_broker())?;
         self.storage.brokers[free] =
             BrokerSlot { used: true, node, seen: self.metadata.answer, ..BrokerSlot::EMPTY };
         Some(free)
+    }
+
+    /// Frees the slot of a broker that nothing is queued for: in a large cluster most lead nothing that is written to.
+    fn forget_idle_broker(&mut self) -> Option<usize> {
+        let used = usize::from(self.partitions_used);
+        let mut brokers = self.storage.brokers.iter().enumerate();
+        let (idle, _) = brokers.find(|(broker, slot)| {
+            let leads = |p: &PartitionSlot| p.leader == Link::to(*broker);
+            let mut partitions = self.storage.partitions.iter().take(used);
+            !slot.bootstrap
+                && !slot.conn.is_some()
+                && slot.ready.is_empty()
+                && !partitions.any(|p| leads(p) && !p.queue.is_empty())
+        })?;
+        for p in 0..used {
+            if self.storage.partitions[p].leader == Link::to(idle) {
+                self.set_leader(p, Link::NONE);
+            }
+        }
+        Some(idle)
     }
 
     /// A broker's address, from metadata or a leader hint.

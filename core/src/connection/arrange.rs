@@ -1,6 +1,6 @@
 //! Which broker gets a connection slot, and which connection carries a control request.
 
-use super::{ConnState, Request};
+use super::{ConnSlot, ConnState, Request};
 use crate::backoff::backoff_micros;
 use crate::batch::AUX;
 use crate::error_code::ErrorCode;
@@ -8,20 +8,23 @@ use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::time::Instant;
 
+/// Produce requests that a connection may send before it makes room for a broker that waits for its slot.
+const TURN: u8 = 16;
+
 impl Producer<'_> {
     /// Gives connection slots to brokers that have batches waiting, and finds a connection for what is to be asked.
     pub(crate) fn arrange(&mut self, now: Instant) {
         self.arrange_due = false;
         self.slot_wanted = false;
         self.redial_at = None;
-        for broker in 0..self.storage.brokers.len() {
-            let slot = &self.storage.brokers[broker];
-            if slot.used && !slot.ready.is_empty() && !slot.conn.is_some() {
-                if slot.host_len == 0 {
-                    self.request_metadata();
-                } else {
-                    self.dial(broker, now);
-                }
+        while let Some(broker) = self.longest_waiting(now) {
+            if !self.dial(broker, now) {
+                break;
+            }
+        }
+        if !self.slot_wanted {
+            for conn in self.storage.connections.iter_mut() {
+                conn.yields = false;
             }
         }
         let metadata = self.wants_metadata(now);
@@ -37,9 +40,36 @@ impl Producer<'_> {
                     }
                     self.wake = true;
                 }
+                // Who is connected has no ids to give: that heals with another broker, or not at all.
+                None if !metadata && self.is_connected() => self.put_off_id(now),
                 None => self.dial_any(now),
             }
         }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.storage.connections.iter().any(|conn| conn.state == ConnState::Ready)
+    }
+
+    /// Of the brokers that have batches waiting and no connection, the one that was dialed longest ago: with fewer
+    /// slots than leaders they take turns.
+    fn longest_waiting(&mut self, now: Instant) -> Option<usize> {
+        let mut longest: Option<usize> = None;
+        for broker in 0..self.storage.brokers.len() {
+            let slot = &self.storage.brokers[broker];
+            if !slot.used || slot.ready.is_empty() || slot.conn.is_some() {
+                continue;
+            }
+            if slot.host_len == 0 {
+                self.request_metadata();
+            } else if slot.retry_at > now {
+                let at = slot.retry_at;
+                self.redial_at = Some(self.redial_at.map_or(at, |earlier| earlier.min(at)));
+            } else if longest.is_none_or(|b| self.storage.brokers[b].dialed_at > slot.dialed_at) {
+                longest = Some(broker);
+            }
+        }
+        longest
     }
 
     /// The ready connection with the fewest requests in flight.
@@ -79,17 +109,17 @@ impl Producer<'_> {
     }
 
     /// Gives the broker a connection slot, if its backoff is over and there is one.
-    fn dial(&mut self, broker: usize, now: Instant) {
+    fn dial(&mut self, broker: usize, now: Instant) -> bool {
         let retry_at = self.storage.brokers[broker].retry_at;
         if retry_at > now {
             self.redial_at = Some(self.redial_at.map_or(retry_at, |at| at.min(retry_at)));
-            return;
+            return false;
         }
         let free = self.storage.connections.iter().position(|conn| conn.state == ConnState::Idle);
         let Some(c) = free else {
             self.slot_wanted = true;
-            self.close_idlest();
-            return;
+            self.make_room();
+            return false;
         };
         let conn = &mut self.storage.connections[c];
         conn.generation = conn.generation.wrapping_add(1);
@@ -98,21 +128,38 @@ impl Producer<'_> {
         conn.broker = Link::to(broker);
         self.storage.brokers[broker].conn = Link::to(c);
         self.wake = true;
+        true
     }
 
-    /// All slots are taken: a connection that nothing is waiting for makes room.
-    fn close_idlest(&mut self) {
+    /// All slots are taken: a connection that nothing is waiting for makes room. Where all are busy, one that has had
+    /// its turn sends nothing more, and makes room when it has its answers.
+    fn make_room(&mut self) {
+        let ready = |conn: &&ConnSlot| conn.state == ConnState::Ready;
+        if self.storage.connections.iter().any(|conn| conn.state == ConnState::Closing) {
+            return;
+        }
         let conns = self.storage.connections.iter().enumerate();
         let idle = conns.filter(|(_, conn)| {
             let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
-            conn.state == ConnState::Ready
-                && conn.is_quiet()
-                && conn.broker.get().is_none_or(unused)
+            ready(conn) && conn.is_quiet() && (conn.yields || conn.broker.get().is_none_or(unused))
         });
         let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
         if let Some(c) = idlest {
             self.storage.connections[c].retired = true;
             self.close_connection(c);
+            return;
+        }
+        if self.storage.connections.iter().any(|conn| conn.yields) {
+            return;
+        }
+        let dialed = |conn: &ConnSlot| {
+            conn.broker.get().map(|broker| self.storage.brokers[broker].dialed_at)
+        };
+        let conns = self.storage.connections.iter().enumerate();
+        let served = conns.filter(|(_, conn)| ready(conn) && conn.turn >= TURN);
+        let longest = served.min_by_key(|(_, conn)| dialed(conn)).map(|(c, _)| c);
+        if let Some(c) = longest {
+            self.storage.connections[c].yields = true;
         }
     }
 

@@ -91,9 +91,8 @@ pub(crate) struct Versions {
 pub(crate) struct ConnSlot {
     pub(crate) state: ConnState,
     pub(crate) broker: Link,
-    /// Counts its incarnations. Wide, so that no old one is taken for a new one: with one slot for many brokers a
-    /// connection lives for one request.
-    pub(crate) generation: u32,
+    /// Counts its incarnations.
+    pub(crate) generation: u16,
     pub(crate) versions: Versions,
     /// Handshake: the version of `ApiVersions` to send next, + 1; 0 once sent.
     pub(crate) hello_plus_1: u8,
@@ -115,6 +114,12 @@ pub(crate) struct ConnSlot {
     pub(crate) kept: u16,
     /// Bytes of the frame being read that have not been parsed.
     pub(crate) frame_left: u32,
+    /// The answer being read is to a request that is in the ring no more: nobody had to answer it.
+    pub(crate) stray: bool,
+    /// Another broker waits for a slot: what is in flight is awaited, nothing more is sent.
+    pub(crate) yields: bool,
+    /// Produce requests sent, up to a turn.
+    pub(crate) turn: u8,
     /// Closed because nobody needs it: no backoff, no metadata.
     pub(crate) retired: bool,
     /// While an answer is read: the topic slot, and the batch, that its next elements are about.
@@ -145,6 +150,9 @@ impl ConnSlot {
         frame_left: 0,
         topic: Link::NONE,
         subject: Link::NONE,
+        stray: false,
+        yields: false,
+        turn: 0,
         retired: false,
         since: Instant::ZERO,
     };
@@ -154,6 +162,7 @@ impl ConnSlot {
         self.state == ConnState::Ready
             && self.muted_until.is_none()
             && self.cursor.is_none()
+            && !self.yields
             && self.produces() < usize::from(max_in_flight)
             && !self.is_full()
     }

@@ -4,6 +4,7 @@
 //! parse closes the connection.
 
 use super::{ConnState, Expect, InFlight, Request};
+use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
@@ -15,6 +16,9 @@ use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produc
 const HEAD: usize = 8;
 /// No answer is larger: 128 MiB holds the metadata of a million partitions.
 const FRAME_MAX: u32 = 1 << 27;
+
+/// No quota asks for more at a time; a number from a peer must not put deadlines off for weeks.
+const THROTTLE_MAX_MS: u32 = 60_000;
 
 impl Producer<'_> {
     /// Parses all of `bytes`; on an error the connection is to be closed.
@@ -118,7 +122,17 @@ impl Producer<'_> {
             // A TLS alert begins with 15 03.
             return Err(ProtocolError::FrameSize { tls: s0 == 0x15 && s1 == 3 });
         }
+        let unacknowledged = self.config.acks == Acks::None;
         let conn = &mut self.storage.connections[c];
+        let next =
+            conn.in_flight.front().map_or(conn.next_correlation, |oldest| oldest.correlation);
+        conn.stray = unacknowledged && correlation.wrapping_sub(next) < 0;
+        if conn.stray {
+            // Event Hubs answers acks = 0; this one's request has made room for others meanwhile.
+            conn.expect = Expect::Rest;
+            conn.frame_left = size - 4;
+            return Ok(());
+        }
         while let Some(oldest) = conn.in_flight.front() {
             if oldest.correlation == correlation {
                 break;
@@ -191,7 +205,9 @@ impl Producer<'_> {
                     // last event.
                     let conn = &mut self.storage.connections[c];
                     conn.expect = Expect::Head;
-                    conn.in_flight.pop_front();
+                    if !core::mem::take(&mut conn.stray) {
+                        conn.in_flight.pop_front();
+                    }
                     if conn.state == ConnState::Ready {
                         // Before that it is the handshake's deadline: a second ApiVersions may follow.
                         conn.since = now;
@@ -210,6 +226,7 @@ impl Producer<'_> {
     /// The broker asks for silence (KIP-219). It reads nothing meanwhile, so what is in flight gets that time on top.
     pub(crate) fn throttle(&mut self, c: usize, millis: i32, now: Instant) {
         let Some(millis) = u32::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
+        let millis = millis.min(THROTTLE_MAX_MS);
         self.stats.throttled_ms += u64::from(millis);
         let until = now.plus_millis(millis);
         let conn = &mut self.storage.connections[c];

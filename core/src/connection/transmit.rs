@@ -2,7 +2,7 @@
 
 use core::iter;
 
-use super::{ConnState, Cursor, IN_FLIGHT, InFlight, Request};
+use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request};
 use crate::batch::AUX;
 use crate::config::Acks;
 use crate::producer::Producer;
@@ -163,6 +163,7 @@ impl Producer<'_> {
         if conn.in_flight.len() == IN_FLIGHT {
             // `is_full` said no: the oldest is one that nobody has to answer.
             conn.in_flight.pop_front();
+            conn.stray |= !matches!(conn.expect, Expect::Head);
         }
         let queued = conn.in_flight.push_back(entry);
         debug_assert!(queued.is_ok(), "room was made");

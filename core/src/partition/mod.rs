@@ -43,15 +43,17 @@ pub(crate) struct PartitionSlot {
     /// The last batch of the queue, if it is still open.
     pub(crate) open: Link,
     pub(crate) sent: u16,
+    /// Batches with an outcome whose reports, which name this partition, have not been taken.
+    pub(crate) unread: u16,
     /// Batches in flight, all on `conn`.
     pub(crate) in_flight: u8,
     pub(crate) conn: u8,
     /// Which of the connection's incarnations: a round on another one begins anew.
-    pub(crate) conn_generation: u32,
+    pub(crate) conn_generation: u16,
     /// The connection, and which of its incarnations, on which a success or 45 was answered under this epoch:
     /// only then may more than one batch be in flight (KAFKA-15591, franz-go 223).
     pub(crate) known_on: Link,
-    pub(crate) known_generation: u32,
+    pub(crate) known_generation: u16,
     pub(crate) place: Place,
     /// A batch of this round was answered with an error.
     pub(crate) failed: bool,
@@ -92,6 +94,7 @@ impl PartitionSlot {
         cursor: Link::NONE,
         open: Link::NONE,
         sent: 0,
+        unread: 0,
         in_flight: 0,
         conn: 0,
         conn_generation: 0,

@@ -123,12 +123,11 @@ impl Producer<'_> {
         self.settle_head(p, Fate::Delivered, NO_REASON);
         let partition = &mut self.storage.partitions[p];
         if let Some(offset) = offset {
-            partition.next_offset = offset + i64::from(success.records);
+            partition.next_offset = offset.saturating_add(i64::from(success.records));
         }
         partition.hole = false;
         partition.silent_rounds = 0;
         partition.failures = 0;
-        self.metadata.failures = 0;
         if self.storage.partitions[p].queue.is_empty() {
             self.restart_round(p);
         }
@@ -459,8 +458,8 @@ impl Producer<'_> {
         if matches!(partition.place, Place::Backoff(_)) {
             return;
         }
-        if self.identity.is_idempotent() && partition.in_flight == 0 && self.identity.id_plus_1 != 0
-        {
+        let idle = partition.in_flight == 0 && !partition.queue.is_empty();
+        if self.identity.is_idempotent() && idle && self.identity.id_plus_1 != 0 {
             let stale = partition.producer_id_plus_1 != self.identity.id_plus_1;
             if partition.producer_id_plus_1 == 0 || stale && partition.sent == 0 {
                 self.adopt(p);

@@ -91,6 +91,7 @@ impl Producer<'_> {
 fn is_unwritten(partition: &PartitionSlot) -> bool {
     partition.queue.is_empty()
         && partition.in_flight == 0
+        && partition.unread == 0
         && partition.next_offset == 0
         && partition.producer_id_plus_1 == 0
         && partition.place == Place::Nowhere

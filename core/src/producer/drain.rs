@@ -180,6 +180,8 @@ impl Producer<'_> {
         }
         self.storage.chunks = chunks;
         self.stats.requests += 1;
+        let conn = &mut self.storage.connections[c];
+        conn.turn = conn.turn.saturating_add(1);
         self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
     }
 

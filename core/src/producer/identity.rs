@@ -19,6 +19,8 @@ pub(crate) struct Identity {
     pub(crate) epoch: i16,
     pub(crate) first_sequence: Sequence,
     asked: bool,
+    /// There was one: idempotence has been promised.
+    had: bool,
     /// Not asked for again before.
     pub(crate) not_before: Instant,
     failures: u8,
@@ -34,6 +36,7 @@ impl Identity {
             epoch: config.start_epoch.max(0),
             first_sequence: Sequence::new(config.start_sequence),
             asked: false,
+            had: false,
             not_before: Instant::ZERO,
             failures: 0,
             error: ErrorCode::NONE,
@@ -80,6 +83,7 @@ impl Producer<'_> {
         self.wake = true;
         if error.is_ok() && producer_id >= 0 && epoch >= 0 {
             self.identity.failures = 0;
+            self.identity.had = true;
             self.identity.id_plus_1 = producer_id.saturating_add(1);
             if self.identity.epoch == 0 {
                 self.identity.epoch = epoch;
@@ -98,6 +102,11 @@ impl Producer<'_> {
         Ok(())
     }
 
+    /// Nobody who could be asked offers ids.
+    pub(crate) fn put_off_id(&mut self, now: Instant) {
+        self.identity.not_before = now.plus_millis(self.config.retry_backoff_max_ms.max(1));
+    }
+
     /// Epochs of the id are used up (KAFKA-18660): another one is asked for, unless that has happened already.
     pub(crate) fn renew_identity(&mut self, used_up_plus_1: i64) {
         if self.identity.id_plus_1 == used_up_plus_1 {
@@ -111,7 +120,7 @@ impl Producer<'_> {
 
     /// The broker offers no producer ids, and they were only preferred.
     pub(crate) fn go_on_without_ids(&mut self) {
-        if self.identity.id_plus_1 == 0 && self.identity.idempotent {
+        if !self.identity.had && self.identity.idempotent {
             self.identity.idempotent = false;
             self.refile_all();
         }

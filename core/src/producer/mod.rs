@@ -314,13 +314,17 @@ impl Producer<'_> {
     /// `Demand::Connect` is taken up; starts the connect timeout.
     pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
         let now = self.advance(now);
-        self.start_dialing(conn.index(), now);
+        if self.knows(conn) {
+            self.start_dialing(conn.index(), now);
+        }
     }
 
     /// The connection is open.
     pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
         let now = self.advance(now);
-        self.start_handshake(conn.index(), now);
+        if self.knows(conn) {
+            self.start_handshake(conn.index(), now);
+        }
     }
 
     /// Bytes from the peer: any number, split anywhere. Always takes them all.
@@ -335,6 +339,9 @@ impl Producer<'_> {
     ) -> Result<(), ProtocolError> {
         let now = self.advance(now);
         let c = conn.index();
+        if !self.knows(conn) {
+            return Err(ProtocolError::NotConnected);
+        }
         match self.storage.connections[c].state {
             ConnState::Handshake | ConnState::Ready => {}
             // What comes after the producer gave up on the connection is of no interest.
@@ -356,8 +363,10 @@ impl Producer<'_> {
     /// The connection is gone, or could not be made. No byte of it will be written any more.
     pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
         let now = self.advance(now);
-        self.lose_connection(conn.index(), now);
-        self.arrange(now);
+        if self.knows(conn) {
+            self.lose_connection(conn.index(), now);
+            self.arrange(now);
+        }
     }
 
     /// Lets time pass. Harmless to call too early or too often.
@@ -377,7 +386,7 @@ impl<'a> Producer<'a> {
 
     /// What a connection wants now.
     pub fn demand(&self, conn: ConnId) -> Demand {
-        let conn = &self.storage.connections[conn.index()];
+        let Some(conn) = self.storage.connections.get(conn.index()) else { return Demand::Nothing };
         match conn.state {
             ConnState::Idle | ConnState::Dialing => Demand::Nothing,
             ConnState::Wanted => Demand::Connect,
@@ -407,7 +416,7 @@ impl<'a> Producer<'a> {
 
     /// Where a connection should go; `None` for a slot without a broker.
     pub fn address(&self, conn: ConnId) -> Option<Address<'_>> {
-        let broker = self.storage.connections[conn.index()].broker.get()?;
+        let broker = self.storage.connections.get(conn.index())?.broker.get()?;
         let slot = &self.storage.brokers[broker];
         Some(Address {
             host: self.storage.text(Text::Host(broker), slot.host_len),
@@ -427,7 +436,7 @@ impl<'a> Producer<'a> {
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
         let now = self.advance(now);
-        if !self.prepare(conn.index(), now) {
+        if !self.knows(conn) || !self.prepare(conn.index(), now) {
             return Ok(0);
         }
         self.offer(conn.index(), now, write)
@@ -494,6 +503,11 @@ impl Producer<'_> {
 }
 
 impl Producer<'_> {
+    /// Is it one of this producer's slots, and not of another with more?
+    fn knows(&self, conn: ConnId) -> bool {
+        conn.index() < self.storage.connections.len()
+    }
+
     /// A broker was found to have lost data or the producer's state.
     pub(crate) fn note_data_loss(&mut self) {
         self.stats.data_losses += 1;

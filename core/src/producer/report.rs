@@ -35,7 +35,7 @@ impl Report {
     pub fn offset(&self, index: u16) -> Option<i64> {
         let Outcome::Delivered { base_offset: Some(base), .. } = self.outcome else { return None };
         let place = index.checked_sub(self.first).filter(|place| *place < self.records)?;
-        Some(base + i64::from(place))
+        Some(base.saturating_add(i64::from(place)))
     }
 }
 

@@ -102,7 +102,9 @@ impl Producer<'_> {
         now: Instant,
     ) -> Result<Place, SendError> {
         let anchored = record.timestamp.is_some() || self.clock.is_some();
+        // Not one that has expired or was purged, and only waits for what is in flight before it.
         let open = self.storage.partitions[p].open.get();
+        let open = open.filter(|&b| !self.storage.batches[b].expired);
         if let Some(b) = open {
             self.anchor(b);
             let batch = self.storage.batches[b];
@@ -247,7 +249,12 @@ impl Producer<'_> {
             (None, Some(key)) => partition_for_key(key, partitions),
             (None, None) => self.sticky_partition(t, size),
         };
-        self.partition_slot(t, index).ok_or(SendError::NoPartitionSlot)
+        let slot = self.partition_slot(t, index);
+        if slot.is_none() {
+            // Else a sticky partition without a slot would be asked for for ever.
+            self.storage.topics[t].sticky_plus_1 = 0;
+        }
+        slot.ok_or(SendError::NoPartitionSlot)
     }
 
     /// The partition that null keys go to at the moment (KIP-480, KIP-794).

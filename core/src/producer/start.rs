@@ -25,6 +25,7 @@ impl<'a> Producer<'a> {
         now: Instant,
     ) -> Result<Self, ConfigError> {
         config.check()?;
+        storage.clear();
         let client_id_len = u8::try_from(config.client_id.len()).ok();
         let max = u16::from(storage.shape.client_id_bytes);
         let too_long = ConfigError::TextTooLong { option: "client_id", max };
@@ -61,7 +62,7 @@ impl<'a> Producer<'a> {
             topics_used: 0,
             partitions_used: 0,
             born: 0,
-            batch_max: config.batch_size.min(storage.capacity(1)),
+            batch_max: config.batch_size.min(config.max_request_size).min(storage.capacity(1)),
             record_max: config.max_request_size.min(storage.capacity(for_records)),
             closed: false,
             wake: false,

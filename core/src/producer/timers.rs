@@ -124,7 +124,8 @@ impl Producer<'_> {
         if self.topics_used > 0 && !self.metadata.asked {
             let needed = self.metadata.needed.then_some(self.metadata.not_before);
             consider(needed.filter(|at| self.now < *at), Timer::Metadata);
-            consider(Some(self.metadata.due).filter(|at| self.now < *at), Timer::Metadata);
+            let due = self.metadata.due.max(self.metadata.not_before);
+            consider(Some(due).filter(|at| self.now < *at), Timer::Metadata);
         }
         if self.identity.is_wanted() && self.topics_used > 0 {
             consider(Some(self.identity.not_before).filter(|at| self.now < *at), Timer::Metadata);

@@ -12,7 +12,7 @@ const TX: usize = 232;
 const TEXT: usize = 64;
 
 /// Memory for one producer: `BATCHES` chunks of `CHUNK` bytes (one of them is the spare for splits and compression),
-/// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and twice as many known brokers.
+/// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and four times as many known brokers.
 ///
 /// It is all zeros, so a `static` lies in `.bss` and costs no flash:
 ///
@@ -38,11 +38,11 @@ pub struct Resources<
     partitions: [PartitionSlot; PARTITIONS],
     buckets: [Link; PARTITIONS],
     topics: [TopicSlot; PARTITIONS],
-    brokers: [[BrokerSlot; 2]; CONNS],
+    brokers: [[BrokerSlot; 4]; CONNS],
     connections: [ConnSlot; CONNS],
     io: [[u8; RX + TX]; CONNS],
     client_id: [u8; TEXT],
-    hosts: [[u8; 2 * TEXT]; CONNS],
+    hosts: [[u8; 4 * TEXT]; CONNS],
     names: [[u8; TEXT]; PARTITIONS],
 }
 
@@ -65,11 +65,11 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             partitions: [PartitionSlot::EMPTY; PARTITIONS],
             buckets: [Link::NONE; PARTITIONS],
             topics: [TopicSlot::EMPTY; PARTITIONS],
-            brokers: [[BrokerSlot::EMPTY; 2]; CONNS],
+            brokers: [[BrokerSlot::EMPTY; 4]; CONNS],
             connections: [const { ConnSlot::EMPTY }; CONNS],
             io: [[0; RX + TX]; CONNS],
             client_id: [0; TEXT],
-            hosts: [[0; 2 * TEXT]; CONNS],
+            hosts: [[0; 4 * TEXT]; CONNS],
             names: [[0; TEXT]; PARTITIONS],
         }
     }
