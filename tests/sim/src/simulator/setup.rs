@@ -222,6 +222,11 @@ impl Setup {
         if dice.chance(250) {
             self.faults.extend(Kind::UNCLEAN.iter().filter(|_| dice.chance(400)));
         }
+        let kafka = [ApiVersions::KAFKA_4_3, ApiVersions::KAFKA_3_9, ApiVersions::KAFKA_2_8];
+        if !kafka.contains(&self.cluster.nodes[0].versions) {
+            // An upgrade within Kafka; other products do not become Kafka, and Kafka 2.1 has no topic ids.
+            self.faults.retain(|kind| *kind != Kind::OtherVersion);
+        }
         self.fault_every = dice.pick(&[3_000, 50_000, 500_000, 3_000_000]);
         self.fault_time = self.fault_every * dice.pick(&[5, 20, 60]);
     }
