@@ -1,0 +1,323 @@
+//! What a review of klamm's core found, as scenarios. Each failed before the core was mended.
+
+use klamm::{Acks, Config, ConnId, Demand, Destination, Idempotence, Instant, Limits, Producer};
+use klamm::{ProtocolError, Reason, Record, Resources, Storage};
+use klamm_sim::cluster::{Api, ApiVersions, Fault, MetadataFault, Rule};
+use klamm_sim::simulator::scenario::TOPIC;
+use klamm_sim::simulator::wire::METADATA;
+use klamm_sim::simulator::{Fate, Sample, Scenario, Way};
+
+/// The key of `ApiVersions`, which each connection begins with.
+const API_VERSIONS: i16 = 18;
+
+/// Connections that were opened so far.
+fn connections(s: &Scenario) -> u64 {
+    s.observer.requests.get(&API_VERSIONS).copied().unwrap_or_default()
+}
+
+/// A small record, which may share its batch; returns its number.
+fn small(s: &mut Scenario) -> u64 {
+    let number = s.ledger.next();
+    s.sample(0, Sample::plain(number, 20))
+}
+
+/// After a re-creation a broker that lags behind told the old topic id again. What had been stored without an answer
+/// then went out under a new epoch, to the log in which it already was.
+#[test]
+fn a_topic_id_that_comes_back_makes_no_duplicate() {
+    let mut s = Scenario::start(1, 1);
+    let mut old = s.cluster.topic_id(TOPIC).expect("the topic is there");
+    old[15] ^= 1;
+    s.observer.learn(old, TOPIC);
+    s.observer.recreated(TOPIC);
+    let lie = || Rule::once(Api::Metadata, Fault::Metadata(MetadataFault::WrongTopicId));
+    s.cluster.inject(lie());
+    s.warm_up(0..1);
+    s.cluster.inject(lie());
+    s.produce_fault(0, Fault::CloseAfter);
+    let record = s.batch(0);
+    s.run_until_reported(15_000);
+    assert!(s.all_delivered(record..record + 1));
+    assert_eq!(s.log(0), [0, record]);
+    s.finish();
+}
+
+/// A second producer in the same memory found the first one's batches and partitions in it.
+#[test]
+fn memory_that_is_used_again_starts_empty() {
+    let mut resources = Box::new(Resources::<1400, 4, 2, 2>::new());
+    for value in [b"old", b"new"] {
+        let config = Config::new("node1:9092");
+        let mut producer = Producer::new(&config, resources.storage(), 1, Instant::ZERO)
+            .expect("the options are legal");
+        let topic = producer.topic(TOPIC).expect("there is room for it");
+        let to = Destination::partition(topic, 0);
+        let id = producer.send(to, &Record::value(value), Instant::ZERO).expect("there is room");
+        assert_eq!(id.index, 0, "{value:?}");
+        assert_eq!(producer.stats().buffered, 1);
+    }
+}
+
+/// With one connection slot the leader under steady load kept it, and the records for the other one expired.
+#[test]
+fn leaders_take_turns_at_one_connection_slot() {
+    let mut setup = Scenario::setup(2, 2);
+    setup.limits.connections = 1;
+    setup.config.request_timeout_ms = 1_000;
+    setup.config.delivery_timeout_ms = 3_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..2);
+    assert_ne!(s.leader(0), s.leader(1));
+    for tick in 0..4_000 {
+        // The first leader always has something to do.
+        while s.stats().buffered < 8 {
+            s.batch(0);
+        }
+        if tick % 100 == 0 {
+            s.batch(1);
+        }
+        s.run(1);
+    }
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(0..s.ledger.next()));
+    s.finish();
+}
+
+/// A split moved the spare chunk between the others: a record of several chunks was refused for ever.
+#[test]
+fn a_large_record_is_accepted_after_splits() {
+    let mut setup = Scenario::setup(1, 3);
+    // Four chunks, one of them the spare.
+    setup.limits.buffer_memory = 3_500;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..3);
+    s.ledger.excuses.rejected = true;
+    let large = |s: &mut Scenario| {
+        let sample = Sample::plain(s.ledger.next(), 1_800);
+        let answer = s.offer(0, sample);
+        s.run_until_reported(5_000);
+        answer
+    };
+    assert_eq!(large(&mut s), Ok(()));
+    s.produce_fault(1, Fault::Error(10));
+    s.batch(0);
+    s.batch_of(1, 2);
+    s.batch(2);
+    s.run_until_reported(5_000);
+    assert_eq!(s.sent(1).len(), 4, "warm-up, whole, and two halves");
+    assert_eq!(large(&mut s), Ok(()));
+    s.finish();
+}
+
+/// Partitions that metadata names took all slots, and counted as written to as soon as there was a producer id.
+#[test]
+fn two_partition_slots_are_enough_for_the_last_of_four_partitions() {
+    let mut setup = Scenario::setup(1, 4);
+    setup.limits.partitions = 2;
+    let mut s = Scenario::new(setup);
+    s.producer().topic(TOPIC).expect("there is room for it");
+    s.run(1_000);
+    let record = s.batch(3);
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(record..record + 1));
+    s.finish();
+}
+
+/// With more leaders than broker slots those that came last never got one.
+#[test]
+fn more_leaders_than_broker_slots_are_all_written_to() {
+    let mut setup = Scenario::setup(5, 5);
+    setup.bootstrap = "node1:9092".to_owned();
+    setup.limits.brokers = 2;
+    setup.limits.connections = 1;
+    let mut s = Scenario::new(setup);
+    let mut leaders: Vec<i32> = (0..5).map(|partition| s.leader(partition)).collect();
+    leaders.sort_unstable();
+    assert_eq!(leaders, [1, 2, 3, 4, 5]);
+    for partition in 0..5 {
+        s.batch(partition);
+    }
+    s.run_until_reported(15_000);
+    assert!(s.all_delivered(0..5), "{:?}", s.ledger.entries());
+    s.finish();
+}
+
+/// A record joined a batch that was purged already, and only waited for what was in flight before it.
+#[test]
+fn a_record_after_a_purge_is_not_purged() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.max_in_flight_requests_per_connection = 1;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.stall(1, Way::Down, 500);
+    s.batch(0);
+    s.run(10);
+    let purged = small(&mut s);
+    s.run(10);
+    let now = Instant::from_micros(s.now());
+    s.producer().purge(now);
+    let after = small(&mut s);
+    s.run_until_reported(5_000);
+    assert_eq!(s.fate(purged), Some(Fate::NotPersisted(Reason::Purged)));
+    assert!(s.all_delivered(after..after + 1), "{:?}", s.fate(after));
+    s.finish();
+}
+
+/// The same with a batch that has expired.
+#[test]
+fn a_record_after_a_time_out_has_its_own_time() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.max_in_flight_requests_per_connection = 1;
+    setup.config.delivery_timeout_ms = 5_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.cluster.inject(Rule { times: 3, ..Rule::once(Api::Produce, Fault::DropRequest) });
+    s.batch(0);
+    s.run(100);
+    let late = small(&mut s);
+    s.run(5_050);
+    assert_eq!(s.fate(late), None, "what is in flight before it is awaited");
+    let after = small(&mut s);
+    s.run_until_reported(10_000);
+    assert!(matches!(s.fate(late), Some(Fate::NotPersisted(Reason::TimedOut { .. }))));
+    assert!(s.all_delivered(after..after + 1), "{:?}", s.fate(after));
+    s.finish();
+}
+
+/// A starting broker answers without brokers. When metadata was due it was asked again at once, and again.
+#[test]
+fn metadata_that_is_due_is_asked_for_at_the_pace_of_the_backoff() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.metadata_max_age_ms = 1_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    let starting = Fault::Metadata(MetadataFault::NoBrokers);
+    s.cluster.inject(Rule { times: u32::MAX, ..Rule::once(Api::Metadata, starting) });
+    let before = s.observer.requests[&METADATA];
+    s.run(10_000);
+    let asked = s.observer.requests[&METADATA] - before;
+    assert!((5..30).contains(&asked), "{asked} times in 10 s");
+    s.finish();
+}
+
+/// An answer's frame, to be sent by [`Fault::Garbage`].
+fn frame(correlation: i32, body: &[u8]) -> Fault {
+    let size = i32::try_from(4 + body.len()).expect("small");
+    Fault::Garbage([&size.to_be_bytes(), &correlation.to_be_bytes(), body].concat())
+}
+
+/// Event Hubs answers also acks = 0. What had made room for later requests was answered too, and taken for nonsense.
+#[test]
+fn answers_to_acks_0_are_harmless() {
+    const REQUESTS: i32 = 12;
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.acks = Acks::None;
+    setup.config.enable_idempotence = Idempotence::Off;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    let last = s.observer.exchanges.last().expect("something was sent").correlation;
+    for correlation in last + 1..=last + REQUESTS {
+        s.cluster.inject(Rule::once(Api::Produce, frame(correlation, &[0; 40])));
+    }
+    s.stall(1, Way::Down, 100);
+    for _ in 0..REQUESTS {
+        s.batch(0);
+        s.run(1);
+    }
+    let sent = s.observer.exchanges.last().expect("something was sent").correlation;
+    assert_eq!(sent, last + REQUESTS, "all of them before the first answer");
+    s.run(1_000);
+    s.batch(0);
+    s.run_until_reported(1_000);
+    assert_eq!(connections(&s), 1);
+    s.finish();
+}
+
+/// The offsets of a batch's records, and the one that follows, were beyond an `i64`.
+#[test]
+fn the_last_offset_there_is_does_no_harm() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.cluster.nodes[0].versions = ApiVersions::KAFKA_2_1;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    let last = s.observer.exchanges.last().expect("something was sent");
+    assert_eq!(last.version, 7);
+    // One topic, "t"; one partition, 0, without an error; this offset; no append time; all of the log; no throttling.
+    let mut body = [&[0, 0, 0, 1, 0, 1][..], TOPIC.as_bytes()].concat();
+    body.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    body.extend([i64::MAX, -1, 0].iter().flat_map(|number| number.to_be_bytes()));
+    body.extend([0; 4]);
+    let answer = frame(last.correlation + 1, &body);
+    s.cluster.inject(Rule::once(Api::Produce, answer));
+    let records = s.batch_of(0, 2);
+    s.run_until_reported(5_000);
+    for record in records {
+        assert_eq!(s.fate(record), Some(Fate::Delivered(Some(i64::MAX))));
+    }
+    // Not `finish`: the log says that the offset is a lie.
+    let next = s.batch(0);
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(next..next + 1));
+}
+
+/// A handle of a producer with more connections was an index out of bounds.
+#[test]
+fn a_connection_of_another_producer_is_harmless() {
+    let config = Config::new("node1:9092");
+    let start = |connections: u8| {
+        let mut limits = Limits::new();
+        limits.connections = connections;
+        Producer::new(&config, Storage::boxed(&limits), 1, Instant::ZERO)
+            .expect("the options are legal")
+    };
+    let foreign: ConnId = start(3).connections().last().expect("it has three");
+    let (mut producer, now) = (start(1), Instant::ZERO);
+    assert_eq!(producer.demand(foreign), Demand::Nothing);
+    assert!(producer.address(foreign).is_none());
+    producer.handle_dialing(foreign, now);
+    producer.handle_connected(foreign, now);
+    let heard = producer.handle_received(foreign, &[0; 8], now);
+    assert_eq!(heard, Err(ProtocolError::NotConnected));
+    let written = producer.transmit_with(foreign, now, |frame| Ok::<_, ()>(frame.len()));
+    assert_eq!(written, Ok(0));
+    producer.handle_disconnected(foreign, now);
+}
+
+/// Idempotence is required and nobody offers producer ids: the connection was closed and opened again without end.
+#[test]
+fn a_cluster_without_producer_ids_is_not_dialed_without_end() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.enable_idempotence = Idempotence::Required;
+    setup.cluster.nodes[0].versions.init_producer_id = None;
+    setup.limits.connections = 1;
+    let mut s = Scenario::new(setup);
+    s.producer().topic(TOPIC).expect("there is room for it");
+    s.run(10_000);
+    let opened = connections(&s);
+    assert!((1..4).contains(&opened), "{opened} connections in 10 s");
+    s.finish();
+}
+
+/// 59 says that the leader has forgotten the producer, yet was taken for proof that it knows it: several batches were
+/// in flight at once, of which a later one could become the first.
+#[test]
+fn after_59_one_batch_is_in_flight() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.cluster.nodes[0].versions = ApiVersions::KAFKA_2_1;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    // The first is stored, its answer lost; then it is answered with 59.
+    s.produce_fault(0, Fault::Error(59));
+    s.cluster.inject(Rule::once(Api::Produce, Fault::CloseAfter));
+    let records = s.batches(0, 4);
+    s.run_until_reported(10_000);
+    assert!(s.all_delivered(records));
+    let sent = s.observer.sent_to(TOPIC, 0);
+    let forgotten = |code: i16| code == 59;
+    let at = sent.iter().position(|e| e.answer.is_some_and(|(_, code, _)| forgotten(code)));
+    let at = at.expect("59 was answered");
+    let known = sent[at + 1].answer.expect("it was answered").0;
+    assert!(known <= sent[at + 2].at, "{:#?}", &sent[at..]);
+    drop(sent);
+    s.finish();
+}
