@@ -63,20 +63,21 @@ fn memory_that_is_used_again_starts_empty() {
 fn leaders_take_turns_at_one_connection_slot() {
     let mut setup = Scenario::setup(2, 2);
     setup.limits.connections = 1;
+    setup.network.latency = 20_000;
     setup.config.request_timeout_ms = 1_000;
     setup.config.delivery_timeout_ms = 3_000;
     let mut s = Scenario::new(setup);
     s.warm_up(0..2);
     assert_ne!(s.leader(0), s.leader(1));
-    for tick in 0..4_000 {
-        // The first leader always has something to do.
-        while s.stats().buffered < 8 {
-            s.batch(0);
+    for _ in 0..50 {
+        s.batch(1);
+        for _ in 0..10 {
+            // The first leader always has something to do.
+            while s.stats().buffered < 8 {
+                s.batch(0);
+            }
+            s.run(10);
         }
-        if tick % 100 == 0 {
-            s.batch(1);
-        }
-        s.run(1);
     }
     s.run_until_reported(5_000);
     assert!(s.all_delivered(0..s.ledger.next()));
@@ -128,7 +129,7 @@ fn two_partition_slots_are_enough_for_the_last_of_four_partitions() {
 fn more_leaders_than_broker_slots_are_all_written_to() {
     let mut setup = Scenario::setup(5, 5);
     setup.bootstrap = "node1:9092".to_owned();
-    setup.limits.brokers = 2;
+    setup.limits.brokers = 4;
     setup.limits.connections = 1;
     let mut s = Scenario::new(setup);
     let mut leaders: Vec<i32> = (0..5).map(|partition| s.leader(partition)).collect();
@@ -307,17 +308,15 @@ fn after_59_one_batch_is_in_flight() {
     let mut s = Scenario::new(setup);
     s.warm_up(0..1);
     // The first is stored, its answer lost; then it is answered with 59.
-    s.produce_fault(0, Fault::Error(59));
-    s.cluster.inject(Rule::once(Api::Produce, Fault::CloseAfter));
+    s.produce_fault(0, Fault::CloseAfter);
+    s.cluster.inject(Rule { skip: 1, ..Rule::once(Api::Produce, Fault::Error(59)) });
     let records = s.batches(0, 4);
     s.run_until_reported(10_000);
     assert!(s.all_delivered(records));
     let sent = s.observer.sent_to(TOPIC, 0);
-    let forgotten = |code: i16| code == 59;
-    let at = sent.iter().position(|e| e.answer.is_some_and(|(_, code, _)| forgotten(code)));
-    let at = at.expect("59 was answered");
+    let forgotten = sent.iter().position(|e| matches!(e.answer, Some((_, 59, _))));
+    let at = forgotten.expect("59 was answered");
     let known = sent[at + 1].answer.expect("it was answered").0;
     assert!(known <= sent[at + 2].at, "{:#?}", &sent[at..]);
-    drop(sent);
     s.finish();
 }
