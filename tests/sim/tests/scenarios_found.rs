@@ -67,27 +67,30 @@ fn memory_that_is_used_again_starts_empty() {
 /// With one connection slot the leader under steady load kept it, and the records for the other one expired.
 #[test]
 fn leaders_take_turns_at_one_connection_slot() {
-    let mut setup = Scenario::setup(2, 2);
-    setup.limits.connections = 1;
-    setup.network.latency = 20_000;
-    setup.config.request_timeout_ms = 1_000;
-    setup.config.delivery_timeout_ms = 3_000;
-    let mut s = Scenario::new(setup);
-    s.warm_up(0..2);
-    assert_ne!(s.leader(0), s.leader(1));
-    for _ in 0..50 {
-        s.batch(1);
-        for _ in 0..10 {
-            // The first leader always has something to do.
-            while unreported(&s, 0) < 8 {
-                s.batch(0);
+    for in_flight in [1, 5] {
+        let mut setup = Scenario::setup(2, 2);
+        setup.limits.connections = 1;
+        setup.config.max_in_flight_requests_per_connection = in_flight;
+        setup.network.latency = 20_000;
+        setup.config.request_timeout_ms = 1_000;
+        setup.config.delivery_timeout_ms = 3_000;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..2);
+        assert_ne!(s.leader(0), s.leader(1));
+        for _ in 0..50 {
+            s.batch(1);
+            for _ in 0..10 {
+                // The first leader always has something to do.
+                while unreported(&s, 0) < 8 {
+                    s.batch(0);
+                }
+                s.run(10);
             }
-            s.run(10);
         }
+        s.run_until_reported(5_000);
+        assert!(s.all_delivered(0..s.ledger.next()));
+        s.finish();
     }
-    s.run_until_reported(5_000);
-    assert!(s.all_delivered(0..s.ledger.next()));
-    s.finish();
 }
 
 /// A split moved the spare chunk between the others: a record of several chunks was refused for ever.
