@@ -375,6 +375,7 @@ impl Producer<'_> {
         if let Some(other) = found {
             let conn = core::mem::take(&mut self.storage.brokers[other].conn);
             self.storage.brokers[broker].conn = conn;
+            self.storage.brokers[broker].dialed_at = self.storage.brokers[other].dialed_at;
             if let Some(c) = conn.get() {
                 self.storage.connections[c].broker = Link::to(broker);
             }

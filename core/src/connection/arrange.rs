@@ -141,7 +141,8 @@ impl Producer<'_> {
         let conns = self.storage.connections.iter().enumerate();
         let idle = conns.filter(|(_, conn)| {
             let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
-            ready(conn) && conn.is_quiet() && (conn.yields || conn.broker.get().is_none_or(unused))
+            let over = conn.turn >= TURN || conn.broker.get().is_none_or(unused);
+            ready(conn) && conn.is_quiet() && over
         });
         let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
         if let Some(c) = idlest {
