@@ -1,11 +1,13 @@
-//! What a caller of a cluster in manual mode decides, and changes to the cluster with their consequences for the checks.
+//! What a caller of a cluster in manual mode decides, and changes to the cluster with their
+//! consequences for the checks.
 
 use super::Simulation;
 use super::record::Sample;
 use crate::cluster::{Cluster, Processing};
 
 impl Simulation {
-    /// In manual mode: nodes process, copy and answer, in any order and at any pace; at once when there are no faults.
+    /// In manual mode: nodes process, copy and answer, in any order and at any pace; at once when
+    /// there are no faults.
     pub(super) fn tick(&mut self) {
         if self.setup.cluster.processing != Processing::Manual {
             return;
