@@ -70,9 +70,11 @@ impl Simulation {
         worked
     }
 
-    /// Changes the cluster. Without acks = all that may lose records, which is then excused.
+    /// Changes the cluster. Without acks = all, or where a replica lost its tail before, that may
+    /// lose records, which is then excused.
     pub(super) fn control(&mut self, change: impl FnOnce(&mut Cluster)) {
-        if self.setup.config.acks == klamm::Acks::All {
+        let sound = !self.ledger.excuses.data_loss;
+        if self.setup.config.acks == klamm::Acks::All && sound {
             change(&mut self.cluster);
         } else {
             self.noting_losses(change);
