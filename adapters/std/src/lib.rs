@@ -61,3 +61,8 @@ pub use klamm::{
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use producer::Producer;
 pub use topic::Topic;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

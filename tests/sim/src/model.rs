@@ -1,14 +1,17 @@
-//! A model of one partition: replicas, connections and an idempotent producer, small enough to search exhaustively.
+//! A model of one partition: replicas, connections and an idempotent producer, small enough to
+//! search exhaustively.
 //!
-//! It says why klamm's recovery rules are as they are: [`rules::PLANS`] are searched without finding a violation,
-//! [`rules::VARIANTS`] are simpler rules, each with the fault sequence that breaks it. The same runs are replayed
-//! against the real core, which must do what the model does with klamm's rules.
+//! It says why klamm's recovery rules are as they are: [`rules::PLANS`] are searched without
+//! finding a violation, [`rules::VARIANTS`] are simpler rules, each with the fault sequence that
+//! breaks it. The same runs are replayed against the real core, which must do what the model does
+//! with klamm's rules.
 //!
-//! - **Brokers** A log per replica; the producer's state is the last 5 batches at most, cut to one by a restart or a
-//!   truncation. Replication, high watermark and in-sync set are explicit; a clean election takes any in-sync replica,
-//!   so the uncommitted tail of a log may vanish, and come back when the next leader has it.
-//! - **Network** First in, first out. A dead connection loses its answers; requests the broker has not read are lost, or
-//!   read later, at any time.
+//! - **Brokers** A log per replica; the producer's state is the last 5 batches at most, cut to one
+//!   by a restart or a truncation. Replication, high watermark and in-sync set are explicit; a
+//!   clean election takes any in-sync replica, so the uncommitted tail of a log may vanish, and
+//!   come back when the next leader has it.
+//! - **Network** First in, first out. A dead connection loses its answers; requests the broker has
+//!   not read are lost, or read later, at any time.
 //! - **Client** [`rules::Rules`].
 //!
 //! Not here: several partitions in a request, time, transactions, the wrap of sequences and epochs.
@@ -91,7 +94,8 @@ impl World {
         self.bumps
     }
 
-    /// The answer that the client reads next: its error code, and the offset of the stored batch that it is about.
+    /// The answer that the client reads next: its error code, and the offset of the stored batch
+    /// that it is about.
     pub fn next_answer(&self) -> Option<(i16, Option<i32>)> {
         let answer = self.state.brokers.live()?.answers.front()?;
         let offset = answer.entry.map(|entry| self.state.brokers.offset_of(&entry));

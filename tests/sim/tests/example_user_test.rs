@@ -1,7 +1,8 @@
 //! An example: how an application tests its own use of klamm, with faults and without a network.
 //!
-//! The application is [`Greenhouse`]: it sends readings and counts what became of them. Its test runs it against the
-//! model cluster in virtual time, so half an hour of outage takes milliseconds, and a failure is the same every time.
+//! The application is [`Greenhouse`]: it sends readings and counts what became of them. Its test
+//! runs it against the model cluster in virtual time, so half an hour of outage takes milliseconds,
+//! and a failure is the same every time.
 
 use klamm::{Destination, Instant, Outcome, Producer, Record, SendError};
 use klamm_sim::cluster::{Api, Fault, Rule};

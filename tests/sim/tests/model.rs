@@ -5,7 +5,8 @@ use klamm_sim::model::Plan;
 use klamm_sim::model::rules::{ALL, CLEAN, KLAMM, PLANS, VARIANTS};
 use klamm_sim::model::search::{explore, walk};
 
-/// States per plan: enough for every run with the plan's budget in release, a part of them in debug.
+/// States per plan: enough for every run with the plan's budget in release, a part of them in
+/// debug.
 const STATES: usize = if cfg!(debug_assertions) { 20_000 } else { 400_000 };
 
 #[test]

@@ -1,5 +1,5 @@
-//! klamm and the model of its recovery rules, side by side on one partition: the same faults must lead to the same
-//! requests on the wire, the same epochs and sequences, and the same outcomes.
+//! klamm and the model of its recovery rules, side by side on one partition: the same faults must
+//! lead to the same requests on the wire, the same epochs and sequences, and the same outcomes.
 
 mod twin;
 
@@ -49,8 +49,8 @@ fn random_run(seed: u64) -> Result<(), String> {
     pair.finish().map(|_| ())
 }
 
-/// For each simpler rule the run that breaks it: its faults, replayed at the same steps with klamm's rules, do no harm,
-/// and klamm does what the model does.
+/// For each simpler rule the run that breaks it: its faults, replayed at the same steps with
+/// klamm's rules, do no harm, and klamm does what the model does.
 #[test]
 fn counterexamples_of_simpler_rules_do_klamm_no_harm() {
     for plan in VARIANTS {
@@ -59,7 +59,8 @@ fn counterexamples_of_simpler_rules_do_klamm_no_harm() {
         let right = Plan { rules: KLAMM, ..*plan };
         let mut pair = Pair::new(&right).expect("klamm starts");
         for action in &trace {
-            // The simpler client's own steps differ; where its fault is not possible here, it is left out.
+            // The simpler client's own steps differ; where its fault is not possible here, it is
+            // left out.
             let (default, extra) = pair.world.actions();
             let possible = default == Some(*action) || extra.contains(action);
             if possible && pair.can(*action) {

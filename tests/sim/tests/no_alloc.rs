@@ -1,4 +1,5 @@
-//! After `Producer::new` the core allocates nothing, whatever happens: every call of a long run with faults is measured.
+//! After `Producer::new` the core allocates nothing, whatever happens: every call of a long run
+//! with faults is measured.
 
 use allocation_counter::measure;
 use klamm::{Compression, ConnId, Demand, Destination, Instant, Producer, Storage, Timestamp};

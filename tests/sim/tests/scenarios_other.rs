@@ -28,7 +28,8 @@ fn s28_a_split_ends_at_single_records() {
     s.finish();
 }
 
-/// KAFKA-8325: a batch that was split stays among those in flight, expires there, and is freed twice.
+/// KAFKA-8325: a batch that was split stays among those in flight, expires there, and is freed
+/// twice.
 #[test]
 fn s29_a_split_batch_expires_once() {
     let mut setup = Scenario::setup(1, 1);
@@ -78,8 +79,8 @@ fn s30_an_expired_batch_is_not_split() {
     s.finish();
 }
 
-/// CVE-2026-35554, KAFKA-19012: a delivery timeout frees a buffer that the socket still writes; another topic's records
-/// go into it, and out under the first topic's name.
+/// CVE-2026-35554, KAFKA-19012: a delivery timeout frees a buffer that the socket still writes;
+/// another topic's records go into it, and out under the first topic's name.
 #[test]
 fn s39_a_batch_that_expires_while_it_is_written_keeps_its_memory() {
     for window in [1, 50, 150, 200, 340] {
@@ -157,7 +158,8 @@ fn s56_linger_applies_after_a_flush() {
     s.finish();
 }
 
-/// kafkajs 1783, 1175, platformatic 377, librdkafka 4976, 777: a leader that does not answer is asked for ever.
+/// kafkajs 1783, 1175, platformatic 377, librdkafka 4976, 777: a leader that does not answer is
+/// asked for ever.
 #[test]
 fn s67_a_dead_leader_is_left_after_one_request_timeout() {
     for half_open in [true, false] {
@@ -186,8 +188,8 @@ fn s67_a_dead_leader_is_left_after_one_request_timeout() {
     }
 }
 
-/// librdkafka 1.4.2, 3009, 4898, franz-go 1.13.1, KAFKA-16012: a topic created again starts with leader epoch 0, so that
-/// its metadata is taken for stale for ever.
+/// librdkafka 1.4.2, 3009, 4898, franz-go 1.13.1, KAFKA-16012: a topic created again starts with
+/// leader epoch 0, so that its metadata is taken for stale for ever.
 #[test]
 fn s68_a_topic_that_is_created_again_is_written_to() {
     for mode in [UnknownProducer::Accept, UnknownProducer::OutOfOrder] {
@@ -223,8 +225,8 @@ fn s68_deleted_records_change_no_sequence() {
     s.finish();
 }
 
-/// Found by seed 6355: metadata says that the partition has no leader, the next answer leaves the topic out, and nobody
-/// asks again before `metadata.max.age.ms`.
+/// Found by seed 6355: metadata says that the partition has no leader, the next answer leaves the
+/// topic out, and nobody asks again before `metadata.max.age.ms`.
 #[test]
 fn metadata_is_asked_for_again_while_a_queued_batch_has_no_leader() {
     let mut s = Scenario::start(1, 1);
@@ -247,7 +249,8 @@ enum Expected {
     Unknown,
 }
 
-/// The table of protocol.md 4.5, and KAFKA-3122: every code ends in one outcome and gives all memory back.
+/// The table of protocol.md 4.5, and KAFKA-3122: every code ends in one outcome and gives all
+/// memory back.
 #[test]
 fn every_error_code_has_one_outcome_and_frees_its_memory() {
     for code in -1..=130 {

@@ -1,4 +1,5 @@
-//! Bugs that other producers had with sequences, retries and epochs, replayed on klamm. Each says where it was seen.
+//! Bugs that other producers had with sequences, retries and epochs, replayed on klamm. Each says
+//! where it was seen.
 
 use klamm::{ErrorCode, Reason};
 use klamm_sim::cluster::{Api, ApiVersions, Fault, MetadataFault, Rule, UnknownProducer};
@@ -14,7 +15,8 @@ fn poison(s: &mut Scenario, partition: i32) -> u64 {
     s.sample(partition, sample)
 }
 
-/// KAFKA-15591, 14312, 19880, 14359: A is refused, B is appended by a broker without state, A can never follow.
+/// KAFKA-15591, 14312, 19880, 14359: A is refused, B is appended by a broker without state, A can
+/// never follow.
 #[test]
 fn s01_first_batch_of_a_new_partition_goes_alone() {
     for mode in [UnknownProducer::Accept, UnknownProducer::OutOfOrder] {
@@ -32,7 +34,8 @@ fn s01_first_batch_of_a_new_partition_goes_alone() {
     }
 }
 
-/// KAFKA-5494: with several in flight a leader change answers them in an order that is not that of the sequences.
+/// KAFKA-5494: with several in flight a leader change answers them in an order that is not that of
+/// the sequences.
 #[test]
 fn s02_after_a_failure_the_lowest_sequence_goes_first() {
     let mut s = Scenario::start(2, 1);
@@ -127,7 +130,8 @@ fn s06_late_answers_of_an_old_identity_are_ignored() {
     s.finish();
 }
 
-/// KAFKA-13794: batches known by their sequence alone, so that one of another epoch is taken for it.
+/// KAFKA-13794: batches known by their sequence alone, so that one of another epoch is taken for
+/// it.
 #[test]
 fn s07_the_same_sequence_in_two_epochs_is_two_batches() {
     let mut s = Scenario::start(1, 1);
@@ -142,7 +146,8 @@ fn s07_the_same_sequence_in_two_epochs_is_two_batches() {
     s.finish();
 }
 
-/// KAFKA-7693, franz-go 216 and 227, kafkajs 1310: sequences become negative, also when they are rewound.
+/// KAFKA-7693, franz-go 216 and 227, kafkajs 1310: sequences become negative, also when they are
+/// rewound.
 #[test]
 fn s08_sequences_wrap_to_zero_also_on_rewind() {
     let mut setup = Scenario::setup(1, 1);
@@ -217,7 +222,8 @@ fn s11_an_unanswered_batch_is_sent_again_as_it_was() {
     }
 }
 
-/// librdkafka 1.9.0: a topic that metadata leaves out once loses its counters; the broker "deduplicates" new records.
+/// librdkafka 1.9.0: a topic that metadata leaves out once loses its counters; the broker
+/// "deduplicates" new records.
 #[test]
 fn s12_a_topic_that_vanishes_from_metadata_keeps_its_sequences() {
     let mut setup = Scenario::setup(1, 2);
@@ -238,8 +244,8 @@ fn s12_a_topic_that_vanishes_from_metadata_keeps_its_sequences() {
     s.finish();
 }
 
-/// franz-go 1217: appended, answered with a timeout, cancelled by the user; the next record reuses the sequence, and the
-/// broker takes it for the first one.
+/// franz-go 1217: appended, answered with a timeout, cancelled by the user; the next record reuses
+/// the sequence, and the broker takes it for the first one.
 #[test]
 fn s13_giving_up_an_ambiguous_batch_frees_no_sequence() {
     let mut s = Scenario::start(1, 1);
@@ -298,7 +304,8 @@ fn s16_an_answer_after_a_purge_changes_nothing() {
     s.finish();
 }
 
-/// sarama 1430, 1661: the sequence is taken when the record is queued, so records that expire leave a gap.
+/// sarama 1430, 1661: the sequence is taken when the record is queued, so records that expire leave
+/// a gap.
 #[test]
 fn s17_records_never_sent_take_no_sequence() {
     let mut setup = Scenario::setup(1, 1);
@@ -413,8 +420,8 @@ fn s21_an_outage_of_ten_minutes_is_recovered_from() {
     s.finish();
 }
 
-/// fluss 2826: the answer to the first batch is lost, five later ones are acknowledged, its duplicate is not known any
-/// more. At most five batches may be unresolved.
+/// fluss 2826: the answer to the first batch is lost, five later ones are acknowledged, its
+/// duplicate is not known any more. At most five batches may be unresolved.
 #[test]
 fn s22_at_most_five_batches_are_unresolved() {
     let mut s = Scenario::start(1, 1);

@@ -83,7 +83,8 @@ impl Brokers {
             && (self.replicas[replica].log != self.leader_log() || !self.in_sync[replica])
     }
 
-    /// Makes `replica` the leader. Appends that waited on the old one are answered 6, with their offset.
+    /// Makes `replica` the leader. Appends that waited on the old one are answered 6, with their
+    /// offset.
     pub fn elect(&mut self, replica: usize) {
         let old = self.leader;
         self.leader = replica;
@@ -123,7 +124,8 @@ impl Brokers {
 }
 
 impl Replica {
-    /// What `ProducerStateEntry` does: a known duplicate is a success; otherwise the epoch, then the sequence.
+    /// What `ProducerStateEntry` does: a known duplicate is a success; otherwise the epoch, then
+    /// the sequence.
     fn append(&mut self, request: Sent, term: u32, reject_unknown: bool) -> Result<Entry, i16> {
         let remembered = &self.log[self.log.len() - self.known..];
         if let Some(last) = remembered.last() {

@@ -295,7 +295,8 @@ impl World {
         }
     }
 
-    /// A new epoch fences the old one on this partition: nothing stamped with it can be appended any more.
+    /// A new epoch fences the old one on this partition: nothing stamped with it can be appended
+    /// any more.
     fn bump(&mut self) {
         self.bumps += 1;
         let client = &mut self.state.client;
@@ -327,7 +328,8 @@ impl World {
         self.state.client.hole = true;
     }
 
-    /// The connection dies. `lose_requests`: what the broker has not read is lost, otherwise it is read later.
+    /// The connection dies. `lose_requests`: what the broker has not read is lost, otherwise it is
+    /// read later.
     pub(super) fn disconnect(&mut self, lose_requests: bool) {
         let Some(live) = self.state.brokers.live.take() else { return };
         let conn = &mut self.state.brokers.conns[live];

@@ -1,5 +1,5 @@
-//! Which recovery rules a producer follows. The defaults are klamm's; every other value is a rule that was
-//! considered, or another client's, and has a counterexample in [`VARIANTS`].
+//! Which recovery rules a producer follows. The defaults are klamm's; every other value is a rule
+//! that was considered, or another client's, and has a counterexample in [`VARIANTS`].
 
 use super::Fault;
 
@@ -24,7 +24,8 @@ pub struct Rules {
     pub renumber_unsure: bool,
     /// An error 3, 6 or 56 with a base offset means that the batch was appended.
     pub base_offset_unsure: bool,
-    /// Bump when an unsure batch stands behind the failed one (otherwise restamp in the same epoch).
+    /// Bump when an unsure batch stands behind the failed one (otherwise restamp in the same
+    /// epoch).
     pub fence: bool,
     /// On a new connection send the batch that was transmitted last first.
     pub last_first: bool,

@@ -21,8 +21,8 @@ pub struct Found {
     pub cut: bool,
 }
 
-/// Every run of `plan` with at most `plan.budget` deviations, until `max_states` were seen or, with `first_only`,
-/// until the first violation.
+/// Every run of `plan` with at most `plan.budget` deviations, until `max_states` were seen or, with
+/// `first_only`, until the first violation.
 pub fn explore(plan: &Plan, max_states: usize, first_only: bool) -> Found {
     let mut found = Found::default();
     let mut seen: HashMap<u64, u8> = HashMap::new();
@@ -32,7 +32,8 @@ pub fn explore(plan: &Plan, max_states: usize, first_only: bool) -> Found {
         loop {
             let key = digest(&world.state);
             if !path.insert(key) {
-                world.violations.push(Violation::NoProgress); // the same state again, without a fault
+                // The same state again, without a fault.
+                world.violations.push(Violation::NoProgress);
                 found.finish(world);
                 break;
             }
@@ -63,7 +64,8 @@ pub fn explore(plan: &Plan, max_states: usize, first_only: bool) -> Found {
     found
 }
 
-/// One run that deviates at random, `left` times at most, with probability `chance` of 1,000 at each step.
+/// One run that deviates at random, `left` times at most, with probability `chance` of 1,000 at
+/// each step.
 pub fn walk(plan: &Plan, dice: &mut Dice, chance: u32, mut left: u32) -> World {
     let mut world = World::new(plan);
     for _ in 0..250 {

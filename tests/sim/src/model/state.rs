@@ -1,5 +1,5 @@
-//! Everything that a run of the model can be in: replicas, connections, the client. Equal states go on equally,
-//! so the search visits each once.
+//! Everything that a run of the model can be in: replicas, connections, the client. Equal states go
+//! on equally, so the search visits each once.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -57,7 +57,8 @@ pub struct Answer {
     pub entry: Option<Entry>,
 }
 
-/// A connection to a replica. A dead one may still hold requests that the broker reads later ("zombies").
+/// A connection to a replica. A dead one may still hold requests that the broker reads later
+/// ("zombies").
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Conn {
     /// The replica at its end.

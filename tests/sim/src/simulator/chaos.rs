@@ -130,7 +130,8 @@ impl Simulation {
             }
             Kind::TimeJump => self.now += self.dice.pick(&[1_000_000, 60_000_000, 3_600_000_000]),
             Kind::SmallerLimit => {
-                // A stored batch whose answer was lost may be refused now; its parts then answer 45 for ever.
+                // A stored batch whose answer was lost may be refused now; its parts then answer 45
+                // for ever.
                 self.ledger.excuses.data_loss = true;
                 self.ledger.excuses.rejected = true;
                 let limit = self.dice.pick(&[100, 150, 300]);

@@ -198,7 +198,8 @@ impl Ledger {
         if counted == told { Ok(()) } else { Err(format!("reports {counted:?}, {stats:?}")) }
     }
 
-    /// The logs agree with the reports: nothing lost, twice, out of order or altered. `acked`: brokers answer.
+    /// The logs agree with the reports: nothing lost, twice, out of order or altered. `acked`:
+    /// brokers answer.
     ///
     /// # Errors
     /// When something is.
@@ -246,7 +247,8 @@ impl Ledger {
                 }
                 continue;
             }
-            // Without answers what an old connection still carries may arrive behind what a new one does.
+            // Without answers what an old connection still carries may arrive behind what a new one
+            // does.
             let counts = idempotent || acked && matches!(entry.fate, Some(Fate::Delivered(_)));
             if counts && !excused {
                 if let Some(before) = last.filter(|last| last > number) {
@@ -278,7 +280,8 @@ impl Ledger {
                 }
                 let Some(offset) = offset else { return Ok(()) };
                 if self.excuses.data_loss && !idempotent {
-                    return Ok(()); // the copy at that offset was lost, and an earlier try's is there
+                    // The copy at that offset was lost, and an earlier try is there.
+                    return Ok(());
                 }
                 if !copies.iter().any(|(_, record)| record.offset == offset) {
                     return Err(format!("record {number} is not at {offset}: {copies:?}"));

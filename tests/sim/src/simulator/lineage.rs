@@ -1,7 +1,8 @@
 //! The identities that the batches of one partition had on the wire, and the rules for them:
-//! a batch is cut once; its bytes stay the same under one identity; it gets another only if it cannot be in the log;
-//! sequences have no gap and no overlap; the first batch of a connection and epoch goes alone; a partition is on one
-//! connection at a time; at most five batches are unresolved.
+//! a batch is cut once; its bytes stay the same under one identity; it gets another only if it
+//! cannot be in the log; sequences have no gap and no overlap; the first batch of a connection and
+//! epoch goes alone; a partition is on one connection at a time; at most five batches are
+//! unresolved.
 
 use std::collections::BTreeSet;
 
@@ -49,14 +50,17 @@ pub(super) struct Lineage {
     known: Option<(usize, i64, i16)>,
     /// Batches were split: more than five may be unresolved.
     split: bool,
-    /// A batch that is certainly not in the log was given up: what was sent behind it is not there either.
+    /// A batch that is certainly not in the log was given up: what was sent behind it is not there
+    /// either.
     absent_failed: bool,
-    /// The topic was created again: old and new identities meet in one log, and nothing is checked any more.
+    /// The topic was created again: old and new identities meet in one log, and nothing is checked
+    /// any more.
     pub(super) recreated: bool,
 }
 
 impl Lineage {
-    /// A batch was sent. `start`: sequence of the very first one; `up_to_date`: all reports are read.
+    /// A batch was sent. `start`: sequence of the very first one; `up_to_date`: all reports are
+    /// read.
     pub(super) fn sent(
         &mut self,
         slot: usize,
@@ -122,8 +126,8 @@ impl Lineage {
         Ok(())
     }
 
-    /// A new epoch: nothing may be in flight, and what may be in the log must be resolved, unless it was sent behind a
-    /// batch that is not there.
+    /// A new epoch: nothing may be in flight, and what may be in the log must be resolved, unless
+    /// it was sent behind a batch that is not there.
     fn check_fence(&mut self, up_to_date: bool) -> Checked {
         let absent = self.live.iter().position(|l| !l.maybe_in_log());
         let absent = if self.absent_failed { 0 } else { absent.unwrap_or(self.live.len()) };
@@ -140,8 +144,8 @@ impl Lineage {
         Ok(())
     }
 
-    /// The same records in another batch: only as parts of one that was too large. Is this such a part, with the
-    /// identity that it had in the whole?
+    /// The same records in another batch: only as parts of one that was too large. Is this such a
+    /// part, with the identity that it had in the whole?
     fn check_cut(&mut self, batch: &SentBatch) -> Result<bool, String> {
         let shares = |l: &Live| {
             l.batch.numbers != batch.numbers

@@ -1,11 +1,13 @@
-//! What a caller of a cluster in manual mode decides, and changes to the cluster with their consequences for the checks.
+//! What a caller of a cluster in manual mode decides, and changes to the cluster with their
+//! consequences for the checks.
 
 use super::Simulation;
 use super::record::Sample;
 use crate::cluster::{Cluster, Processing};
 
 impl Simulation {
-    /// In manual mode: nodes process, copy and answer, in any order and at any pace; at once when there are no faults.
+    /// In manual mode: nodes process, copy and answer, in any order and at any pace; at once when
+    /// there are no faults.
     pub(super) fn tick(&mut self) {
         if self.setup.cluster.processing != Processing::Manual {
             return;
@@ -68,9 +70,11 @@ impl Simulation {
         worked
     }
 
-    /// Changes the cluster. Without acks = all that may lose records, which is then excused.
+    /// Changes the cluster. Without acks = all, or where a replica lost its tail before, that may
+    /// lose records, which is then excused.
     pub(super) fn control(&mut self, change: impl FnOnce(&mut Cluster)) {
-        if self.setup.config.acks == klamm::Acks::All {
+        let sound = !self.ledger.excuses.data_loss;
+        if self.setup.config.acks == klamm::Acks::All && sound {
             change(&mut self.cluster);
         } else {
             self.noting_losses(change);

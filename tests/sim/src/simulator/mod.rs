@@ -1,11 +1,12 @@
-//! A seeded simulator: the real producer, the model cluster and a bad network between them, on one thread, in virtual
-//! time. The same seed is the same run, byte for byte.
+//! A seeded simulator: the real producer, the model cluster and a bad network between them, on one
+//! thread, in virtual time. The same seed is the same run, byte for byte.
 //!
-//! After every step the rules for the wire, the conservation law and the absence of busy loops are checked; at the end
-//! that every record has exactly one report and that the logs agree with the reports.
+//! After every step the rules for the wire, the conservation law and the absence of busy loops are
+//! checked; at the end that every record has exactly one report and that the logs agree with the
+//! reports.
 //!
-//! A run with random faults is [`run_seed`]; a test that chooses its faults makes a [`Simulation`] from
-//! [`Setup::quiet`] and lets it go on step by step.
+//! A run with random faults is [`run_seed`]; a test that chooses its faults makes a [`Simulation`]
+//! from [`Setup::quiet`] and lets it go on step by step.
 
 mod chaos;
 mod ledger;
@@ -202,10 +203,12 @@ impl Simulation {
         Ok(Summary { hash: self.trace.hash(), steps: self.steps, records })
     }
 
-    /// Ends all faults and lets time pass until every record has its outcome and its report was read.
+    /// Ends all faults and lets time pass until every record has its outcome and its report was
+    /// read.
     ///
     /// # Errors
-    /// When it takes longer than the delivery timeout, one request and one backoff, or a promise is broken.
+    /// When it takes longer than the delivery timeout, one request and one backoff, or a promise is
+    /// broken.
     pub fn settle(&mut self) -> Checked {
         self.next_fault = None;
         self.heal();
@@ -237,7 +240,8 @@ impl Simulation {
     /// Without faults since `calm` and with time enough until its deadline, no record may time out.
     fn check_in_time(&self, calm: u64) -> Checked {
         let (config, network) = (&self.setup.config, &self.network.conditions);
-        // Splitting takes memory: where all is in use by batches that are to be split, deadlines make room.
+        // Splitting takes memory: where all is in use by batches that are to be split, deadlines
+        // make room.
         let splits = self.setup.faults.contains(&Kind::SmallerLimit);
         let fast = network.window >= 4_000 && network.piece >= 60 && network.latency <= 1_000;
         let repair = 4 * u64::from(config.request_timeout_ms)
@@ -259,7 +263,7 @@ impl Simulation {
                     continue;
                 }
                 return Err(format!(
-                    "timed out although nothing was wrong since {calm}: {entry:?}, led by {leader:?}"
+                    "timed out in calm since {calm}: {entry:?}, led by {leader:?}"
                 ));
             }
         }
@@ -291,8 +295,8 @@ impl Simulation {
         }
     }
 
-    /// One turn: everything that is due now, then time moves to what comes next. False when nothing will ever happen
-    /// any more.
+    /// One turn: everything that is due now, then time moves to what comes next. False when nothing
+    /// will ever happen any more.
     ///
     /// # Errors
     /// When a promise is broken.
@@ -327,7 +331,8 @@ impl Simulation {
         progress |= self.read_reports()?;
         self.check(progress)?;
         if self.producer.take_wake() {
-            // Something new is wanted, perhaps of a slot that was already served: another turn, now.
+            // Something new is wanted, perhaps of a slot that was already served: another turn,
+            // now.
             self.steps_at_once += 1;
             return Ok(true);
         }

@@ -1,5 +1,6 @@
-//! The network between the producer and the cluster: connections made of two byte pipes, each with delays, splits,
-//! stalls and ends of its own. A connection that the producer has given up may go on carrying what it had written.
+//! The network between the producer and the cluster: connections made of two byte pipes, each with
+//! delays, splits, stalls and ends of its own. A connection that the producer has given up may go
+//! on carrying what it had written.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -7,8 +7,8 @@ use crate::dice::Dice;
 
 const NUMBER: &str = "number";
 
-/// What a record of the simulation says. Its number is the first 8 bytes of its value or, where the value is null
-/// or shorter, a header.
+/// What a record of the simulation says. Its number is the first 8 bytes of its value or, where the
+/// value is null or shorter, a header.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sample {
     /// The key.

@@ -1,5 +1,5 @@
-//! Scenarios: a test says what is sent and what goes wrong, then what must have happened. Every broken promise that the
-//! simulation sees is a panic, as an assertion is.
+//! Scenarios: a test says what is sent and what goes wrong, then what must have happened. Every
+//! broken promise that the simulation sees is a panic, as an assertion is.
 
 use core::ops::{Deref, DerefMut, Range};
 
@@ -48,8 +48,8 @@ impl DerefMut for Scenario {
 }
 
 impl Scenario {
-    /// The options of most scenarios: topic [`TOPIC`] with these partitions on each of the nodes, and batches that one
-    /// record fills.
+    /// The options of most scenarios: topic [`TOPIC`] with these partitions on each of the nodes,
+    /// and batches that one record fills.
     pub fn setup(nodes: i32, partitions: i32) -> Setup {
         let replication = usize::try_from(nodes).unwrap_or(1);
         let mut setup = Setup::quiet(nodes).with_topic(TOPIC, partitions, replication);
@@ -165,8 +165,8 @@ impl Scenario {
         assert!(done, "{} records have no outcome: {:?}", self.ledger.unreported(), self.stats());
     }
 
-    /// Sends a batch to each of these partitions and waits until they are delivered: the connections are open, the
-    /// partitions known.
+    /// Sends a batch to each of these partitions and waits until they are delivered: the
+    /// connections are open, the partitions known.
     ///
     /// # Panics
     /// When it is not delivered.

@@ -1,5 +1,5 @@
-//! What is simulated: the cluster, the producer's options, the network, the faults and the application. All of it can
-//! be drawn from a seed.
+//! What is simulated: the cluster, the producer's options, the network, the faults and the
+//! application. All of it can be drawn from a seed.
 
 use klamm::{Acks, Compression, Idempotence, Limits};
 
@@ -35,8 +35,9 @@ pub struct Setup {
     pub fault_time: u64,
     /// What the application does.
     pub user: User,
-    /// The test sends and reads reports by itself, through [`Simulation::producer`](super::Simulation::producer): the
-    /// simulation looks at the wire only.
+    /// The test sends and reads reports by itself, through
+    /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
+    /// only.
     pub hands_off: bool,
 }
 
@@ -58,7 +59,8 @@ pub struct User {
 }
 
 impl Setup {
-    /// A cluster of so many nodes without faults, and a producer with short timeouts. Records are sent by the test.
+    /// A cluster of so many nodes without faults, and a producer with short timeouts. Records are
+    /// sent by the test.
     pub fn quiet(nodes: i32) -> Self {
         let mut config = klamm::Config::new("");
         config.linger_ms = 0;
@@ -224,7 +226,8 @@ impl Setup {
         }
         let kafka = [ApiVersions::KAFKA_4_3, ApiVersions::KAFKA_3_9, ApiVersions::KAFKA_2_8];
         if !kafka.contains(&self.cluster.nodes[0].versions) {
-            // An upgrade within Kafka; other products do not become Kafka, and Kafka 2.1 has no topic ids.
+            // An upgrade within Kafka; other products do not become Kafka, and Kafka 2.1 has no
+            // topic ids.
             self.faults.retain(|kind| *kind != Kind::OtherVersion);
         }
         self.fault_every = dice.pick(&[3_000, 50_000, 500_000, 3_000_000]);

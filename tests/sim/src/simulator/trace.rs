@@ -4,7 +4,8 @@ use core::fmt::{Debug, Write};
 use core::hash::Hasher;
 use std::hash::DefaultHasher;
 
-/// The run so far. Every event goes into the hash; with `print` it is also written to standard error.
+/// The run so far. Every event goes into the hash; with `print` it is also written to standard
+/// error.
 #[derive(Debug, Default)]
 pub struct Trace {
     hasher: Hashing,

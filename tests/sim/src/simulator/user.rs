@@ -1,4 +1,5 @@
-//! The application: sends, flushes, purges, stops reading reports for a while, sends from within a report.
+//! The application: sends, flushes, purges, stops reading reports for a while, sends from within a
+//! report.
 
 use klamm::{Destination, RecordId, SendError};
 

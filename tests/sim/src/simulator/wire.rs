@@ -163,8 +163,8 @@ pub fn correlation(frame: &Bytes) -> Option<i32> {
     (&frame[..]).try_get_i32().ok()
 }
 
-/// Reads the answer to a Produce of this version: the partitions, and the throttle time in milliseconds. `None` if it
-/// is not one.
+/// Reads the answer to a Produce of this version: the partitions, and the throttle time in
+/// milliseconds. `None` if it is not one.
 pub fn answer(mut frame: Bytes, version: i16) -> Option<(Vec<Answered>, i32)> {
     ResponseHeader::decode(&mut frame, ProduceResponse::header_version(version)).ok()?;
     let body = ProduceResponse::decode(&mut frame, version).ok()?;

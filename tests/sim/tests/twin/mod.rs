@@ -1,5 +1,6 @@
-//! klamm in the place of the model's client: the model decides what happens, klamm has to do what the model's client
-//! does. Produce requests are compared and answered as the model says; all other requests go to the model cluster.
+//! klamm in the place of the model's client: the model decides what happens, klamm has to do what
+//! the model's client does. Produce requests are compared and answered as the model says; all other
+//! requests go to the model cluster.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -72,8 +73,8 @@ impl Pair {
         Ok(Self { world, twin })
     }
 
-    /// Can both do this? A deadline passes in klamm only while nothing is in flight, and klamm splits into halves where
-    /// the model splits into records.
+    /// Can both do this? A deadline passes in klamm only while nothing is in flight, and klamm
+    /// splits into halves where the model splits into records.
     pub(crate) fn can(&self, action: Action) -> bool {
         match action {
             Action::Deadline => self.world.state().client.in_flight.is_empty(),
@@ -82,7 +83,8 @@ impl Pair {
         }
     }
 
-    /// Does an action in both. klamm decides at once what the model's client decides in a step of its own.
+    /// Does an action in both. klamm decides at once what the model's client decides in a step of
+    /// its own.
     ///
     /// # Errors
     /// When they differ.
@@ -250,7 +252,8 @@ impl Twin {
                 if !wrong {
                     return Ok(());
                 }
-                // klamm does not know of the new leader yet; the old one says so and appends nothing.
+                // klamm does not know of the new leader yet; the old one says so and appends
+                // nothing.
                 self.answer(NOT_LEADER, None)?;
             }
             let idle = self
