@@ -226,6 +226,8 @@ impl Producer<'_> {
             written.request = Request::Unacknowledged;
             let batches = core::mem::take(&mut written.batches);
             self.finish_unacknowledged(batches, now);
+            // No answer comes that would say so: another broker may wait for this slot.
+            self.arrange_due |= self.slot_wanted;
         }
     }
 
