@@ -27,8 +27,8 @@ fn small(s: &mut Scenario) -> u64 {
     s.sample(0, Sample::plain(number, 20))
 }
 
-/// After a re-creation a broker that lags behind told the old topic id again. What had been stored without an answer
-/// then went out under a new epoch, to the log in which it already was.
+/// After a re-creation a broker that lags behind told the old topic id again. What had been stored
+/// without an answer then went out under a new epoch, to the log in which it already was.
 #[test]
 fn a_topic_id_that_comes_back_makes_no_duplicate() {
     let mut s = Scenario::start(1, 1);
@@ -64,7 +64,8 @@ fn memory_that_is_used_again_starts_empty() {
     }
 }
 
-/// With one connection slot the leader under steady load kept it, and the records for the other one expired.
+/// With one connection slot the leader under steady load kept it, and the records for the other one
+/// expired.
 #[test]
 fn leaders_take_turns_at_one_connection_slot() {
     for in_flight in [1, 5] {
@@ -93,7 +94,8 @@ fn leaders_take_turns_at_one_connection_slot() {
     }
 }
 
-/// A split moved the spare chunk between the others: a record of several chunks was refused for ever.
+/// A split moved the spare chunk between the others: a record of several chunks was refused for
+/// ever.
 #[test]
 fn a_large_record_is_accepted_after_splits() {
     let mut setup = Scenario::setup(1, 3);
@@ -119,7 +121,8 @@ fn a_large_record_is_accepted_after_splits() {
     s.finish();
 }
 
-/// Partitions that metadata names took all slots, and counted as written to as soon as there was a producer id.
+/// Partitions that metadata names took all slots, and counted as written to as soon as there was a
+/// producer id.
 #[test]
 fn two_partition_slots_are_enough_for_the_last_of_four_partitions() {
     let mut setup = Scenario::setup(1, 4);
@@ -152,7 +155,8 @@ fn more_leaders_than_broker_slots_are_all_written_to() {
     s.finish();
 }
 
-/// A record joined a batch that was purged already, and only waited for what was in flight before it.
+/// A record joined a batch that was purged already, and only waited for what was in flight before
+/// it.
 #[test]
 fn a_record_after_a_purge_is_not_purged() {
     let mut setup = Scenario::setup(1, 1);
@@ -194,7 +198,8 @@ fn a_record_after_a_time_out_has_its_own_time() {
     s.finish();
 }
 
-/// A starting broker answers without brokers. When metadata was due it was asked again at once, and again.
+/// A starting broker answers without brokers. When metadata was due it was asked again at once, and
+/// again.
 #[test]
 fn metadata_that_is_due_is_asked_for_at_the_pace_of_the_backoff() {
     let mut setup = Scenario::setup(1, 1);
@@ -216,7 +221,8 @@ fn frame(correlation: i32, body: &[u8]) -> Fault {
     Fault::Garbage([&size.to_be_bytes(), &correlation.to_be_bytes(), body].concat())
 }
 
-/// Event Hubs answers also acks = 0. What had made room for later requests was answered too, and taken for nonsense.
+/// Event Hubs answers also acks = 0. What had made room for later requests was answered too, and
+/// taken for nonsense.
 #[test]
 fn answers_to_acks_0_are_harmless() {
     const REQUESTS: i32 = 12;
@@ -252,7 +258,8 @@ fn the_last_offset_there_is_does_no_harm() {
     s.warm_up(0..1);
     let last = s.observer.exchanges.last().expect("something was sent");
     assert_eq!(last.version, 7);
-    // One topic, "t"; one partition, 0, without an error; this offset; no append time; all of the log; no throttling.
+    // One topic, "t"; one partition, 0, without an error; this offset; no append time; all of the
+    // log; no throttling.
     let mut body = [&[0, 0, 0, 1, 0, 1][..], TOPIC.as_bytes()].concat();
     body.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     body.extend([i64::MAX, -1, 0].iter().flat_map(|number| number.to_be_bytes()));
@@ -293,7 +300,8 @@ fn a_connection_of_another_producer_is_harmless() {
     producer.handle_disconnected(foreign, now);
 }
 
-/// Idempotence is required and nobody offers producer ids: the connection was closed and opened again without end.
+/// Idempotence is required and nobody offers producer ids: the connection was closed and opened
+/// again without end.
 #[test]
 fn a_cluster_without_producer_ids_is_not_dialed_without_end() {
     let mut setup = Scenario::setup(1, 1);
@@ -308,8 +316,8 @@ fn a_cluster_without_producer_ids_is_not_dialed_without_end() {
     s.finish();
 }
 
-/// 59 says that the leader has forgotten the producer, yet was taken for proof that it knows it: several batches were
-/// in flight at once, of which a later one could become the first.
+/// 59 says that the leader has forgotten the producer, yet was taken for proof that it knows it:
+/// several batches were in flight at once, of which a later one could become the first.
 #[test]
 fn after_59_one_batch_is_in_flight() {
     let mut setup = Scenario::setup(1, 1);
