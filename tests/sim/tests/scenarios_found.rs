@@ -94,6 +94,25 @@ fn leaders_take_turns_at_one_connection_slot() {
     }
 }
 
+/// Seed 26522: with acks = 0 no answer ends a turn, and a connection that had had its own neither sent nor made room.
+#[test]
+fn leaders_take_turns_without_acknowledgements() {
+    let mut setup = Scenario::setup(2, 2);
+    setup.limits.connections = 1;
+    setup.config.acks = Acks::None;
+    setup.config.request_timeout_ms = 1_000;
+    setup.config.delivery_timeout_ms = 3_000;
+    let mut s = Scenario::new(setup);
+    for _ in 0..100 {
+        s.batch(0);
+        s.batch(1);
+        s.run(10);
+    }
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(0..s.ledger.next()));
+    s.finish();
+}
+
 /// A split moved the spare chunk between the others: a record of several chunks was refused for
 /// ever.
 #[test]
