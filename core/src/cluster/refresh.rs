@@ -36,6 +36,8 @@ pub(crate) struct Refresh {
     /// Number of the answer being read; brokers not seen in it are forgotten.
     answer: u8,
     brokers: u16,
+    /// A leader with batches waiting found no broker slot: an idle connection, which keeps one, makes room.
+    pub(crate) crowded: bool,
 }
 
 impl Refresh {
@@ -46,6 +48,7 @@ impl Refresh {
         failures: 0,
         asked: false,
         rebootstrap: false,
+        crowded: false,
         answer: 0,
         brokers: 0,
     };
@@ -214,6 +217,7 @@ impl Producer<'_> {
         }
         let waits = matches!(partition.place, Place::Backoff(_));
         let broker = self.broker_slot(leader);
+        self.metadata.crowded |= broker.is_none() && !self.storage.partitions[p].queue.is_empty();
         self.set_leader(p, broker.map_or(Link::NONE, Link::to));
         if newer && waits {
             // What the backoff waits for has happened.

@@ -27,6 +27,10 @@ impl Producer<'_> {
                 conn.yields = false;
             }
         }
+        if core::mem::take(&mut self.metadata.crowded) {
+            // Its broker's slot is free when the next answer comes.
+            self.close_idlest();
+        }
         let metadata = self.wants_metadata(now);
         let id = self.wants_id(now);
         if metadata || id {
@@ -134,34 +138,37 @@ impl Producer<'_> {
     /// All slots are taken: a connection that nothing is waiting for makes room. Where all are busy, one that has had
     /// its turn sends nothing more, and makes room when it has its answers.
     fn make_room(&mut self) {
-        let ready = |conn: &&ConnSlot| conn.state == ConnState::Ready;
         if self.storage.connections.iter().any(|conn| conn.state == ConnState::Closing) {
             return;
         }
-        let conns = self.storage.connections.iter().enumerate();
-        let idle = conns.filter(|(_, conn)| {
-            let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
-            let over = conn.turn >= TURN || conn.broker.get().is_none_or(unused);
-            ready(conn) && conn.is_quiet() && over
-        });
-        let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
-        if let Some(c) = idlest {
-            self.storage.connections[c].retired = true;
-            self.close_connection(c);
-            return;
-        }
-        if self.storage.connections.iter().any(|conn| conn.yields) {
+        if self.close_idlest() || self.storage.connections.iter().any(|conn| conn.yields) {
             return;
         }
         let dialed = |conn: &ConnSlot| {
             conn.broker.get().map(|broker| self.storage.brokers[broker].dialed_at)
         };
         let conns = self.storage.connections.iter().enumerate();
-        let served = conns.filter(|(_, conn)| ready(conn) && conn.turn >= TURN);
+        let served = conns.filter(|(_, conn)| conn.state == ConnState::Ready && conn.turn >= TURN);
         let longest = served.min_by_key(|(_, conn)| dialed(conn)).map(|(c, _)| c);
         if let Some(c) = longest {
             self.storage.connections[c].yields = true;
         }
+    }
+
+    /// Closes a connection that nothing is waiting for, or that has had its turn; false if there is none.
+    fn close_idlest(&mut self) -> bool {
+        let conns = self.storage.connections.iter().enumerate();
+        let idle = conns.filter(|(_, conn)| {
+            let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
+            let over = conn.turn >= TURN || conn.broker.get().is_none_or(unused);
+            conn.state == ConnState::Ready && conn.is_quiet() && over
+        });
+        let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
+        if let Some(c) = idlest {
+            self.storage.connections[c].retired = true;
+            self.close_connection(c);
+        }
+        idlest.is_some()
     }
 
     /// The adapter dials: from now on the setup timeout runs, longer after failures (KIP-601).

@@ -101,12 +101,14 @@ impl Producer<'_> {
             // Both contradict the law: the broker has lost its state.
             let (fate, reason) = if !self.storage.batches[earlier].unsure {
                 (Fate::NotPersisted, Reason::DataLoss)
+            } else if !room && self.storage.batches[earlier].rejected {
+                (Fate::Unknown, self.reason(p, earlier))
             } else if !room {
                 (Fate::Unknown, Reason::DataLoss)
             } else {
                 (Fate::Delivered, NO_REASON)
             };
-            lost |= fate != Fate::Delivered;
+            lost |= reason == Reason::DataLoss;
             self.storage.batches[earlier].base_offset = -1;
             self.settle_head(p, fate, reason);
         }

@@ -158,20 +158,22 @@ fn two_partition_slots_are_enough_for_the_last_of_four_partitions() {
 /// With more leaders than broker slots those that came last never got one.
 #[test]
 fn more_leaders_than_broker_slots_are_all_written_to() {
-    let mut setup = Scenario::setup(5, 5);
-    setup.bootstrap = "node1:9092".to_owned();
-    setup.limits.brokers = 4;
-    setup.limits.connections = 1;
-    let mut s = Scenario::new(setup);
-    let mut leaders: Vec<i32> = (0..5).map(|partition| s.leader(partition)).collect();
-    leaders.sort_unstable();
-    assert_eq!(leaders, [1, 2, 3, 4, 5]);
-    for partition in 0..5 {
-        s.batch(partition);
+    for (brokers, connections) in [(4, 1), (2, 1), (4, 8)] {
+        let mut setup = Scenario::setup(5, 5);
+        setup.bootstrap = "node1:9092".to_owned();
+        setup.limits.brokers = brokers;
+        setup.limits.connections = connections;
+        let mut s = Scenario::new(setup);
+        let mut leaders: Vec<i32> = (0..5).map(|partition| s.leader(partition)).collect();
+        leaders.sort_unstable();
+        assert_eq!(leaders, [1, 2, 3, 4, 5]);
+        for partition in 0..5 {
+            s.batch(partition);
+        }
+        s.run_until_reported(15_000);
+        assert!(s.all_delivered(0..5), "{:?}", s.ledger.entries());
+        s.finish();
     }
-    s.run_until_reported(15_000);
-    assert!(s.all_delivered(0..5), "{:?}", s.ledger.entries());
-    s.finish();
 }
 
 /// A record joined a batch that was purged already, and only waited for what was in flight before
