@@ -13,7 +13,7 @@ const TARGET: &str = "thumbv7m-none-eabi";
 const EXAMPLE: &str = "firmware-examples/size";
 
 /// Bytes of flash that the image with klamm may have more than the one without.
-const FLASH_BUDGET: u64 = 44 * 1024;
+const FLASH_BUDGET: u64 = 45 * 1024;
 /// Bytes of `.bss` that it may have more: `Resources<1400, 4, 2, 2>`.
 const BSS_BUDGET: u64 = 10 * 1024;
 /// One byte of `Resources` that is not zero moves all of it to `.data`, and a copy of it into flash.
