@@ -5,7 +5,7 @@ use klamm::{ProtocolError, Reason, Record, Resources, Storage};
 use klamm_sim::cluster::{Api, ApiVersions, Fault, MetadataFault, Rule};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::wire::METADATA;
-use klamm_sim::simulator::{Entry, Fate, Sample, Scenario, Way};
+use klamm_sim::simulator::{Entry, Exchange, Fate, Sample, Scenario, Way};
 
 /// The key of `ApiVersions`, which each connection begins with.
 const API_VERSIONS: i16 = 18;
@@ -111,6 +111,47 @@ fn leaders_take_turns_without_acknowledgements() {
     s.run_until_reported(5_000);
     assert!(s.all_delivered(0..s.ledger.next()));
     s.finish();
+}
+
+/// KAFKA-13834, invariant I12: every partition has a batch ready at any time, and a request holds few of them. None waits
+/// for more than twice the requests that all of them take.
+#[test]
+fn no_partition_starves_where_requests_are_small() {
+    const PARTITIONS: i32 = 20;
+    for in_flight in [1, 5] {
+        let mut setup = Scenario::setup(1, PARTITIONS);
+        setup.config.max_in_flight_requests_per_connection = in_flight;
+        let batch = setup.config.batch_size;
+        setup.config.max_request_size = 4 * batch;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..PARTITIONS);
+        let first = s.observer.exchanges.len();
+        for _ in 0..200 {
+            for partition in 0..PARTITIONS {
+                while unreported(&s, partition) < 6 {
+                    s.batch(partition);
+                }
+            }
+            s.run(2);
+        }
+        s.run_until_reported(10_000);
+        let steady = &s.observer.exchanges[first..s.observer.exchanges.len() * 9 / 10];
+        let mut requests: Vec<i32> = steady.iter().map(|e| e.correlation).collect();
+        requests.dedup();
+        let largest =
+            requests.iter().map(|r| steady.iter().filter(|e| e.correlation == *r).count());
+        let largest = largest.max().expect("requests were sent");
+        assert!(largest < 6, "{largest} batches in a request: the limit has no effect");
+        for partition in 0..PARTITIONS {
+            let of = |e: &&Exchange| e.place.1 == partition;
+            let turn = |e: &Exchange| requests.iter().position(|r| *r == e.correlation);
+            let turns: Vec<usize> = steady.iter().filter(of).filter_map(turn).collect();
+            assert!(turns.len() > 10, "partition {partition} was sent {} times", turns.len());
+            let longest = turns.windows(2).map(|w| w[1] - w[0]).max().unwrap_or_default();
+            assert!(longest <= 2 * 20, "{in_flight} in flight, partition {partition}: {longest}");
+        }
+        s.finish();
+    }
 }
 
 /// A split moved the spare chunk between the others: a record of several chunks was refused for
