@@ -31,36 +31,26 @@
 //! up to `max.block.ms`, and waiting threads are served in the order they came. The `try_` methods
 //! never wait. In a callback, which runs on the driver's thread, nothing waits.
 
-mod builder;
-mod callback;
-mod clock;
-mod completion;
-mod connection_error;
-mod delivery;
 mod driver;
-mod error;
-mod gate;
-mod owned;
 mod producer;
-mod properties;
 mod resolve;
-mod shared;
-mod signal;
 mod socket;
 mod topic;
 
-pub use builder::{Builder, KeepRecords};
-pub use callback::BatchReport;
-pub use connection_error::ConnectionError;
-pub use delivery::{Delivered, Delivery};
-pub use error::{BuildError, DeliveryError, PropertyError, SendError};
 pub use klamm::{
     Acks, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome, PartitionId,
     Reason, Record, Report, Stats, Timestamp, TopicId,
 };
-pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
+pub use klamm_host::{
+    BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError, Draft,
+    DraftHeader, DriverFailure, Interceptor, KeepRecords, OwnedHeader, OwnedRecord, ProduceError,
+    PropertyError, SendError, Undelivered,
+};
 pub use producer::Producer;
 pub use topic::Topic;
+
+/// Options of a [`Producer`].
+pub type Builder = klamm_host::Builder<Producer>;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -5,21 +5,14 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
+use klamm_host::{ConnectionError, Fact, Link};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::connection_error::ConnectionError;
 use crate::resolve::{Answer, Resolver};
 
 /// Bytes that wait for the kernel, at most: beyond that the core keeps them.
 const OUT_BYTES: usize = 128 * 1024;
-
-/// What the core has not been told yet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Fact {
-    Connected,
-    Lost,
-}
 
 /// What `read` came to.
 pub(crate) enum Incoming {
@@ -117,23 +110,6 @@ impl Socket {
         }
     }
 
-    /// Room for bytes from the core: all of it or nothing, so that a request is not taken in small
-    /// pieces.
-    pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
-        if !matches!(self.state, State::Open(_)) || self.fact.is_some() || self.filled > 0 {
-            return None;
-        }
-        if self.out.is_empty() {
-            self.out = vec![0; OUT_BYTES].into_boxed_slice();
-        }
-        Some(&mut self.out)
-    }
-
-    /// `bytes` of the room are to be written.
-    pub(crate) fn fill(&mut self, bytes: usize) {
-        self.filled = bytes;
-    }
-
     /// Writes what the kernel takes. Was it anything?
     pub(crate) fn write(&mut self) -> bool {
         let mut moved = false;
@@ -174,52 +150,22 @@ impl Socket {
         Incoming::Nothing
     }
 
-    /// The core wants the connection closed.
-    pub(crate) fn close(&mut self) {
-        match &self.state {
-            State::Connecting(_, address) => {
-                let address = *address;
-                self.silent = Some(address);
-                self.note(Some(address), "no answer while connecting");
-            }
-            State::Open(_) if !self.heard => {
-                self.note(None, "connected, but no answer: is it a Kafka broker without TLS?");
-            }
-            State::Resolving(_) => self.note(None, "no answer from the name resolver"),
-            State::Open(_) | State::Closed => {}
-        }
-        self.reset();
-    }
-
     /// Ends an idle connection in peace: what was written still arrives.
     pub(crate) fn shut_down(&mut self) {
         if let State::Open(stream) = &self.state {
             // It may be gone already, which is as good.
             let _ = stream.shutdown(Shutdown::Write);
         }
-        self.reset();
-    }
-
-    pub(crate) fn take_fact(&mut self) -> Option<Fact> {
-        self.fact.take()
+        self.state = State::Closed;
     }
 
     pub(crate) fn has_fact(&self) -> bool {
         self.fact.is_some()
     }
 
-    pub(crate) fn take_error(&mut self) -> Option<ConnectionError> {
-        self.error.take()
-    }
-
     /// Is there something that needs no event to go on?
     pub(crate) fn is_ready(&self) -> bool {
         self.fact.is_some() || (self.readable && matches!(self.state, State::Open(_)))
-    }
-
-    /// Has everything taken from the core been written?
-    pub(crate) fn is_drained(&self) -> bool {
-        self.filled == 0
     }
 
     fn try_next(&mut self, registry: &Registry) {
@@ -269,24 +215,65 @@ impl Socket {
 
     /// Keeps what went wrong for `take_error`.
     pub(crate) fn note(&mut self, address: Option<SocketAddr>, message: &str) {
-        let name = match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
-        };
-        let address = match address {
-            Some(address) if address.to_string() != name => format!("{name} ({address})"),
-            _ => name,
-        };
-        self.error = Some(ConnectionError { address, message: message.to_owned() });
+        self.error = Some(ConnectionError::new(&self.host, self.port, address, message));
     }
 
     /// Forgets the connection, but not the host.
     fn reset(&mut self) {
+        if let State::Open(stream) = &self.state {
+            // Closing is not enough: a forked child has a copy of the socket, which keeps the
+            // connection open. It may be gone already, which is as good.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
         self.state = State::Closed;
         self.fact = None;
         self.untried.clear();
         (self.written, self.filled) = (0, 0);
         (self.readable, self.writable, self.heard) = (false, false, false);
+    }
+}
+
+impl Link for Socket {
+    fn take_fact(&mut self) -> Option<Fact> {
+        self.fact.take()
+    }
+
+    fn take_error(&mut self) -> Option<ConnectionError> {
+        self.error.take()
+    }
+
+    fn room(&mut self) -> Option<&mut [u8]> {
+        if !matches!(self.state, State::Open(_)) || self.fact.is_some() || self.filled > 0 {
+            return None;
+        }
+        if self.out.is_empty() {
+            self.out = vec![0; OUT_BYTES].into_boxed_slice();
+        }
+        Some(&mut self.out)
+    }
+
+    fn fill(&mut self, bytes: usize) {
+        self.filled = bytes;
+    }
+
+    fn close(&mut self) {
+        match &self.state {
+            State::Connecting(_, address) => {
+                let address = *address;
+                self.silent = Some(address);
+                self.note(Some(address), "no answer while connecting");
+            }
+            State::Open(_) if !self.heard => {
+                self.note(None, "connected, but no answer: is it a Kafka broker without TLS?");
+            }
+            State::Resolving(_) => self.note(None, "no answer from the name resolver"),
+            State::Open(_) | State::Closed => {}
+        }
+        self.reset();
+    }
+
+    fn is_drained(&self) -> bool {
+        self.filled == 0
     }
 }
 

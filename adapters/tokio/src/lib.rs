@@ -1,0 +1,1 @@
+//! klamm over tokio.
