@@ -100,6 +100,11 @@ impl Gates {
         self.queue(gate).is_some_and(|queue| !queue.is_empty())
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.len() + self.topics.iter().map(|(_, queue)| queue.len()).sum::<usize>()
+    }
+
     /// Lets the first of the queue try again.
     pub(crate) fn wake(&mut self, gate: Gate) {
         let first = self.queue(gate).and_then(VecDeque::front).map(|first| first.waker.clone());

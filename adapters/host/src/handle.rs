@@ -17,7 +17,7 @@ use crate::completion::Callback;
 use crate::connection_error::ConnectionError;
 use crate::engine::Engine;
 use crate::error::{BuildError, DriverFailure, SendError};
-use crate::operation::{Asking, Posting, Registering, Sending, Want};
+use crate::operation::{Asking, Posting, RENEWALS, Registering, Sending, Want};
 use crate::owned::Closed;
 use crate::process::ProcessLock;
 use crate::shared::{Common, Shared, Target};
@@ -146,7 +146,7 @@ impl<D: Driver> Handle<D> {
 
     /// Lets everything accepted so far go out; `None` if the driver cannot be started.
     pub fn flush(&self) -> Option<Flushing> {
-        loop {
+        for _ in 0..=RENEWALS {
             let shared = self.current().ok()?;
             let mut inner = shared.lock();
             if inner.dead {
@@ -164,6 +164,7 @@ impl<D: Driver> Handle<D> {
             }
             return Some(Flushing { signal, shared: Guard::into_inner(shared) });
         }
+        None
     }
 
     /// Accepts nothing more, and gives up what is left after `limit`; `None` leaves that to
@@ -199,6 +200,12 @@ impl<D: Driver> Handle<D> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.current().map(|shared| shared.stats()).unwrap_or_default()
+    }
+
+    /// How many operations wait for memory or for a topic.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.current().map(|shared| shared.lock().gates.len()).unwrap_or_default()
     }
 
     /// What went wrong with a connection since one last became ready.

@@ -24,6 +24,7 @@ mod owned;
 mod process;
 mod properties;
 mod properties_file;
+mod route;
 mod shared;
 mod signal;
 
@@ -37,5 +38,6 @@ pub use hooks::BatchReport;
 pub use interceptor::{Draft, DraftHeader, Interceptor};
 pub use operation::{Asking, Operation, Posting, Registering, Sending, Waiting};
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
+pub use route::{Outbox, Route};
 pub use shared::{Shared, Target};
 pub use signal::Signal;

@@ -20,6 +20,9 @@ use crate::shared::{Inner, Refusal, Shared, Target};
 /// the driver in between.
 const RECORDS_A_LOCK: usize = 64;
 
+/// Drivers that a call starts, at most.
+pub(crate) const RENEWALS: usize = 2;
+
 /// What an operation does with the core, if it can; `Gate` is the one at which it is the first.
 type Act<'a, T> = dyn FnMut(&mut Inner, klamm::Instant, Option<Gate>) -> Result<T, Refusal> + 'a;
 
@@ -80,7 +83,8 @@ impl Waiting {
         waker: Option<&Waker>,
         act: &mut Act<'_, T>,
     ) -> Poll<Result<T, SendError>> {
-        loop {
+        // A driver may be dead when it begins: the runtime is shutting down.
+        for _ in 0..=RENEWALS {
             let step = match self.place.take() {
                 Some((shared, ticket)) => self.again(shared, ticket, waker, act),
                 None => self.first(&*handle.current()?, waker, act),
@@ -93,6 +97,7 @@ impl Waiting {
                 }
             }
         }
+        Poll::Ready(Err(SendError::DriverFailed))
     }
 
     fn first<T>(

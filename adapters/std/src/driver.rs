@@ -128,7 +128,7 @@ impl Loop {
                 let Incoming::Bytes(bytes) = socket.read(&mut self.incoming) else { break };
                 if let Err(problem) = engine.received(slot, &self.incoming[..bytes]) {
                     // The core wants it closed now, which is the next turn's business.
-                    socket.note(None, &problem);
+                    socket.note(&problem);
                     break;
                 }
             }

@@ -102,6 +102,19 @@ impl Producer {
         delivery(self.handle().send(Target::Name(topic), None, record).now())
     }
 
+    /// As [`try_send`](Self::try_send), to this partition.
+    ///
+    /// # Errors
+    /// As `try_send`.
+    pub fn try_send_to_partition(
+        &self,
+        topic: &str,
+        partition: i32,
+        record: &Record<'_>,
+    ) -> Result<Delivery, SendError> {
+        delivery(self.handle().send(Target::Name(topic), Some(partition), record).now())
+    }
+
     /// As [`send`](Self::send), without a [`Delivery`]: reports and counters tell what became of
     /// it.
     ///
@@ -169,6 +182,13 @@ impl Producer {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.handle().stats()
+    }
+
+    /// How many senders wait for memory, or for a topic's partitions: more than none for long means
+    /// that they are too fast for the cluster.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.handle().waiting()
     }
 
     /// What went wrong with a connection since one last became ready: the answer to "why does it

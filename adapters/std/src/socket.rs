@@ -1,18 +1,14 @@
 //! One connection's socket: resolving, connecting, moving bytes. It knows nothing of Kafka.
 
 use core::net::SocketAddr;
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
-use klamm_host::{ConnectionError, Fact, Link};
+use klamm_host::{ConnectionError, Fact, Link, Outbox, Route};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::resolve::{Answer, Resolver};
-
-/// Bytes that wait for the kernel, at most: beyond that the core keeps them.
-const OUT_BYTES: usize = 128 * 1024;
 
 /// What `read` came to.
 pub(crate) enum Incoming {
@@ -32,18 +28,8 @@ pub(crate) struct Socket {
     token: Token,
     state: State,
     fact: Option<Fact>,
-    host: String,
-    port: u16,
-    /// Addresses of the host to be tried if the present one fails.
-    untried: VecDeque<SocketAddr>,
-    /// The address that was being tried when the core's connect timeout closed the socket. The next
-    /// dial begins after it: else one address that swallows packets would hide all others.
-    silent: Option<SocketAddr>,
-    error: Option<ConnectionError>,
-    /// Bytes taken from the core: `out[written..filled]` wait to be written.
-    out: Box<[u8]>,
-    written: usize,
-    filled: usize,
+    route: Route,
+    out: Outbox,
     readable: bool,
     writable: bool,
     heard: bool,
@@ -55,14 +41,8 @@ impl Socket {
             token,
             state: State::Closed,
             fact: None,
-            host: String::new(),
-            port: 0,
-            untried: VecDeque::new(),
-            silent: None,
-            error: None,
-            out: Box::default(),
-            written: 0,
-            filled: 0,
+            route: Route::default(),
+            out: Outbox::default(),
             readable: false,
             writable: false,
             heard: false,
@@ -71,12 +51,9 @@ impl Socket {
 
     /// Starts to connect to a host, by asking for its addresses.
     pub(crate) fn dial(&mut self, host: String, port: u16, resolver: &mut Resolver) {
-        if (&self.host, self.port) != (&host, port) {
-            self.silent = None;
-        }
         self.reset();
         self.state = State::Resolving(resolver.ask(&host, port));
-        (self.host, self.port) = (host, port);
+        self.route.set(host, port);
     }
 
     /// Takes the resolver's answer, if it is to this socket's question, and tries the first
@@ -86,16 +63,11 @@ impl Socket {
             return;
         }
         match &answer.addresses {
-            Ok(addresses) if addresses.is_empty() => self.fail("the name has no address"),
             Ok(addresses) => {
-                self.untried = addresses.iter().copied().collect();
-                let place = self.untried.iter().position(|address| Some(*address) == self.silent);
-                if let Some(place) = place {
-                    self.untried.rotate_left(place + 1);
-                }
+                self.route.found(addresses.iter().copied());
                 self.try_next(registry);
             }
-            Err(error) => self.fail(&describe(error)),
+            Err(error) => self.fail_io(error),
         }
     }
 
@@ -113,21 +85,18 @@ impl Socket {
     /// Writes what the kernel takes. Was it anything?
     pub(crate) fn write(&mut self) -> bool {
         let mut moved = false;
-        while self.writable && self.written < self.filled {
+        while self.writable && !self.out.is_empty() {
             let State::Open(stream) = &mut self.state else { break };
-            match stream.write(&self.out[self.written..self.filled]) {
+            match stream.write(self.out.rest()) {
                 Ok(0) => self.fail("the socket takes no more bytes"),
                 Ok(bytes) => {
                     moved = true;
-                    self.written += bytes;
+                    self.out.wrote(bytes);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.fail(&describe(&error)),
+                Err(error) => self.fail_io(&error),
             }
-        }
-        if self.written == self.filled {
-            (self.written, self.filled) = (0, 0);
         }
         moved
     }
@@ -144,7 +113,7 @@ impl Socket {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.fail(&describe(&error)),
+                Err(error) => self.fail_io(&error),
             }
         }
         Incoming::Nothing
@@ -169,13 +138,13 @@ impl Socket {
     }
 
     fn try_next(&mut self, registry: &Registry) {
-        while let Some(address) = self.untried.pop_front() {
+        while let Some(address) = self.route.next_address() {
             match connect(address, self.token, registry) {
                 Ok(stream) => {
                     self.state = State::Connecting(stream, address);
                     return;
                 }
-                Err(error) => self.note(Some(address), &describe(&error)),
+                Err(error) => self.route.note_io(Some(address), &error),
             }
         }
         self.state = State::Closed;
@@ -193,14 +162,13 @@ impl Socket {
                 // A kernel that refuses the option costs latency, not correctness.
                 let _ = stream.set_nodelay(true);
                 self.state = State::Open(stream);
-                self.silent = None;
-                self.untried.clear();
+                self.route.connected();
                 self.writable = true;
                 self.fact = Some(Fact::Connected);
             }
             Err(error) => {
                 drop(stream);
-                self.note(Some(address), &describe(&error));
+                self.route.note_io(Some(address), &error);
                 (self.readable, self.writable) = (false, false);
                 self.try_next(registry);
             }
@@ -208,14 +176,23 @@ impl Socket {
     }
 
     fn fail(&mut self, message: &str) {
-        self.note(None, message);
+        self.route.note(None, message);
+        self.lose();
+    }
+
+    fn fail_io(&mut self, error: &io::Error) {
+        self.route.note_io(None, error);
+        self.lose();
+    }
+
+    fn lose(&mut self) {
         self.reset();
         self.fact = Some(Fact::Lost);
     }
 
-    /// Keeps what went wrong for `take_error`.
-    pub(crate) fn note(&mut self, address: Option<SocketAddr>, message: &str) {
-        self.error = Some(ConnectionError::new(&self.host, self.port, address, message));
+    /// Keeps what went wrong.
+    pub(crate) fn note(&mut self, message: &str) {
+        self.route.note(None, message);
     }
 
     /// Forgets the connection, but not the host.
@@ -227,8 +204,8 @@ impl Socket {
         }
         self.state = State::Closed;
         self.fact = None;
-        self.untried.clear();
-        (self.written, self.filled) = (0, 0);
+        self.route.done();
+        self.out.clear();
         (self.readable, self.writable, self.heard) = (false, false, false);
     }
 }
@@ -239,41 +216,34 @@ impl Link for Socket {
     }
 
     fn take_error(&mut self) -> Option<ConnectionError> {
-        self.error.take()
+        self.route.take_error()
     }
 
     fn room(&mut self) -> Option<&mut [u8]> {
-        if !matches!(self.state, State::Open(_)) || self.fact.is_some() || self.filled > 0 {
+        if !matches!(self.state, State::Open(_)) || self.fact.is_some() {
             return None;
         }
-        if self.out.is_empty() {
-            self.out = vec![0; OUT_BYTES].into_boxed_slice();
-        }
-        Some(&mut self.out)
+        self.out.room()
     }
 
     fn fill(&mut self, bytes: usize) {
-        self.filled = bytes;
+        self.out.fill(bytes);
     }
 
     fn close(&mut self) {
         match &self.state {
-            State::Connecting(_, address) => {
-                let address = *address;
-                self.silent = Some(address);
-                self.note(Some(address), "no answer while connecting");
-            }
+            State::Connecting(_, address) => self.route.kept_silent(*address),
             State::Open(_) if !self.heard => {
-                self.note(None, "connected, but no answer: is it a Kafka broker without TLS?");
+                self.note("connected, but no answer: is it a Kafka broker without TLS?");
             }
-            State::Resolving(_) => self.note(None, "no answer from the name resolver"),
+            State::Resolving(_) => self.note("no answer from the name resolver"),
             State::Open(_) | State::Closed => {}
         }
         self.reset();
     }
 
     fn is_drained(&self) -> bool {
-        self.filled == 0
+        self.out.is_empty()
     }
 }
 
@@ -294,15 +264,6 @@ fn connect_outcome(stream: &TcpStream) -> Option<io::Result<()>> {
         // An event of the socket that had this token before, or a spurious one.
         Err(error) if error.kind() == ErrorKind::NotConnected => None,
         Err(error) => Some(Err(error)),
-    }
-}
-
-/// The system's words without its error numbers, where it has any.
-fn describe(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
     }
 }
 
@@ -409,9 +370,6 @@ mod tests {
             assert_eq!(target(&rig), expected);
             rig.socket.close();
         }
-        // Another host's addresses have nothing to do with it.
-        rig.socket.dial("127.0.0.8".into(), 9092, &mut rig.resolver);
-        assert_eq!(rig.socket.silent, None);
     }
 
     #[test]

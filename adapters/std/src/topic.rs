@@ -68,6 +68,18 @@ impl Topic {
         delivery(self.producer.handle().send(self.target(), None, record).now())
     }
 
+    /// As [`Producer::try_send_to_partition`].
+    ///
+    /// # Errors
+    /// As `Producer::try_send_to_partition`.
+    pub fn try_send_to_partition(
+        &self,
+        partition: i32,
+        record: &Record<'_>,
+    ) -> Result<Delivery, SendError> {
+        delivery(self.producer.handle().send(self.target(), Some(partition), record).now())
+    }
+
     /// As [`Producer::post`].
     ///
     /// # Errors

@@ -3,4 +3,3 @@
 mod common;
 mod deliver;
 mod failures;
-mod unreachable;
