@@ -207,7 +207,7 @@ impl Link for Socket {
         match &self.state {
             State::Connecting(_, address) => self.route.kept_silent(*address),
             State::Open(_) if !self.heard => {
-                self.route.note(None, "connected, but no answer: is it a Kafka broker without TLS?")
+                self.note("connected, but no answer: is it a Kafka broker without TLS?");
             }
             State::Resolving(_) => self.route.note(None, "no answer from the name resolver"),
             State::Open(_) | State::Closed => {}
