@@ -2,12 +2,13 @@
 //!
 //! A child does not return: it leaves by `exit`, so that it touches nothing that is not its own.
 
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io::{Read, pipe};
 use std::net::TcpListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::process::exit;
 use std::thread;
 
