@@ -22,18 +22,30 @@
 //! # What became of a record
 //!
 //! [`Producer::send`] gives a [`Delivery`] to wait for, poll, await or ignore: dropping it cancels
-//! nothing. [`Builder::on_report`] hears of every batch. [`Producer::post`] accepts a record
-//! without a `Delivery`, for those who count on the report or on [`Producer::stats`] alone.
+//! nothing. [`Producer::send_then`] calls back, [`Producer::send_and_wait`] waits.
+//! [`Builder::on_report`] and [`Interceptor`]s hear of every batch. [`Producer::post`] accepts a
+//! record without a `Delivery`, for those who count on reports or on [`Producer::stats`] alone.
 //!
 //! # Waiting
 //!
 //! When the memory is full, or while the partitions of a topic are not known yet, `send` waits for
 //! up to `max.block.ms`, and waiting threads are served in the order they came. The `try_` methods
 //! never wait. In a callback, which runs on the driver's thread, nothing waits.
+//!
+//! # Forks, and drivers that die
+//!
+//! In a forked child the first call starts afresh: connections, producer id and memory of its own.
+//! The parent's records stay the parent's, also their `Delivery`s
+//! ([`DeliveryError::OtherProcess`]). [`Topic`]s can be used in both. A callback that waits for a
+//! lock may find it locked for ever in the child, as anything may.
+//!
+//! A driver that panicked is replaced by the next call. What it had is reported: *not persisted* if
+//! it was never sent, *unknown* otherwise; [`Producer::last_driver_failure`] says why.
 
 mod driver;
 mod producer;
 mod resolve;
+mod scope;
 mod socket;
 mod topic;
 
@@ -47,6 +59,7 @@ pub use klamm_host::{
     PropertyError, SendError, Undelivered,
 };
 pub use producer::Producer;
+pub use scope::Scope;
 pub use topic::Topic;
 
 /// Options of a [`Producer`].

@@ -16,6 +16,7 @@ use klamm_host::{
 
 use crate::Builder;
 use crate::driver::Threads;
+use crate::scope::Scope;
 use crate::topic::Topic;
 
 /// A Kafka producer: a handle that any number of threads share, cheap to clone.
@@ -175,6 +176,13 @@ impl Producer {
     /// A zero `limit` gives up at once. In a callback it does not wait.
     pub fn close(&self, limit: Duration) -> Closed {
         self.owner.close(Some(limit))
+    }
+
+    /// This producer for the length of a scope: leaving it is [`close`](Self::close) with this
+    /// limit.
+    #[must_use]
+    pub fn scoped(self, limit: Duration) -> Scope {
+        Scope::new(self, limit)
     }
 
     /// The counters. They begin at 0 again in a forked child, and when a driver that failed was

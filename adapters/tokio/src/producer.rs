@@ -184,6 +184,18 @@ impl Producer {
         closing.take()
     }
 
+    /// This producer for the length of `act`: after it comes [`close`](Self::close) with this
+    /// limit. If it panics or is dropped in the middle, that is as if the producer was dropped.
+    pub async fn scoped<T>(
+        self,
+        limit: Duration,
+        act: impl AsyncFnOnce(&Self) -> T,
+    ) -> (T, Closed) {
+        let result = act(&self).await;
+        let closed = self.close(limit).await;
+        (result, closed)
+    }
+
     /// The counters. They begin at 0 again when a driver that ended before its time was replaced.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -153,6 +153,23 @@ async fn tasks_share_a_producer() {
     assert!(log[100..].iter().eq(values.iter().map(|value| value.as_bytes())));
 }
 
+/// PK-21.
+#[tokio::test]
+async fn leaving_a_scope_delivers_and_closes() {
+    let broker = broker(1);
+    let producer = Producer::builder(&broker.address().to_string())
+        .configure(|config| config.linger_ms = 60_000)
+        .build()
+        .expect("legal");
+    let clone = producer.clone();
+    let sent = producer.scoped(LIMIT, async |p| p.post("t", &Record::value(b"1")).await);
+    let (posted, closed) = sent.await;
+    assert_eq!((posted, closed.undelivered.len()), (Ok(()), 0));
+    assert_eq!(values_of(&broker).len(), 1);
+    let error = clone.post("t", &Record::value(b"2")).await.expect_err("closed");
+    assert_eq!(error, SendError::Refused(klamm::SendError::Closed));
+}
+
 /// What was sent may be in the log, what was not is not; and the next call starts a new driver.
 #[test]
 fn a_runtime_that_ends_takes_its_driver_along_and_the_next_one_starts_another() {

@@ -1,15 +1,17 @@
 //! What this adapter has beyond the suite of `klamm-conformance`.
 
 use core::future::Future;
+use core::panic::AssertUnwindSafe;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Wake;
 use std::thread::{self, Thread};
 
 use crate::common::{broker, builder, log, producer};
-use klamm_std::{KeepRecords, Record, SendError};
+use klamm_std::{KeepRecords, Producer, Record, SendError};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -61,7 +63,7 @@ fn post_all_stops_at_a_record_that_is_refused() {
 fn a_callback_sees_records_when_asked_and_may_send_without_waiting() {
     let broker = broker(2);
     let (sender, results) = mpsc::channel();
-    let own = Arc::new(Mutex::new(None::<klamm_std::Producer>));
+    let own = Arc::new(Mutex::new(None::<Producer>));
     let in_callback = Arc::clone(&own);
     let producer = builder(&broker)
         .keep_records(KeepRecords::Always)
@@ -84,6 +86,31 @@ fn a_callback_sees_records_when_asked_and_may_send_without_waiting() {
     assert_eq!(refused, Some(Some(pending)));
     assert_eq!(flushed, Some(false));
     *own.lock().expect("no panic") = None;
+}
+
+/// PK-21, PK-32.
+#[test]
+fn leaving_a_scope_delivers_and_closes() {
+    let broker = broker(1);
+    let lingering = || builder(&broker).configure(|config| config.linger_ms = 60_000);
+    let scope = lingering().build().expect("legal").scoped(LIMIT);
+    let clone = Producer::clone(&scope);
+    scope.post("t", &Record::value(b"1")).expect("accepted");
+    drop(scope);
+    assert_eq!(log(&broker, 0).len(), 1);
+    let closed = SendError::Refused(klamm::SendError::Closed);
+    assert_eq!(clone.post("t", &Record::value(b"2")), Err(closed));
+
+    let left = catch_unwind(AssertUnwindSafe(|| {
+        let scope = lingering().build().expect("legal").scoped(LIMIT);
+        scope.post("t", &Record::value(b"3")).expect("accepted");
+        panic!("this panic belongs to the test");
+    }));
+    assert!(left.is_err());
+    assert_eq!(log(&broker, 0).len(), 2, "a panic leaves the scope as well");
+
+    let scope = lingering().build().expect("legal").scoped(Duration::ZERO);
+    assert!(scope.close().undelivered.is_empty());
 }
 
 /// The smallest executor there is.
