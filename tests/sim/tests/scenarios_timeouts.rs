@@ -74,7 +74,7 @@ fn s54_kafka_4557_a_report_may_be_answered_by_a_record() {
     s.cluster.kill(1, now).expect("node 1 is up");
     let topic = s.producer().topic(TOPIC).expect("there is room for it");
     let send = |s: &mut Simulation, number: u64| {
-        let (partition, value) = (i32::from(number % 3 == 0), [b'v'; 200]);
+        let (partition, value) = (i32::from(number.is_multiple_of(3)), [b'v'; 200]);
         let to = klamm::Destination::partition(topic, partition);
         let now = Instant::from_micros(s.now());
         s.producer().send(to, &Record::value(&value), now).expect("there is room for it");
