@@ -1,6 +1,7 @@
 //! What the tests share: a broker of their own, a producer for it, and the broker's log.
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::net::TcpListener;
 
 use klamm_sim::cluster::LoggedRecord;
 use klamm_sim::dev_broker::{DevBroker, Options};
@@ -27,4 +28,11 @@ pub(crate) fn producer(broker: &DevBroker) -> Producer {
 /// What is in a partition of the topic `t`.
 pub(crate) fn log(broker: &DevBroker, partition: i32) -> Vec<LoggedRecord> {
     broker.with(|cluster, _| cluster.log("t", partition).collect())
+}
+
+/// Someone who takes connections and never says a word.
+pub(crate) fn mute() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
 }

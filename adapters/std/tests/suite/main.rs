@@ -3,3 +3,4 @@
 mod common;
 mod deliver;
 mod failures;
+mod scenarios;
