@@ -227,8 +227,19 @@ impl<D: Driver> Handle<D> {
 
     /// The present generation, which is this process's.
     pub(crate) fn current(&self) -> Result<Guard<Arc<Shared>>, SendError> {
+        self.current_at().map(|(shared, _)| shared)
+    }
+
+    /// The same, and its time: looking at the clock is much of what a send costs.
+    pub(crate) fn current_at(&self) -> Result<(Guard<Arc<Shared>>, klamm::Instant), SendError> {
         let shared = self.current.load();
-        if shared.process.is_this_at(shared.clock.now()) { Ok(shared) } else { self.renew(&shared) }
+        let now = shared.clock.now();
+        if shared.process.is_this_at(now) {
+            return Ok((shared, now));
+        }
+        let shared = self.renew(&shared)?;
+        let now = shared.clock.now();
+        Ok((shared, now))
     }
 
     /// A new generation in place of `old`, if nobody else was faster.

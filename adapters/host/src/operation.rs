@@ -86,8 +86,11 @@ impl Waiting {
         // A driver may be dead when it begins: the runtime is shutting down.
         for _ in 0..=RENEWALS {
             let step = match self.place.take() {
-                Some((shared, ticket)) => self.again(shared, ticket, waker, act),
-                None => self.first(&*handle.current()?, waker, act),
+                Some((shared, ticket)) => self.again(&shared, ticket, waker, act),
+                None => {
+                    let (shared, now) = handle.current_at()?;
+                    self.first(&shared, now, waker, act)
+                }
             };
             match step {
                 Step::Done(result) => return Poll::Ready(result),
@@ -103,10 +106,11 @@ impl Waiting {
     fn first<T>(
         &mut self,
         shared: &Arc<Shared>,
+        now: klamm::Instant,
         waker: Option<&Waker>,
         act: &mut Act<'_, T>,
     ) -> Step<T> {
-        let now = shared.clock.now();
+        let _panic = shared.tell_of_panic();
         let mut inner = shared.lock();
         if inner.dead {
             return Step::Dead(Arc::clone(shared));
@@ -130,17 +134,18 @@ impl Waiting {
         };
         shared.release(inner);
         self.since.get_or_insert_with(Instant::now);
-        self.again(Arc::clone(shared), ticket, waker, act)
+        self.again(shared, ticket, waker, act)
     }
 
     /// In the queue: tries if it is our turn.
     fn again<T>(
         &mut self,
-        shared: Arc<Shared>,
+        shared: &Arc<Shared>,
         mut ticket: Ticket,
         waker: Option<&Waker>,
         act: &mut Act<'_, T>,
     ) -> Step<T> {
+        let _panic = shared.tell_of_panic();
         let mut inner = shared.lock();
         let mut last = match ticket.gate {
             Gate::Memory => klamm::SendError::Full,
@@ -150,7 +155,7 @@ impl Waiting {
             if inner.dead {
                 inner.gates.leave(&ticket);
                 shared.release(inner);
-                return Step::Dead(shared);
+                return Step::Dead(Arc::clone(shared));
             }
             if inner.closing {
                 break Err(SendError::Refused(klamm::SendError::Closed));
@@ -180,7 +185,7 @@ impl Waiting {
             };
             inner.gates.set_waker(&ticket, waker);
             shared.release(inner);
-            self.place = Some((shared, ticket));
+            self.place = Some((Arc::clone(shared), ticket));
             return Step::Pending;
         };
         inner.gates.leave(&ticket);

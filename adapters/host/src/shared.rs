@@ -155,6 +155,20 @@ impl Shared {
         self.waker.wake_by_ref();
     }
 
+    /// Wakes the driver if what follows panics: foreign code is called under the lock (a partitioner),
+    /// and then the driver has to end.
+    pub(crate) fn tell_of_panic(&self) -> impl Drop + '_ {
+        struct Tell<'s>(&'s Shared);
+        impl Drop for Tell<'_> {
+            fn drop(&mut self) {
+                if thread::panicking() {
+                    self.0.waker.wake_by_ref();
+                }
+            }
+        }
+        Tell(self)
+    }
+
     /// Waiting on the driver's thread would be for ever.
     pub(crate) fn is_driver(&self) -> bool {
         self.driver.get() == Some(&thread::current().id())
