@@ -230,7 +230,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.end(Some("it was stopped"));
+        self.end(Some(if thread::panicking() { "a panic" } else { "it was stopped" }));
     }
 }
 
