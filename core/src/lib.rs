@@ -125,7 +125,7 @@ pub use error_code::ErrorCode;
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
-pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Stats, Timer};
+pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Scope, Stats, Timer};
 pub use storage::Storage;
 pub use storage::resources::Resources;
 pub use time::{Instant, Timestamp};

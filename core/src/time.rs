@@ -44,6 +44,11 @@ impl Instant {
     }
 }
 
+/// The moment `millis` after `from`; never, if that is `u32::MAX`.
+pub(crate) const fn deadline(from: Instant, millis: u32) -> Instant {
+    if millis == u32::MAX { Instant::FAR } else { from.plus_millis(millis) }
+}
+
 /// A wall-clock time as records carry it: milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(i64);

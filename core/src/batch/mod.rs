@@ -18,8 +18,6 @@ use crate::time::Instant;
 
 /// Bytes of a batch's header.
 pub(crate) const HEADER: u32 = 61;
-/// Most records of a batch: what `RecordId::index` can tell apart.
-pub(crate) const RECORDS_MAX: u16 = u16::MAX;
 
 /// The lists that a batch can be in.
 pub(crate) const QUEUE: usize = 0; // of its partition, in order, until its outcome is known; or the free list
@@ -53,7 +51,7 @@ pub(crate) const NO_REASON: Reason = Reason::Rejected(ErrorCode::NONE);
 pub(crate) struct BatchSlot {
     pub(crate) links: [Links; 3],
     pub(crate) state: BatchState,
-    /// Lingered enough, or flushed: may be sealed as soon as it can be sent.
+    /// Full, lingered enough, or flushed: may be sent as soon as it can be, and takes records until then if there is room.
     pub(crate) due: bool,
     /// The base timestamp is real time. Else it is milliseconds since `opened`, until the clock is known.
     pub(crate) anchored: bool,
@@ -110,6 +108,8 @@ pub(crate) struct BatchSlot {
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
     pub(crate) born: u32,
     pub(crate) opened: Instant,
+    /// `Producer::asleep` when it was opened.
+    pub(crate) asleep: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
     pub(crate) base_offset: i64,
@@ -155,6 +155,7 @@ impl BatchSlot {
         bad: (0, 0, 0),
         born: 0,
         opened: Instant::ZERO,
+        asleep: 0,
         base_timestamp: 0,
         max_timestamp: 0,
         base_offset: 0,

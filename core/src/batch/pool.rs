@@ -74,7 +74,13 @@ impl Producer<'_> {
 
     /// The oldest batch of the partition has its outcome.
     pub(crate) fn settle_head(&mut self, p: usize, fate: Fate, reason: Reason) {
-        let Some(b) = self.head(p) else { return };
+        if let Some(b) = self.head(p) {
+            self.settle(p, b, fate, reason);
+        }
+    }
+
+    /// A batch of the partition has its outcome: the oldest, or one that was never sent and leaves no gap.
+    pub(crate) fn settle(&mut self, p: usize, b: usize, fate: Fate, reason: Reason) {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
         partition.queue.remove(&mut self.storage.batches, QUEUE, b);
@@ -92,16 +98,8 @@ impl Producer<'_> {
                 list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
         }
         self.age.remove(&mut self.storage.batches, AGE, b);
-        if self.lingers(b) {
-            self.linger.remove(&mut self.storage.batches, AUX, b);
-        }
+        self.end_linger(b);
         self.finish(b, fate, reason);
-    }
-
-    /// Is the batch in the list of open batches that wait for more records?
-    pub(crate) fn lingers(&self, b: usize) -> bool {
-        let batch = &self.storage.batches[b];
-        batch.state == BatchState::Open && !batch.due
     }
 
     /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.

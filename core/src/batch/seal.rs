@@ -13,11 +13,9 @@ use crate::storage::list::Link;
 use crate::wire::batch_header::{self, BEFORE_LENGTH, BatchHeader};
 
 impl Producer<'_> {
-    /// No record is appended any more.
+    /// No record is appended any more; there is nothing more to wait for.
     pub(crate) fn close_batch(&mut self, b: usize) {
-        if self.lingers(b) {
-            self.linger.remove(&mut self.storage.batches, AUX, b);
-        }
+        self.end_linger(b);
         let batch = &mut self.storage.batches[b];
         if batch.state == BatchState::Open {
             batch.state = BatchState::Sealed;
@@ -25,12 +23,17 @@ impl Producer<'_> {
         }
     }
 
-    /// An open batch has waited long enough: it goes as soon as it can, and takes records until then.
+    /// The batch has waited long enough: it goes as soon as it can, and takes records until then.
     pub(crate) fn make_due(&mut self, b: usize) {
-        if self.lingers(b) {
+        self.end_linger(b);
+        self.refile(usize::from(self.storage.batches[b].partition));
+    }
+
+    /// Takes the batch out of the list of those that wait for more records, if it is there.
+    pub(crate) fn end_linger(&mut self, b: usize) {
+        if !self.storage.batches[b].due {
             self.linger.remove(&mut self.storage.batches, AUX, b);
             self.storage.batches[b].due = true;
-            self.refile(usize::from(self.storage.batches[b].partition));
         }
     }
 

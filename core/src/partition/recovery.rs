@@ -10,7 +10,7 @@ use super::outcome::{Answer, CORRUPT_RETRIES, classify};
 use super::sequence::Sequence;
 use super::{PartitionSlot, Place, WAIT};
 use crate::backoff::backoff_micros;
-use crate::batch::{BatchState, Fate, NO_REASON, QUEUE};
+use crate::batch::{Fate, NO_REASON, QUEUE};
 use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
@@ -396,9 +396,9 @@ impl Producer<'_> {
         let partition = &self.storage.partitions[p];
         let b = partition.cursor.get()?;
         let batch = &self.storage.batches[b];
-        let closed = batch.state == BatchState::Sealed || batch.due;
         let timed = batch.anchored || self.clock.is_some();
-        (batch.sent || partition.sent < WINDOW && closed && timed).then_some(b)
+        let may_start = partition.sent < WINDOW && batch.due && timed && !self.paused;
+        (batch.sent || may_start).then_some(b)
     }
 
     /// May the partition send its next batch now, as far as it itself is concerned?

@@ -2,6 +2,7 @@
 
 mod drain;
 pub(crate) mod identity;
+mod purge;
 pub(crate) mod report;
 mod respond;
 mod send;
@@ -12,8 +13,8 @@ use crate::backoff::Rng;
 use crate::batch::record::Record;
 use crate::cluster::refresh::Refresh;
 use crate::config::Config;
+use crate::connection::ConnState;
 use crate::connection::transmit::Transmit;
-use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
 use crate::id::{ConnId, RecordId, TopicId};
@@ -23,6 +24,7 @@ use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record, write_record_with};
 use identity::Identity;
+pub use purge::Scope;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
 
@@ -156,6 +158,12 @@ pub struct Producer<'a> {
     /// The latest time that was handed in.
     pub(crate) now: Instant,
     pub(crate) clock: Option<Clock>,
+    /// When records that wait for the clock go without.
+    pub(crate) clock_due: Instant,
+    /// The last jump in time: the call before, and the one that saw it. And the sum of all, in units of 1,024 us.
+    pub(crate) slept_from: Instant,
+    pub(crate) woke: Instant,
+    pub(crate) asleep: u32,
     pub(crate) identity: Identity,
     pub(crate) metadata: Refresh,
     pub(crate) chunks: Chunks,
@@ -183,6 +191,8 @@ pub struct Producer<'a> {
     pub(crate) batch_max: u32,
     pub(crate) record_max: u32,
     pub(crate) closed: bool,
+    /// Nothing is sent for the first time.
+    pub(crate) paused: bool,
     /// Something changed that the adapter has to look at.
     pub(crate) wake: bool,
     /// Connections have to be given out anew, a broker wants a slot and there is none, a broker's backoff ends.
@@ -272,28 +282,20 @@ impl<'a> Producer<'a> {
         self.flush(now);
     }
 
-    /// Gives up everything that has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was sent is
-    /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
-    pub fn purge(&mut self, now: Instant) {
+    /// Gives up what is in the scope and has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was
+    /// sent is `Unknown(Purged)` when its answer is there and says nothing else. [`Scope::ALL`] waits for no answers: it
+    /// closes the connections with requests in flight.
+    pub fn purge(&mut self, scope: Scope, now: Instant) {
         let now = self.advance(now);
-        self.flush(now);
-        let mut at = self.age.head();
-        while let Some(b) = at {
-            at = crate::storage::list::next(&self.storage.batches, crate::batch::AGE, b);
-            let batch = &mut self.storage.batches[b];
-            batch.expired = true;
-            batch.purged = true;
-        }
-        self.age_cursor = Link::NONE;
-        for c in 0..self.storage.connections.len() {
-            let conn = &self.storage.connections[c];
-            if conn.in_flight.iter().any(|sent| sent.request == Request::Produce) {
-                self.close_connection(c);
-            }
-        }
-        for p in 0..usize::from(self.partitions_used) {
-            self.settle_partition(p, now);
-        }
+        self.give_up(scope, now);
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. What was sent goes on to its outcome,
+    /// retries included; delivery timeouts run.
+    pub fn pause(&mut self, paused: bool, now: Instant) {
+        self.advance(now);
+        self.paused = paused;
+        self.refile_all();
     }
 
     /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
@@ -302,9 +304,7 @@ impl<'a> Producer<'a> {
         let first = self.clock.is_none();
         self.clock = Some(Clock { wall, at });
         if first {
-            for p in 0..usize::from(self.partitions_used) {
-                self.refile(p);
-            }
+            self.refile_all();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Destination, Producer};
 use crate::batch::record::Record;
-use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE, RECORDS_MAX};
+use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::cluster::refresh::is_final;
 use crate::error::SendError;
 use crate::id::{BatchId, RecordId};
@@ -73,8 +73,8 @@ impl Producer<'_> {
         self.stats.accepted += 1;
         self.stats.buffered += 1;
         let id = RecordId { batch: self.batch_id(b), index };
-        let full =
-            self.storage.batches[b].size + RECORD_MIN > self.batch_max || index + 1 == RECORDS_MAX;
+        let full = self.storage.batches[b].size + RECORD_MIN > self.batch_max
+            || index + 1 >= self.config.batch_records;
         if full {
             self.close_batch(b);
             self.refile(p);
@@ -181,6 +181,7 @@ impl Producer<'_> {
             size: HEADER,
             born: self.born,
             opened: now,
+            asleep: self.asleep,
             base_timestamp: base,
             base_offset: -1,
             append_time: -1,

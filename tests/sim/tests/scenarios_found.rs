@@ -231,7 +231,7 @@ fn a_record_after_a_purge_is_not_purged() {
     let purged = small(&mut s);
     s.run(10);
     let now = Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(klamm::Scope::ALL, now);
     let after = small(&mut s);
     s.run_until_reported(5_000);
     assert_eq!(s.fate(purged), Some(Fate::NotPersisted(Reason::Purged)));

@@ -46,7 +46,7 @@ impl Simulation {
         if user.purges && !self.user.purged && self.user.sent > user.records / 2 {
             self.user.purged = true;
             self.trace.note(self.now, &"purge");
-            self.producer.purge(now);
+            self.producer.purge(klamm::Scope::ALL, now);
         }
         let pause = 1 + self.dice.range(0, user.every * 2);
         self.user.next = (self.user.sent < user.records).then_some(self.now + pause);
