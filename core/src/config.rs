@@ -107,6 +107,9 @@ pub struct Config<'c> {
     pub clock_wait_ms: u32,
     /// Stop (no further record is accepted) when a broker lost data or state. Default false: report and go on.
     pub stop_on_data_loss: bool,
+    /// Options of batching, of the queue and of retries.
+    #[cfg(feature = "policies")]
+    pub policies: crate::Policies,
     /// Sequence and epoch that every partition begins with: for tests of the wrap.
     #[doc(hidden)]
     pub start_sequence: i32,
@@ -144,6 +147,8 @@ impl<'c> Config<'c> {
             allow_auto_create_topics: true,
             clock_wait_ms: u32::MAX,
             stop_on_data_loss: false,
+            #[cfg(feature = "policies")]
+            policies: crate::Policies::new(),
             start_sequence: 0,
             start_epoch: 0,
             crc32c: crate::wire::crc::crc32c,
@@ -177,6 +182,8 @@ impl<'c> Config<'c> {
             allow_auto_create_topics: self.allow_auto_create_topics,
             clock_wait_ms: self.clock_wait_ms,
             stop_on_data_loss: self.stop_on_data_loss,
+            #[cfg(feature = "policies")]
+            policies: self.policies,
             start_sequence: self.start_sequence,
             start_epoch: self.start_epoch,
             crc32c: self.crc32c,
@@ -200,6 +207,8 @@ impl<'c> Config<'c> {
         range("delivery_timeout_ms", self.delivery_timeout_ms, 1, u32::MAX)?;
         range("connections_max_idle_ms", self.connections_max_idle_ms, 1, u32::MAX)?;
         range("metadata_max_age_ms", self.metadata_max_age_ms, 1, u32::MAX)?;
+        #[cfg(feature = "policies")]
+        self.policies.check()?;
         if let Compression::Gzip { level } = self.compression_type {
             range("compression_type: gzip level", u32::from(level), 1, 9)?;
             if !cfg!(feature = "gzip") {

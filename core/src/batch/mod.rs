@@ -4,6 +4,7 @@
 //! -> `Done` (outcome known, report not yet taken) -> `Free`. A batch is *pinned* while its frame is in flight: its
 //! memory then belongs to the connection, whatever else happens (CVE-2026-35554).
 
+pub(crate) mod builder;
 pub(crate) mod pool;
 pub(crate) mod record;
 mod seal;
@@ -23,6 +24,9 @@ pub(crate) const HEADER: u32 = 61;
 pub(crate) const QUEUE: usize = 0; // of its partition, in order, until its outcome is known; or the free list
 pub(crate) const AGE: usize = 1; // of all batches without outcome, oldest first
 pub(crate) const AUX: usize = 2; // lingering, then the request in flight, then the reports
+#[cfg(feature = "policies")]
+pub(crate) const UNSENT: usize = 3; // of all batches that were never sent, oldest first
+const LISTS: usize = if cfg!(feature = "policies") { 4 } else { 3 };
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(u8)]
@@ -42,6 +46,8 @@ pub(crate) enum Fate {
     Delivered = 0,
     NotPersisted,
     Unknown,
+    #[cfg(feature = "policies")]
+    Dropped,
 }
 
 /// The reason of what was delivered.
@@ -49,7 +55,7 @@ pub(crate) const NO_REASON: Reason = Reason::Rejected(ErrorCode::NONE);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSlot {
-    pub(crate) links: [Links; 3],
+    pub(crate) links: [Links; LISTS],
     pub(crate) state: BatchState,
     /// Full, lingered enough, or flushed: may be sent as soon as it can be, and takes records until then if there is room.
     pub(crate) due: bool,
@@ -118,7 +124,7 @@ pub(crate) struct BatchSlot {
 
 impl BatchSlot {
     pub(crate) const EMPTY: Self = Self {
-        links: [Links::EMPTY; 3],
+        links: [Links::EMPTY; LISTS],
         state: BatchState::Free,
         due: false,
         anchored: false,

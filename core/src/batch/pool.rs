@@ -92,6 +92,9 @@ impl Producer<'_> {
         }
         if self.storage.batches[b].sent {
             partition.sent -= 1;
+        } else {
+            #[cfg(feature = "policies")]
+            self.unqueue_batch(p, b);
         }
         if self.age_cursor == Link::to(b) {
             self.age_cursor =
@@ -117,6 +120,8 @@ impl Producer<'_> {
             Fate::Delivered => self.stats.delivered += records,
             Fate::NotPersisted => self.stats.not_persisted += records,
             Fate::Unknown => self.stats.unknown += records,
+            #[cfg(feature = "policies")]
+            Fate::Dropped => self.stats.dropped += records,
         }
         if !pinned {
             self.make_report(b);
@@ -125,7 +130,7 @@ impl Producer<'_> {
 
     pub(crate) fn make_report(&mut self, b: usize) {
         self.wake = true;
-        if self.storage.batches[b].fate != Fate::Delivered {
+        if matches!(self.storage.batches[b].fate, Fate::NotPersisted | Fate::Unknown) {
             // Whoever takes the report may want the records back.
             self.make_plain(b);
         }

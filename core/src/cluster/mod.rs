@@ -4,6 +4,8 @@ pub(crate) mod refresh;
 
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
+#[cfg(feature = "policies")]
+use crate::producer::queue::Count;
 use crate::storage::list::{Link, List};
 use crate::time::Instant;
 
@@ -62,6 +64,9 @@ pub(crate) struct BrokerSlot {
     pub(crate) conn: Link,
     /// Partitions led, of those that have slots.
     pub(crate) leads: u16,
+    /// What waits in the queues of these, and was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: Count,
     /// Partitions that can send a batch to it now.
     pub(crate) ready: List,
     /// Failed attempts to connect in a row.
@@ -85,6 +90,8 @@ impl BrokerSlot {
         port: 0,
         conn: Link::NONE,
         leads: 0,
+        #[cfg(feature = "policies")]
+        waiting: Count::ZERO,
         ready: List::EMPTY,
         failures: 0,
         old_handshake: false,

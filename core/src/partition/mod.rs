@@ -7,6 +7,8 @@ pub(crate) mod sequence;
 mod table;
 
 use crate::error_code::ErrorCode;
+#[cfg(feature = "policies")]
+use crate::producer::queue::Count;
 use crate::storage::list::{Link, Linked, Links, List};
 use crate::time::Instant;
 use sequence::Sequence;
@@ -43,6 +45,9 @@ pub(crate) struct PartitionSlot {
     /// The last batch of the queue, if it is still open.
     pub(crate) open: Link,
     pub(crate) sent: u16,
+    /// What is in the queue and was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: Count,
     /// Batches with an outcome whose reports, which name this partition, have not been taken.
     pub(crate) unread: u16,
     /// Batches in flight, all on `conn`.
@@ -94,6 +99,8 @@ impl PartitionSlot {
         cursor: Link::NONE,
         open: Link::NONE,
         sent: 0,
+        #[cfg(feature = "policies")]
+        waiting: Count::ZERO,
         unread: 0,
         in_flight: 0,
         conn: 0,

@@ -84,6 +84,8 @@ impl Producer<'_> {
         if let Some(new) = leader.get() {
             self.storage.brokers[new].leads += 1;
         }
+        #[cfg(feature = "policies")]
+        self.move_waiting(p, old, leader);
         self.refile(p);
     }
 }

@@ -3,13 +3,17 @@
 mod drain;
 pub(crate) mod identity;
 mod purge;
+#[cfg(feature = "policies")]
+pub(crate) mod queue;
 pub(crate) mod report;
 mod respond;
 mod send;
+mod send_batch;
 mod start;
 pub(crate) mod timers;
 
 use crate::backoff::Rng;
+use crate::batch::builder::BatchBuilder;
 use crate::batch::record::Record;
 use crate::cluster::refresh::Refresh;
 use crate::config::Config;
@@ -17,7 +21,7 @@ use crate::connection::ConnState;
 use crate::connection::transmit::Transmit;
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
-use crate::id::{ConnId, RecordId, TopicId};
+use crate::id::{BatchId, ConnId, RecordId, TopicId};
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
@@ -108,8 +112,10 @@ pub struct Stats {
     pub not_persisted: u64,
     /// Records of which that is not known.
     pub unknown: u64,
-    /// Records removed by a drop policy.
+    /// Records removed by `Overflow::DropOldest`.
     pub dropped: u64,
+    /// Records refused by `Overflow::DropNewest`: never accepted, so in none of the other counters.
+    pub refused: u64,
     /// Records accepted that have no outcome yet.
     pub buffered: u64,
     /// Produce requests sent.
@@ -176,6 +182,9 @@ pub struct Producer<'a> {
     pub(crate) fresh: u16,
     /// Open batches that wait for more records, oldest first.
     pub(crate) linger: List,
+    /// What was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: queue::Waiting,
     /// Batches without outcome, oldest first; those from `age_cursor` on have not expired.
     pub(crate) age: List,
     pub(crate) age_cursor: Link,
@@ -259,12 +268,25 @@ impl<'a> Producer<'a> {
         })
     }
 
+    /// Accepts the records of a builder as a batch of its own: one copy. The partition's open batch is sealed before it.
+    /// Unless the builder is closed, later records are appended to this batch while it lingers or waits, as to any other.
+    /// Record `n` of it has the [`RecordId`] with this batch and index `n`.
+    ///
+    /// # Errors
+    /// Any [`SendError`]; nothing has changed then.
+    pub fn send_batch(
+        &mut self,
+        to: Destination,
+        batch: &BatchBuilder<'_>,
+        now: Instant,
+    ) -> Result<BatchId, SendError> {
+        self.accept_batch(to, batch, now)
+    }
+
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
         self.advance(now);
-        while let Some(b) = self.linger.head() {
-            self.make_due(b);
-        }
+        self.release_all();
         FlushTicket(self.born)
     }
 
@@ -506,6 +528,13 @@ impl Producer<'_> {
     /// Is it one of this producer's slots, and not of another with more?
     fn knows(&self, conn: ConnId) -> bool {
         conn.index() < self.storage.connections.len()
+    }
+
+    /// Nothing is held back any longer.
+    pub(crate) fn release_all(&mut self) {
+        while let Some(b) = self.linger.head() {
+            self.make_due(b);
+        }
     }
 
     /// A broker was found to have lost data or the producer's state.

@@ -133,6 +133,8 @@ impl Producer<'_> {
             },
             Fate::NotPersisted => Outcome::NotPersisted(reason),
             Fate::Unknown => Outcome::Unknown(reason),
+            #[cfg(feature = "policies")]
+            Fate::Dropped => Outcome::Dropped,
         };
         Report {
             batch: self.batch_id(batch.origin.get().unwrap_or(b)),
@@ -148,7 +150,7 @@ impl Producer<'_> {
 
     pub(super) fn records_of(&self, b: usize) -> Option<Records<'_>> {
         let batch = &self.storage.batches[b];
-        if batch.compressed {
+        if batch.compressed || batch.chunks == 0 {
             return None;
         }
         let mut records = RecordIter::new(self.record_bytes(b));

@@ -56,6 +56,8 @@ impl<'a> Producer<'a> {
             free: List::EMPTY,
             fresh: 0,
             linger: List::EMPTY,
+            #[cfg(feature = "policies")]
+            waiting: super::queue::Waiting::NOTHING,
             age: List::EMPTY,
             age_cursor: Link::NONE,
             reports: List::EMPTY,

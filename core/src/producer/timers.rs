@@ -34,6 +34,8 @@ impl Producer<'_> {
         while let Some(b) = self.linger.head().filter(|&b| self.linger_end(b) <= now) {
             self.make_due(b);
         }
+        #[cfg(feature = "policies")]
+        self.expire_interval(now);
         for level in 0..BACKOFF_LEVELS {
             while let Some(p) = self.backoff[level].head() {
                 if self.storage.partitions[p].retry_at > now {
@@ -135,6 +137,8 @@ impl Producer<'_> {
             }
         };
         consider(self.linger.head().map(|b| self.linger_end(b)), Timer::Linger);
+        #[cfg(feature = "policies")]
+        consider(self.interval_end(), Timer::Linger);
         consider(self.age_cursor.get().map(|b| self.delivery_end(b)), Timer::Delivery);
         for list in &self.backoff {
             consider(list.head().map(|p| self.storage.partitions[p].retry_at), Timer::Retry);
