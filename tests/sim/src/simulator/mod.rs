@@ -175,6 +175,8 @@ impl Simulation {
             cluster,
             setup,
         };
+        let strict = !simulation.setup.config.policies.final_errors.is_empty();
+        simulation.ledger.excuses.rejected = strict;
         simulation.user.next = (simulation.setup.user.records > 0).then_some(now);
         simulation.learn_topics();
         Ok(simulation)
@@ -212,6 +214,7 @@ impl Simulation {
     pub fn settle(&mut self) -> Checked {
         self.next_fault = None;
         self.heal();
+        self.resume();
         let calm = self.now;
         self.user.deaf_until = 0;
         self.user.echoes = false;
@@ -315,6 +318,9 @@ impl Simulation {
         }
         if self.user.next.is_some_and(|at| at <= self.now) {
             self.act()?;
+        }
+        if self.user.paused_until.is_some_and(|at| at <= self.now) {
+            self.resume();
         }
         self.cluster.handle_timeout(self.now);
         let heard = self.network.pump(&mut self.cluster, self.now);
@@ -474,6 +480,7 @@ impl Simulation {
             self.user.next,
             self.next_tick,
             deaf,
+            self.user.paused_until,
             self.down.iter().map(|(at, _)| *at).min(),
         ];
         let Some(next) = candidates.into_iter().flatten().min() else { return false };
