@@ -80,6 +80,11 @@ impl Ledger {
         &self.entries
     }
 
+    /// A record of a batch that has no report.
+    pub(super) fn pending(&self, batch: BatchId, index: u16) -> Option<&Entry> {
+        self.entry(self.open.get(&batch)?.get(usize::from(index)).copied().flatten()?)
+    }
+
     /// Records accepted without a report.
     pub fn unreported(&self) -> usize {
         self.entries.len() - self.reported

@@ -10,6 +10,7 @@
 
 mod chaos;
 mod ledger;
+mod letters;
 mod lineage;
 mod manual;
 mod network;
@@ -145,7 +146,9 @@ impl Simulation {
         let start = Instant::from_micros(now);
         let mut producer = Producer::new(&config, Storage::boxed(&setup.limits), setup.seed, start)
             .map_err(|e| e.to_string())?;
-        producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        if setup.clock {
+            producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        }
         let conns: Vec<ConnId> = producer.connections().collect();
         let terms = Terms {
             in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
@@ -430,6 +433,9 @@ impl Simulation {
         let mut progress = false;
         while self.user.deaf_until <= self.now && !self.setup.hands_off {
             let peeked = self.producer.peek_report();
+            if let Some(report) = &peeked {
+                self.check_handed_back(report)?;
+            }
             let Some(report) = self.producer.poll_report() else { break };
             if peeked != Some(report) {
                 return Err(format!("peeked {peeked:?}, polled {report:?}"));
@@ -498,6 +504,11 @@ impl Simulation {
         self.now
     }
 
+    /// The device sleeps for so many milliseconds: nothing is called, and nothing is read.
+    pub fn sleep(&mut self, milliseconds: u64) {
+        self.now += milliseconds * 1_000;
+    }
+
     /// The producer.
     pub fn producer(&mut self) -> &mut Producer<'static> {
         &mut self.producer
@@ -508,7 +519,8 @@ impl Simulation {
         &self.conns
     }
 
-    fn instant(&self) -> Instant {
+    /// The same as the producer gets it.
+    pub fn instant(&self) -> Instant {
         Instant::from_micros(self.now)
     }
 

@@ -39,6 +39,8 @@ pub struct Setup {
     /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
     /// only.
     pub hands_off: bool,
+    /// Does the producer get to know the time of day, at the start?
+    pub clock: bool,
 }
 
 /// What the application does.
@@ -98,6 +100,7 @@ impl Setup {
                 meddles: false,
             },
             hands_off: false,
+            clock: true,
         }
     }
 
