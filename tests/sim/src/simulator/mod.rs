@@ -504,6 +504,11 @@ impl Simulation {
         self.now
     }
 
+    /// From now on the test sends and reads reports by itself.
+    pub fn hands_off(&mut self) {
+        self.setup.hands_off = true;
+    }
+
     /// The device sleeps for so many milliseconds: nothing is called, and nothing is read.
     pub fn sleep(&mut self, milliseconds: u64) {
         self.now += milliseconds * 1_000;

@@ -1,7 +1,7 @@
 //! The application: sends, flushes, purges, stops reading reports for a while, sends from within a
 //! report.
 
-use klamm::{BatchBuilder, Destination, Overflow, RecordId, Scope, SendError};
+use klamm::{AppendError, BatchBuilder, Destination, Overflow, RecordId, Scope, SendError};
 
 use super::Simulation;
 use super::ledger::{Checked, Entry};
@@ -113,11 +113,16 @@ impl Simulation {
         let mut batch = BatchBuilder::new(&mut memory);
         let mut samples = Vec::new();
         for number in (self.ledger.next()..).take(records) {
-            let sample = Sample::any(number, self.setup.user.largest, &mut self.dice);
-            match sample.with(|record| batch.append(record)) {
-                Ok(_) => samples.push(sample),
-                Err(_) => break,
+            let mut sample = Sample::any(number, self.setup.user.largest, &mut self.dice);
+            let mut taken = sample.with(|record| batch.append(record));
+            if taken == Err(AppendError::Timestamp) {
+                sample.timestamp = None;
+                taken = sample.with(|record| batch.append(record));
             }
+            if taken.is_err() {
+                break;
+            }
+            samples.push(sample);
         }
         if close {
             batch.close();
