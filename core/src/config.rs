@@ -1,6 +1,7 @@
 //! Every option: its name (Java's property with `_` for `.`), unit, default. Checked once, in `Producer::new`.
 
 use crate::error::ConfigError;
+use crate::partition::partitioner::{self, Partitioner};
 
 /// How many replicas must have a batch before it counts as delivered.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -103,6 +104,10 @@ pub struct Config<'c> {
     pub start_sequence: i32,
     #[doc(hidden)]
     pub start_epoch: i16,
+    /// Chooses partitions. Default [`partitioner::java`](crate::partitioner::java).
+    pub partitioner: &'static dyn Partitioner,
+    /// An adaptive partitioner leaves out leaders that have taken nothing for so long (KIP-794). Default 0: none.
+    pub partitioner_availability_timeout_ms: u32,
     /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
     pub crc32c: fn(&[u8]) -> u32,
 }
@@ -135,6 +140,8 @@ impl<'c> Config<'c> {
             stop_on_data_loss: false,
             start_sequence: 0,
             start_epoch: 0,
+            partitioner: &partitioner::java,
+            partitioner_availability_timeout_ms: 0,
             crc32c: crate::wire::crc::crc32c,
         }
     }
@@ -166,6 +173,8 @@ impl<'c> Config<'c> {
             stop_on_data_loss: self.stop_on_data_loss,
             start_sequence: self.start_sequence,
             start_epoch: self.start_epoch,
+            partitioner: self.partitioner,
+            partitioner_availability_timeout_ms: self.partitioner_availability_timeout_ms,
             crc32c: self.crc32c,
         }
     }

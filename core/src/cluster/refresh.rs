@@ -1,13 +1,14 @@
 //! Metadata: when to ask, and what an answer changes. It is read as a stream, so a cluster of any size passes through
 //! the memory of a few brokers and partitions.
 
-use super::BrokerSlot;
+use super::{BrokerSlot, TopicSlot};
 use crate::backoff::backoff_micros;
 use crate::batch::QUEUE;
 use crate::connection::ConnState;
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, Reason};
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
+use crate::partition::partitions::Sticky;
 use crate::partition::{PartitionSlot, Place};
 use crate::producer::Producer;
 use crate::storage::Text;
@@ -115,7 +116,7 @@ impl Producer<'_> {
             Event::Partition { error, index, leader, leader_epoch } => {
                 self.note_leader(c, error, index, leader, leader_epoch);
             }
-            Event::TopicEnd => self.end_topic(c),
+            Event::TopicEnd => self.end_topic(c, now),
             Event::Error(code) => {
                 if code == ErrorCode::REBOOTSTRAP_REQUIRED {
                     self.rebootstrap();
@@ -152,7 +153,7 @@ impl Producer<'_> {
             if recreated {
                 // Leader epochs start again, and so must sequences (KAFKA-16012, franz-go 1417).
                 topic.partitions = 0;
-                topic.sticky_plus_1 = 0;
+                topic.sticky = Sticky::NONE;
                 self.start_over(t, back, now);
             }
         }
@@ -165,7 +166,7 @@ impl Producer<'_> {
             }
         }
         if is_final(error) {
-            self.fail_unsent(Some(t), error, now);
+            self.fail_unsent(Some(t), 0, Reason::Rejected(error), now);
         } else if !error.is_ok() {
             self.request_metadata();
         }
@@ -186,6 +187,8 @@ impl Producer<'_> {
                 self.storage.batches[b].by_name = true;
                 at = list::next(&self.storage.batches, QUEUE, b);
             }
+            // There may be fewer partitions now: who has a leader is what the answer says next.
+            self.set_leader(p, Link::NONE);
             self.settle_partition(p, now);
         }
     }
@@ -226,11 +229,21 @@ impl Producer<'_> {
         }
     }
 
-    fn end_topic(&mut self, c: usize) {
+    fn end_topic(&mut self, c: usize, now: Instant) {
         let Some(t) = self.storage.connections[c].topic.get() else { return };
         let topic = &mut self.storage.topics[t];
+        let counted = topic.counted;
+        if topic.expected > 0 && counted > 0 {
+            topic.expected = if counted < topic.partitions { topic.expected - 1 } else { 0 };
+            if counted < topic.partitions && topic.expected == 0 {
+                topic.partitions = counted;
+                topic.sticky = Sticky::NONE;
+                self.fail_unsent(Some(t), counted, Reason::NoSuchPartition, now);
+            }
+        }
+        let topic = &mut self.storage.topics[t];
         // Never fewer: an answer may leave partitions out for a moment, or come from a broker that lags behind.
-        topic.partitions = topic.partitions.max(topic.counted);
+        topic.partitions = topic.partitions.max(counted);
         self.wake = true;
     }
 
@@ -268,7 +281,8 @@ impl Producer<'_> {
     fn is_incomplete(&self) -> bool {
         let topics = self.storage.topics.iter().take(usize::from(self.topics_used));
         let partitions = self.storage.partitions.iter().take(usize::from(self.partitions_used));
-        topics.into_iter().any(|topic| topic.partitions == 0 && !is_final(topic.error))
+        let unknown = |topic: &TopicSlot| topic.partitions == 0 || topic.expected > 0;
+        topics.into_iter().any(|topic| unknown(topic) && !is_final(topic.error))
             || partitions
                 .into_iter()
                 .any(|partition| !partition.queue.is_empty() && !partition.leader.is_some())

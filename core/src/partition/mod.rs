@@ -1,7 +1,9 @@
 //! The partition slot: a queue of batches and where its sending stands.
 
+pub mod hash;
 pub(crate) mod outcome;
-pub(crate) mod partitioner;
+pub mod partitioner;
+pub(crate) mod partitions;
 mod recovery;
 pub(crate) mod sequence;
 mod table;
@@ -43,6 +45,8 @@ pub(crate) struct PartitionSlot {
     /// The last batch of the queue, if it is still open.
     pub(crate) open: Link,
     pub(crate) sent: u16,
+    /// Batches in the queue.
+    pub(crate) queued: u16,
     /// Batches with an outcome whose reports, which name this partition, have not been taken.
     pub(crate) unread: u16,
     /// Batches in flight, all on `conn`.
@@ -94,6 +98,7 @@ impl PartitionSlot {
         cursor: Link::NONE,
         open: Link::NONE,
         sent: 0,
+        queued: 0,
         unread: 0,
         in_flight: 0,
         conn: 0,

@@ -17,6 +17,7 @@ use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
 use crate::id::{ConnId, RecordId, TopicId};
+use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
@@ -25,6 +26,9 @@ use crate::wire::record::{write_record, write_record_with};
 use identity::Identity;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
+
+/// Metadata answers that have to name fewer partitions than expected: one may come from a broker that lags behind.
+const ANSWERS: u8 = 2;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -213,6 +217,23 @@ impl<'a> Producer<'a> {
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
         self.register_topic(name)
+    }
+
+    /// Says how many partitions the topic has, so that keyed records are accepted before the first metadata. Returns
+    /// whether that counts: not once metadata has said it, with a `count` below 1, or for another producer's handle.
+    ///
+    /// If metadata says more, later records go by its number, and those that were accepted stay where they are. If two
+    /// answers running say fewer, the records of partitions that do not exist fail with
+    /// [`Reason::NoSuchPartition`](crate::Reason::NoSuchPartition).
+    pub fn expect_partitions(&mut self, topic: TopicId, count: i32) -> bool {
+        let known = topic.index() < usize::from(self.topics_used);
+        let slot = self.storage.topics.get_mut(topic.index()).filter(|_| known && count > 0);
+        let Some(slot) = slot.filter(|slot| slot.partitions == 0 || slot.expected > 0) else {
+            return false;
+        };
+        slot.partitions = count;
+        slot.expected = ANSWERS;
+        true
     }
 
     /// Accepts a record: copies it into the open batch of its partition.
@@ -488,6 +509,11 @@ impl Producer<'_> {
             .get(topic.index())
             .map(|slot| slot.partitions)
             .filter(|count| *count > 0)
+    }
+
+    /// The topic's partitions, as a partitioner sees them; `None` while their number is not known.
+    pub fn partitions(&self, topic: TopicId) -> Option<Partitions<'_>> {
+        self.partition_count(topic).map(|_| Partitions::new(self, topic.index(), 0))
     }
 
     /// The last error that metadata gave for the topic.
