@@ -125,6 +125,7 @@ pub use error_code::ErrorCode;
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
 pub use partition::partitioner;
+pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
 pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Stats, Timer};
 pub use storage::Storage;

@@ -1,7 +1,7 @@
 //! Metadata: when to ask, and what an answer changes. It is read as a stream, so a cluster of any size passes through
 //! the memory of a few brokers and partitions.
 
-use super::{BrokerSlot, TopicSlot};
+use super::BrokerSlot;
 use crate::backoff::backoff_micros;
 use crate::batch::QUEUE;
 use crate::connection::ConnState;
@@ -281,8 +281,7 @@ impl Producer<'_> {
     fn is_incomplete(&self) -> bool {
         let topics = self.storage.topics.iter().take(usize::from(self.topics_used));
         let partitions = self.storage.partitions.iter().take(usize::from(self.partitions_used));
-        let unknown = |topic: &TopicSlot| topic.partitions == 0 || topic.expected > 0;
-        topics.into_iter().any(|topic| unknown(topic) && !is_final(topic.error))
+        topics.into_iter().any(|topic| topic.partitions == 0 && !is_final(topic.error))
             || partitions
                 .into_iter()
                 .any(|partition| !partition.queue.is_empty() && !partition.leader.is_some())

@@ -1,6 +1,7 @@
 //! The producer: public methods, each a few lines.
 
 mod drain;
+pub(crate) mod explain;
 pub(crate) mod identity;
 pub(crate) mod report;
 mod respond;
@@ -16,13 +17,14 @@ use crate::connection::transmit::Transmit;
 use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
-use crate::id::{ConnId, RecordId, TopicId};
+use crate::id::{ConnId, PartitionId, RecordId, TopicId};
 use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record, write_record_with};
+use explain::Explain;
 use identity::Identity;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
@@ -514,6 +516,16 @@ impl Producer<'_> {
     /// The topic's partitions, as a partitioner sees them; `None` while their number is not known.
     pub fn partitions(&self, topic: TopicId) -> Option<Partitions<'_>> {
         self.partition_count(topic).map(|_| Partitions::new(self, topic.index(), 0))
+    }
+
+    /// What the next batch of a partition waits for: the first thing that has to happen.
+    pub fn explain(&self, partition: PartitionId) -> Explain {
+        self.why_partition(partition)
+    }
+
+    /// What this record waits for. With [`Explain::Behind`] the way on is [`explain`](Self::explain) of its partition.
+    pub fn explain_record(&self, record: RecordId) -> Explain {
+        self.why_record(record)
     }
 
     /// The last error that metadata gave for the topic.

@@ -77,7 +77,7 @@ impl Producer<'_> {
         }
     }
 
-    fn linger_end(&self, b: usize) -> Instant {
+    pub(super) fn linger_end(&self, b: usize) -> Instant {
         self.storage.batches[b].opened.plus_millis(self.config.linger_ms)
     }
 
