@@ -108,6 +108,9 @@ pub struct Config<'c> {
     pub partitioner: &'static dyn Partitioner,
     /// An adaptive partitioner leaves out leaders that have taken nothing for so long (KIP-794). Default 0: none.
     pub partitioner_availability_timeout_ms: u32,
+    /// All leaders are reached through the bootstrap servers, whatever address metadata names: for proxies that know
+    /// the way to each leader, or networks that show one address. One connection then serves them all. Default false.
+    pub single_address: bool,
     /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
     pub crc32c: fn(&[u8]) -> u32,
 }
@@ -142,6 +145,7 @@ impl<'c> Config<'c> {
             start_epoch: 0,
             partitioner: &partitioner::java,
             partitioner_availability_timeout_ms: 0,
+            single_address: false,
             crc32c: crate::wire::crc::crc32c,
         }
     }
@@ -175,6 +179,7 @@ impl<'c> Config<'c> {
             start_epoch: self.start_epoch,
             partitioner: self.partitioner,
             partitioner_availability_timeout_ms: self.partitioner_availability_timeout_ms,
+            single_address: self.single_address,
             crc32c: self.crc32c,
         }
     }

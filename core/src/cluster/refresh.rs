@@ -212,6 +212,8 @@ impl Producer<'_> {
         let newer = reliable && epoch > partition.leader_epoch;
         if newer {
             partition.leader_epoch = epoch;
+            // Behind a single address another leader may answer on the same connection.
+            partition.known_on = Link::NONE;
         }
         partition.error = error;
         if leader < 0 {
@@ -219,7 +221,7 @@ impl Producer<'_> {
             return;
         }
         let waits = matches!(partition.place, Place::Backoff(_));
-        let broker = self.broker_slot(leader);
+        let broker = self.leader_slot(c, leader);
         self.metadata.crowded |= broker.is_none() && !self.storage.partitions[p].queue.is_empty();
         self.set_leader(p, broker.map_or(Link::NONE, Link::to));
         if newer && waits {
@@ -313,6 +315,14 @@ impl Producer<'_> {
         used.position(|topic| id.is_known() && (topic.uuid == *id || topic.previous_uuid == *id))
     }
 
+    /// The slot that a leader is reached by: its own or, behind a single address, that of the server that named it.
+    pub(crate) fn leader_slot(&mut self, c: usize, node: i32) -> Option<usize> {
+        if self.config.single_address {
+            return self.storage.connections[c].broker.get();
+        }
+        self.broker_slot(node)
+    }
+
     /// The slot of a broker, a fresh one if it has none; its address may be unknown yet. `None` if all slots are taken
     /// by brokers that lead something.
     pub(crate) fn broker_slot(&mut self, node: i32) -> Option<usize> {
@@ -349,6 +359,9 @@ impl Producer<'_> {
 
     /// A broker's address, from metadata or a leader hint.
     pub(crate) fn note_broker(&mut self, node: i32, host: &str, port: i32) {
+        if self.config.single_address {
+            return;
+        }
         let (Ok(port), Ok(host_len)) = (u16::try_from(port), u8::try_from(host.len())) else {
             return;
         };
