@@ -1,6 +1,7 @@
 //! Every option: its name (Java's property with `_` for `.`), unit, default. Checked once, in `Producer::new`.
 
 use crate::error::ConfigError;
+use crate::partition::partitioner::{self, Partitioner};
 
 /// How many replicas must have a batch before it counts as delivered.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -115,6 +116,13 @@ pub struct Config<'c> {
     pub start_sequence: i32,
     #[doc(hidden)]
     pub start_epoch: i16,
+    /// Chooses partitions. Default [`partitioner::java`](crate::partitioner::java).
+    pub partitioner: &'static dyn Partitioner,
+    /// An adaptive partitioner leaves out leaders that have taken nothing for so long (KIP-794). Default 0: none.
+    pub partitioner_availability_timeout_ms: u32,
+    /// All leaders are reached through the bootstrap servers, whatever address metadata names: for proxies that know
+    /// the way to each leader, or networks that show one address. One connection then serves them all. Default false.
+    pub single_address: bool,
     /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
     pub crc32c: fn(&[u8]) -> u32,
 }
@@ -151,6 +159,9 @@ impl<'c> Config<'c> {
             policies: crate::Policies::new(),
             start_sequence: 0,
             start_epoch: 0,
+            partitioner: &partitioner::java,
+            partitioner_availability_timeout_ms: 0,
+            single_address: false,
             crc32c: crate::wire::crc::crc32c,
         }
     }
@@ -186,6 +197,9 @@ impl<'c> Config<'c> {
             policies: self.policies,
             start_sequence: self.start_sequence,
             start_epoch: self.start_epoch,
+            partitioner: self.partitioner,
+            partitioner_availability_timeout_ms: self.partitioner_availability_timeout_ms,
+            single_address: self.single_address,
             crc32c: self.crc32c,
         }
     }

@@ -156,6 +156,8 @@ pub enum Reason {
     Purged,
     /// One record alone is larger than the broker allows.
     TooLarge,
+    /// The topic has fewer partitions than [`Producer::expect_partitions`](crate::Producer::expect_partitions) said.
+    NoSuchPartition,
 }
 
 impl fmt::Display for Reason {
@@ -169,6 +171,7 @@ impl fmt::Display for Reason {
             Self::Retries { last } => write!(f, "retries used up, last error: {last}"),
             Self::Purged => f.write_str("purged"),
             Self::TooLarge => f.write_str("record larger than the broker allows"),
+            Self::NoSuchPartition => f.write_str("the topic has no such partition"),
         }
     }
 }

@@ -128,8 +128,10 @@ pub use error::{ConfigError, ProtocolError, Reason, SendError};
 pub use error_code::ErrorCode;
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
+pub use partition::partitioner;
 #[cfg(feature = "policies")]
 pub use policy::{Overflow, Policies};
+pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
 pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Scope, Stats, Timer};
 pub use storage::Storage;

@@ -84,6 +84,7 @@ impl Producer<'_> {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
         partition.queue.remove(&mut self.storage.batches, QUEUE, b);
+        partition.queued -= 1;
         if partition.cursor == Link::to(b) {
             partition.cursor = next;
         }

@@ -1,7 +1,9 @@
 //! The partition slot: a queue of batches and where its sending stands.
 
+pub mod hash;
 pub(crate) mod outcome;
-pub(crate) mod partitioner;
+pub mod partitioner;
+pub(crate) mod partitions;
 mod recovery;
 pub(crate) mod sequence;
 mod table;
@@ -48,6 +50,8 @@ pub(crate) struct PartitionSlot {
     /// What is in the queue and was never sent.
     #[cfg(feature = "policies")]
     pub(crate) waiting: Count,
+    /// Batches in the queue.
+    pub(crate) queued: u16,
     /// Batches with an outcome whose reports, which name this partition, have not been taken.
     pub(crate) unread: u16,
     /// Batches in flight, all on `conn`.
@@ -101,6 +105,7 @@ impl PartitionSlot {
         sent: 0,
         #[cfg(feature = "policies")]
         waiting: Count::ZERO,
+        queued: 0,
         unread: 0,
         in_flight: 0,
         conn: 0,

@@ -495,6 +495,7 @@ impl Producer<'_> {
             let first = broker.ready.is_empty();
             broker.ready.push_back(&mut self.storage.partitions, WAIT, p);
             if first {
+                broker.waits_since = self.now;
                 self.wake = true;
                 self.arrange_due |= !broker.conn.is_some();
             }

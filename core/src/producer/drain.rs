@@ -53,6 +53,7 @@ impl Producer<'_> {
         if batches.is_empty() {
             return false;
         }
+        self.storage.brokers[broker].waits_since = now;
         self.write_heads(c, &batches, version, topics, now);
         let mut at = batches.head();
         while let Some(b) = at {

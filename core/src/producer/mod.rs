@@ -1,6 +1,7 @@
 //! The producer: public methods, each a few lines.
 
 mod drain;
+pub(crate) mod explain;
 pub(crate) mod identity;
 mod purge;
 #[cfg(feature = "policies")]
@@ -21,16 +22,21 @@ use crate::connection::ConnState;
 use crate::connection::transmit::Transmit;
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
-use crate::id::{BatchId, ConnId, RecordId, TopicId};
+use crate::id::{BatchId, ConnId, PartitionId, RecordId, TopicId};
+use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record, write_record_with};
+use explain::Explain;
 use identity::Identity;
 pub use purge::Scope;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
+
+/// Metadata answers that have to name fewer partitions than expected: one may come from a broker that lags behind.
+const ANSWERS: u8 = 2;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -232,6 +238,23 @@ impl<'a> Producer<'a> {
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
         self.register_topic(name)
+    }
+
+    /// Says how many partitions the topic has, so that keyed records are accepted before the first metadata. Returns
+    /// whether that counts: not once metadata has said it, with a `count` below 1, or for another producer's handle.
+    ///
+    /// If metadata says more, later records go by its number, and those that were accepted stay where they are. If two
+    /// answers running say fewer, the records of partitions that do not exist fail with
+    /// [`Reason::NoSuchPartition`](crate::Reason::NoSuchPartition).
+    pub fn expect_partitions(&mut self, topic: TopicId, count: i32) -> bool {
+        let known = topic.index() < usize::from(self.topics_used);
+        let slot = self.storage.topics.get_mut(topic.index()).filter(|_| known && count > 0);
+        let Some(slot) = slot.filter(|slot| slot.partitions == 0 || slot.expected > 0) else {
+            return false;
+        };
+        slot.partitions = count;
+        slot.expected = ANSWERS;
+        true
     }
 
     /// Accepts a record: copies it into the open batch of its partition.
@@ -510,6 +533,21 @@ impl Producer<'_> {
             .get(topic.index())
             .map(|slot| slot.partitions)
             .filter(|count| *count > 0)
+    }
+
+    /// The topic's partitions, as a partitioner sees them; `None` while their number is not known.
+    pub fn partitions(&self, topic: TopicId) -> Option<Partitions<'_>> {
+        self.partition_count(topic).map(|_| Partitions::new(self, topic.index(), 0))
+    }
+
+    /// What the next batch of a partition waits for: the first thing that has to happen.
+    pub fn explain(&self, partition: PartitionId) -> Explain {
+        self.why_partition(partition)
+    }
+
+    /// What this record waits for. With [`Explain::Behind`] the way on is [`explain`](Self::explain) of its partition.
+    pub fn explain_record(&self, record: RecordId) -> Explain {
+        self.why_record(record)
     }
 
     /// The last error that metadata gave for the topic.

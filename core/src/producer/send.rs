@@ -6,7 +6,7 @@ use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::cluster::refresh::is_final;
 use crate::error::SendError;
 use crate::id::{BatchId, RecordId};
-use crate::partition::partitioner::partition_for_key;
+use crate::partition::partitions::{Partitions, Sticky};
 use crate::storage::list::Link;
 use crate::time::Instant;
 use crate::wire::record::{record_body_size, record_size};
@@ -42,7 +42,7 @@ impl Producer<'_> {
         if alone > self.record_max {
             return Err(SendError::TooLarge { size: alone, max: self.record_max });
         }
-        let p = self.choose_partition(to, record, alone - HEADER)?;
+        let (p, stuck) = self.choose_partition(to, record, alone - HEADER)?;
         let place = self.place(p, record, value, alone, now);
         #[cfg(feature = "policies")]
         let place = place.map_err(|error| self.overflow(error, 1));
@@ -55,8 +55,8 @@ impl Producer<'_> {
         // The room was checked with the exact size, so `write` has enough.
         let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
         let written = write(room, &place).unwrap_or_default();
-        if to.partition.is_none() && record.key.is_none() {
-            self.stick(to.topic.index(), u32::try_from(written).unwrap_or(u32::MAX));
+        if to.partition.is_none() {
+            self.placed(to.topic.index(), stuck, u32::try_from(written).unwrap_or(u32::MAX));
         }
         Ok(self.appended(p, &place, written))
     }
@@ -209,6 +209,7 @@ impl Producer<'_> {
         self.storage.batches[b] = slot;
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
+        partition.queued += 1;
         partition.open = Link::to(b);
         if !partition.cursor.is_some() {
             partition.cursor = Link::to(b);
@@ -235,14 +236,14 @@ impl Producer<'_> {
         SendError::Full
     }
 
-    /// The slot of the partition that the record goes to. Fixed at acceptance: a retry never asks again
+    /// The slot of the partition that the record goes to, and whether that is the sticky one. Fixed at acceptance: a retry never asks again
     /// (ruby-kafka 956).
     pub(super) fn choose_partition(
         &mut self,
         to: Destination,
         record: &Record<'_>,
         size: u32,
-    ) -> Result<usize, SendError> {
+    ) -> Result<(usize, bool), SendError> {
         let t = to.topic.index();
         let Some(topic) = self.storage.topics.get(t).filter(|_| t < usize::from(self.topics_used))
         else {
@@ -253,6 +254,7 @@ impl Producer<'_> {
             self.request_metadata();
             return Err(SendError::Topic(error));
         }
+        let mut stuck = false;
         let index = match (to.partition, record.key) {
             (Some(index), _) if index < 0 || partitions > 0 && index >= partitions => {
                 // It may have been added since.
@@ -268,73 +270,35 @@ impl Producer<'_> {
                     SendError::Topic(error)
                 });
             }
-            (None, Some(key)) => partition_for_key(key, partitions),
-            (None, None) => self.sticky_partition(t, size),
+            (None, key) => {
+                let mut view = Partitions::new(self, t, size);
+                let index = self.config.partitioner.choose(key, &mut view);
+                stuck = view.stuck;
+                (self.rng, self.storage.topics[t].sticky) = (view.rng, view.sticky);
+                if !(0..partitions).contains(&index) {
+                    return Err(SendError::NoSuchPartition);
+                }
+                index
+            }
         };
         let slot = self.partition_slot(t, index);
         if slot.is_none() {
             // Else a sticky partition without a slot would be asked for for ever.
-            self.storage.topics[t].sticky_plus_1 = 0;
+            self.storage.topics[t].sticky = Sticky::NONE;
         }
-        slot.ok_or(SendError::NoPartitionSlot)
+        slot.map(|p| (p, stuck)).ok_or(SendError::NoPartitionSlot)
     }
 
-    /// The partition that null keys go to at the moment (KIP-480, KIP-794).
-    fn sticky_partition(&mut self, t: usize, size: u32) -> i32 {
-        let topic = self.storage.topics[t];
-        if topic.sticky_plus_1 > 0 {
-            let index = topic.sticky_plus_1 - 1;
-            let room = self
-                .find_partition(t, index)
-                .and_then(|p| self.storage.partitions[p].open.get())
-                .is_some_and(|b| {
-                    self.storage.batches[b].size.saturating_add(size) <= self.batch_max
-                });
-            if room || topic.sticky_bytes.saturating_add(size) < self.batch_max {
-                return index;
-            }
-        }
-        let index = self.pick_available(t, topic.partitions);
+    /// The partitioner's choice has got `bytes` more; a sticky partition is left after twice a batch in any case.
+    pub(super) fn placed(&mut self, t: usize, stuck: bool, bytes: u32) {
         let topic = &mut self.storage.topics[t];
-        topic.sticky_plus_1 = index + 1;
-        topic.sticky_bytes = 0;
-        index
-    }
-
-    /// The sticky partition has got `bytes` more; after twice a batch it is left in any case.
-    pub(super) fn stick(&mut self, t: usize, bytes: u32) {
-        let topic = &mut self.storage.topics[t];
-        topic.sticky_bytes = topic.sticky_bytes.saturating_add(bytes);
-        if topic.sticky_bytes >= self.batch_max.saturating_mul(2) {
-            topic.sticky_plus_1 = 0;
+        topic.turn = topic.turn.wrapping_add(1);
+        if !stuck {
+            return;
         }
-    }
-
-    /// A random partition that has a leader, of those with slots; any if none has.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "below `partitions`"
-    )]
-    fn pick_available(&mut self, t: usize, partitions: i32) -> i32 {
-        const TRIES: u32 = 8;
-        let led = |producer: &Self, index: i32| {
-            producer
-                .find_partition(t, index)
-                .is_some_and(|p| producer.storage.partitions[p].leader.is_some())
-        };
-        let mut index = 0;
-        for _ in 0..TRIES {
-            index = self.rng.below(partitions.cast_unsigned()) as i32;
-            if led(self, index) {
-                return index;
-            }
+        topic.sticky.bytes = topic.sticky.bytes.saturating_add(bytes);
+        if topic.sticky.bytes >= self.batch_max.saturating_mul(2) {
+            topic.sticky = Sticky::NONE;
         }
-        // Few have a leader, or few have a slot: take the next one that has both.
-        let slots = &self.storage.partitions[..usize::from(self.partitions_used)];
-        let from = self.rng.below(u32::from(self.partitions_used)) as usize;
-        let mut turn = slots[from..].iter().chain(&slots[..from]);
-        turn.find(|slot| usize::from(slot.topic) == t && slot.leader.is_some())
-            .map_or(index, |slot| slot.index)
     }
 }

@@ -27,7 +27,7 @@ impl Producer<'_> {
         if size > self.record_max {
             return Err(SendError::TooLarge { size, max: self.record_max });
         }
-        let p = self.choose_partition(to, &Record::null(), size - HEADER)?;
+        let (p, stuck) = self.choose_partition(to, &Record::null(), size - HEADER)?;
         let anchored = builder.base_timestamp.is_some() || self.clock.is_some();
         #[cfg(feature = "policies")]
         let room = self.make_queue_room(p, records, size - HEADER);
@@ -49,7 +49,7 @@ impl Producer<'_> {
             place.copy_from_slice(builder.bytes());
         }
         if to.partition.is_none() {
-            self.stick(to.topic.index(), size);
+            self.placed(to.topic.index(), stuck, size);
         }
         self.grown(p, b, records, size - HEADER);
         if builder.is_closed() {

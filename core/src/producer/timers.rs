@@ -91,7 +91,7 @@ impl Producer<'_> {
         }
     }
 
-    fn linger_end(&self, b: usize) -> Instant {
+    pub(super) fn linger_end(&self, b: usize) -> Instant {
         deadline(self.storage.batches[b].opened, self.config.linger_ms)
     }
 
