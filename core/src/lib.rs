@@ -116,6 +116,8 @@ mod partition;
 #[cfg(feature = "policies")]
 mod policy;
 mod producer;
+#[cfg(feature = "policies")]
+mod profile;
 mod storage;
 mod time;
 mod wire;
@@ -134,6 +136,8 @@ pub use policy::{Overflow, Policies};
 pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
 pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Scope, Stats, Timer};
+#[cfg(feature = "policies")]
+pub use profile::Profile;
 pub use storage::Storage;
 pub use storage::resources::Resources;
 pub use time::{Instant, Timestamp};

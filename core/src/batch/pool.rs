@@ -131,11 +131,16 @@ impl Producer<'_> {
 
     pub(crate) fn make_report(&mut self, b: usize) {
         self.wake = true;
+        self.reports.push_back(&mut self.storage.batches, AUX, b);
+        self.make_readable(b);
+    }
+
+    /// Whoever takes the report may want the records back. Where memory lacks for that, it is tried again when the report
+    /// is the next one.
+    pub(crate) fn make_readable(&mut self, b: usize) {
         if matches!(self.storage.batches[b].fate, Fate::NotPersisted | Fate::Unknown) {
-            // Whoever takes the report may want the records back.
             self.make_plain(b);
         }
-        self.reports.push_back(&mut self.storage.batches, AUX, b);
     }
 
     /// The report was taken: memory and slot are free again. A slot whose parts are still under way stays, for they

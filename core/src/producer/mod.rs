@@ -497,7 +497,8 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered.
+    /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered, when
+    /// `Overflow::DropOldest` gave their memory away, and when they are compressed and no memory is left to undo that.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }

@@ -169,6 +169,9 @@ impl Producer<'_> {
         if batch.told == batch.records {
             self.reports.remove(&mut self.storage.batches, AUX, b);
             self.release(b);
+            if let Some(next) = self.reports.head() {
+                self.make_readable(next);
+            }
         }
         Some(report)
     }
