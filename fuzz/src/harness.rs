@@ -208,7 +208,7 @@ impl Harness {
 
     /// Gives everything up; afterwards every record that was accepted has been reported once.
     pub fn finish(mut self) {
-        self.producer.purge(self.now);
+        self.producer.purge(klamm::Scope::ALL, self.now);
         for conn in self.producer.connections() {
             self.disconnect(conn);
         }

@@ -113,7 +113,7 @@ fn apply(harness: &mut Harness, call: &Call) {
             }
         }
         Call::Close => harness.producer.close(now),
-        Call::Purge => harness.producer.purge(now),
+        Call::Purge => harness.producer.purge(klamm::Scope::ALL, now),
         Call::Clock { millis } => {
             harness.producer.set_clock(Timestamp::from_millis(millis), now);
         }
