@@ -5,8 +5,13 @@
 
 mod args;
 mod broker;
+mod connect;
 mod failure;
+mod output;
 mod produce;
+mod progress;
+mod tally;
+mod watch;
 
 use std::process::ExitCode;
 

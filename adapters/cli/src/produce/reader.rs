@@ -27,14 +27,12 @@ pub(crate) struct Reader {
 pub(crate) struct Counters {
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    pub(crate) stop: AtomicBool,
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// Why reading ended before the end.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Ctrl-C.
-    Interrupted,
     /// The producer did not accept a record.
     Refused { file: PathBuf, line: u64, error: SendError },
     /// A line is longer than any request may be.
@@ -73,7 +71,7 @@ impl Reader {
                 }
             };
             if self.counters.stop.load(Ordering::Relaxed) {
-                return Err(Stop::Interrupted);
+                return Ok(());
             }
             let records = lines(block).map(|line| self.shape.record(line, headers));
             let result = self.topic.post_all(self.partition, records);
@@ -118,7 +116,6 @@ fn name(path: &Path) -> String {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted => f.write_str("interrupted: the rest of the input was not read"),
             Self::Refused { file, line, error } => {
                 write!(f, "{}:{line}: not sent: {error}", name(file))
             }

@@ -7,7 +7,8 @@ use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
-use super::tally::{Row, Tally};
+use crate::progress::per_second;
+use crate::tally::{Row, Tally};
 
 /// A thin horizontal line.
 const RULE: char = '\u{2500}';
@@ -80,15 +81,6 @@ pub(crate) fn json(topic: &str, broker: &str, read: u64, tally: &Tally, took: Du
     };
     // Maps with keys of strings and finite numbers always serialize.
     serde_json::to_string_pretty(&summary).unwrap_or_default()
-}
-
-/// Whole things a second.
-pub(crate) fn per_second(count: f64, took: Duration) -> u64 {
-    let rate = count / took.as_secs_f64().max(1e-6);
-    // A rate of records or bytes is far from the bounds of a `u64`.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let whole = rate as u64;
-    whole
 }
 
 #[derive(Serialize)]

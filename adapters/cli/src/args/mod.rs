@@ -26,11 +26,24 @@ pub(crate) enum Command {
     DevBroker(DevBroker),
 }
 
+/// What every command that sends records understands.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Produce {
+pub(crate) struct Producing {
     /// Brokers to ask first, separated by commas; without it, a dev broker of our own is started
     #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,...")]
     pub(crate) broker: Option<String>,
+    /// Compress: none or gzip (the same as -X compression.type=CODEC)
+    #[arg(short = 'z', long, value_name = "CODEC")]
+    pub(crate) compression: Option<String>,
+    /// Set a property by the name that Java's producer or librdkafka knows, as linger.ms=20
+    #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
+    pub(crate) properties: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Produce {
+    #[command(flatten)]
+    pub(crate) producing: Producing,
     /// The topic
     #[arg(short, long)]
     pub(crate) topic: String,
@@ -40,9 +53,6 @@ pub(crate) struct Produce {
     /// Send to this partition, whatever the key
     #[arg(short, long, value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partition: Option<i32>,
-    /// Compress: none or gzip (the same as -X compression.type=CODEC)
-    #[arg(short = 'z', long, value_name = "CODEC")]
-    pub(crate) compression: Option<String>,
     /// Add a header to every record; without '=' its value is null
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
     pub(crate) headers: Vec<String>,
@@ -52,9 +62,6 @@ pub(crate) struct Produce {
     /// Send empty values and empty keys as null
     #[arg(short = 'Z', long = "null")]
     pub(crate) null: bool,
-    /// Set a property by the name that Java's producer or librdkafka knows, as linger.ms=20
-    #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
-    pub(crate) properties: Vec<String>,
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
