@@ -8,6 +8,7 @@ mod broker;
 mod connect;
 mod failure;
 mod output;
+mod perf;
 mod produce;
 mod progress;
 mod tally;
@@ -20,6 +21,7 @@ use args::Command;
 fn main() -> ExitCode {
     let result = args::parse().and_then(|command| match command {
         Command::Produce(args) => produce::run(args),
+        Command::Perf(args) => perf::run(args),
         Command::DevBroker(args) => broker::run(args),
     });
     match result {

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod perf;
+
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
 
 use crate::failure::Failure;
+pub(crate) use perf::{Payload, Perf};
 
 /// A Kafka producer for tight places, from the shell.
 #[derive(Debug, Parser)]
@@ -22,6 +25,10 @@ pub(crate) enum Command {
     /// Exit code 0: every record was acknowledged; 1: not so; 2: the command line is wrong.
     /// Ctrl-C stops reading, sends what was read, and reports; a second one gives up the rest.
     Produce(Produce),
+    /// Measure: records a second, latency, processor time, memory
+    ///
+    /// Sends records that it makes up, and says what that took. Exit code as of produce.
+    Perf(Perf),
     /// Run a broker for development: any Kafka producer writes to it, kcat reads it back
     DevBroker(DevBroker),
 }
