@@ -7,6 +7,7 @@ mod args;
 mod broker;
 mod connect;
 mod failure;
+mod metadata;
 mod output;
 mod perf;
 mod produce;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let result = args::parse().and_then(|command| match command {
         Command::Produce(args) => produce::run(args),
         Command::Perf(args) => perf::run(args),
+        Command::Metadata(args) => metadata::run(args),
         Command::DevBroker(args) => broker::run(args),
     });
     match result {

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod look;
 mod perf;
 
 use core::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::failure::Failure;
+pub(crate) use look::Metadata;
 pub(crate) use perf::{Payload, Perf};
 
 /// A Kafka producer for tight places, from the shell.
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     ///
     /// Sends records that it makes up, and says what that took. Exit code as of produce.
     Perf(Perf),
+    /// Show brokers, topics, partitions, leaders, replicas
+    Metadata(Metadata),
     /// Run a broker for development: any Kafka producer writes to it, kcat reads it back
     DevBroker(DevBroker),
 }

@@ -3,27 +3,20 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
-use comfy_table::{CellAlignment, Table, TableComponent};
+use comfy_table::CellAlignment;
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
+use crate::output;
 use crate::progress::per_second;
 use crate::tally::{Row, Tally};
-
-/// A thin horizontal line.
-const RULE: char = '\u{2500}';
 
 const HEADER: [&str; 8] =
     ["partition", "records", "first offset", "last offset", "batches", "bytes", "ratio", "retries"];
 
 /// The table and the line below it.
 pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
-    let mut table = Table::new();
-    // A rule below the header and one above the total; the rest is white space.
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_style(TableComponent::HeaderLines, RULE);
-    table.set_style(TableComponent::MiddleHeaderIntersections, RULE);
-    table.set_header(HEADER);
+    let mut table = output::table(&HEADER);
     for (partition, row) in &tally.partitions {
         table.add_row(cells(&partition.to_string(), row));
     }
@@ -34,7 +27,7 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     }
     // The table knows rules between all rows or none: the one above the total is the header's
     // again.
-    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut lines = output::lines(&table);
     if let (Some(rule), Some(total)) = (lines.get(1).cloned(), lines.len().checked_sub(1)) {
         lines.insert(total, rule);
     }

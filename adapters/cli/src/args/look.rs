@@ -1,0 +1,15 @@
+//! `klamm metadata`.
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Metadata {
+    /// Brokers to ask, separated by commas: the first that answers; without it, a dev broker of our
+    /// own is started
+    #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,...")]
+    pub(crate) broker: Option<String>,
+    /// Show this topic's partitions; without it, all topics
+    #[arg(short, long)]
+    pub(crate) topic: Option<String>,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
