@@ -7,6 +7,7 @@ mod args;
 mod broker;
 mod connect;
 mod failure;
+mod manual;
 mod metadata;
 mod output;
 mod perf;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         Command::Perf(args) => perf::run(args),
         Command::Metadata(args) => metadata::run(args),
         Command::DevBroker(args) => broker::run(args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

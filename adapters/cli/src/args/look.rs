@@ -1,4 +1,4 @@
-//! `klamm metadata`.
+//! Commands that send nothing: `klamm metadata`, `completions`, `man`.
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Metadata {
@@ -12,4 +12,16 @@ pub(crate) struct Metadata {
     /// Print everything as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell that is to complete
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Man {
+    /// The page of this command, as perf; without it, klamm's own
+    pub(crate) command: Option<String>,
 }

@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::failure::Failure;
-pub(crate) use look::Metadata;
+pub(crate) use look::{Completions, Man, Metadata};
 pub(crate) use perf::{Payload, Perf};
 
 /// A Kafka producer for tight places, from the shell.
 #[derive(Debug, Parser)]
 #[command(name = "klamm", version)]
-struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -35,6 +35,12 @@ pub(crate) enum Command {
     Metadata(Metadata),
     /// Run a broker for development: any Kafka producer writes to it, kcat reads it back
     DevBroker(DevBroker),
+    /// Print what makes a shell complete klamm's command line
+    ///
+    /// As in: klamm completions bash > ~/.klamm-completions
+    Completions(Completions),
+    /// Print the manual page, as in: klamm man > klamm.1
+    Man(Man),
 }
 
 /// What every command that sends records understands.
@@ -114,7 +120,7 @@ fn one_line(message: &str) -> String {
     let text = lines.collect::<Vec<_>>().join(" ");
     // Without a subcommand, clap's message is the help itself.
     match text.starts_with("A Kafka producer") {
-        true => "say what to do: klamm produce or klamm dev-broker (see klamm --help)".into(),
+        true => "say what to do, as klamm produce or klamm dev-broker (see klamm --help)".into(),
         false => format!("{text} (see klamm --help)"),
     }
 }
