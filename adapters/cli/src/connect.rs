@@ -67,6 +67,18 @@ fn named_servers(properties: &[(String, String)]) -> Option<&str> {
     properties.iter().find(named).map(|(_, servers)| servers.as_str())
 }
 
+/// Is there such a partition? If not, a line that says which there are.
+pub(crate) fn check_partition(topic: &str, partition: i32, count: i32) -> Result<(), String> {
+    if partition < count {
+        return Ok(());
+    }
+    let has = match count {
+        1 => "1 partition, 0".into(),
+        _ => format!("{count} partitions, 0 to {}", count - 1),
+    };
+    Err(format!("topic {topic} has no partition {partition}: it has {has}"))
+}
+
 pub(crate) fn usage(error: impl ToString) -> Failure {
     Failure::Usage(error.to_string())
 }

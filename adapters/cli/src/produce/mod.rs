@@ -94,7 +94,7 @@ fn outcome(topic: &str, streaming: bool, end: End<Stop>, tally: &Tally) -> Resul
         Some(Cut::Interrupted) => {
             Err(Failure::Run(format!("interrupted: the rest of the input was not read{cause}")))
         }
-        Some(Cut::Failed(stop @ Stop::Refused { .. })) => {
+        Some(Cut::Failed(stop @ (Stop::Refused { .. } | Stop::NoTopic(_)))) => {
             Err(Failure::Run(format!("{stop} (topic {topic}){cause}")))
         }
         Some(Cut::Failed(stop)) => Err(Failure::Run(format!("{stop}{cause}"))),

@@ -11,6 +11,7 @@ use klamm_std::{Header, SendError, Topic};
 
 use super::input::{BlockError, Blocks, lines};
 use super::shape::Shape;
+use crate::connect::check_partition;
 use crate::failure::Failure;
 
 pub(crate) struct Reader {
@@ -35,6 +36,10 @@ pub(crate) struct Counters {
 pub(crate) enum Stop {
     /// The producer did not accept a record.
     Refused { file: PathBuf, line: u64, error: SendError },
+    /// Nothing was read: what the partitions are could not be found out.
+    NoTopic(SendError),
+    /// Nothing was read: the topic has no such partition.
+    NoPartition(String),
     /// A line is longer than any request may be.
     TooLong { file: PathBuf, line: u64, max: usize },
     /// A file could not be read.
@@ -43,6 +48,10 @@ pub(crate) enum Stop {
 
 impl Reader {
     pub(crate) fn run(self) -> Result<(), Stop> {
+        if let Some(partition) = self.partition {
+            let count = self.topic.partitions().map_err(Stop::NoTopic)?;
+            check_partition(self.topic.name(), partition, count).map_err(Stop::NoPartition)?;
+        }
         let headers = self.shape.headers();
         if self.files.is_empty() {
             return self.read(Path::new("-"), io::stdin().lock(), &headers);
@@ -119,6 +128,8 @@ impl fmt::Display for Stop {
             Self::Refused { file, line, error } => {
                 write!(f, "{}:{line}: not sent: {error}", name(file))
             }
+            Self::NoTopic(error) => write!(f, "nothing sent: {error}"),
+            Self::NoPartition(text) => f.write_str(text),
             Self::TooLong { file, line, max } => write!(
                 f,
                 "{}:{line}: not sent: line longer than max.request.size={max}",
