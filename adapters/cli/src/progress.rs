@@ -23,9 +23,9 @@ impl Progress {
         let (bar, template) = match (visible, length) {
             (false, _) => (ProgressBar::hidden(), "{msg}"),
             (true, Some(length)) => {
-                (ProgressBar::new(length), "{bar:32.cyan/black.bright} {percent:>3}%  {msg}")
+                (ProgressBar::new(length), "{bar:24.cyan/black.bright} {percent:>3}%  {wide_msg}")
             }
-            (true, None) => (ProgressBar::new_spinner(), "{spinner:.cyan} {msg}"),
+            (true, None) => (ProgressBar::new_spinner(), "{spinner:.cyan} {wide_msg}"),
         };
         // The templates are constants, tried by the tests: a bar without them is as good.
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -42,7 +42,7 @@ impl Progress {
         let message = match error {
             Some(error) => format!("{error}; trying again"),
             None => format!(
-                "{} records, {} records/s, {}/s",
+                "{} records, {}/s, {}/s",
                 HumanCount(total.records),
                 HumanCount(per_second(total.records as f64, took)),
                 BinaryBytes(per_second(total.plain_bytes as f64, took)),

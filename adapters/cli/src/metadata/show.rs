@@ -27,7 +27,7 @@ pub(super) fn topics(cluster: &Cluster) -> String {
     }
     let topics = match cluster.topics.len() {
         0 => "no topics".into(),
-        _ => rows.text(),
+        _ => rows.text(&[2, 4]),
     };
     format!("{}\n\n{topics}", brokers(cluster))
 }
@@ -53,7 +53,7 @@ pub(super) fn partitions(cluster: &Cluster) -> String {
             "\n\ntopic {}, {} partition{s}\n{}",
             topic.name,
             topic.partitions.len(),
-            rows.text()
+            rows.text(&[4, 3, 2])
         ));
     }
     text
@@ -70,7 +70,7 @@ fn brokers(cluster: &Cluster) -> String {
         ]);
     }
     let name = cluster.cluster.as_deref().unwrap_or("without a name");
-    format!("cluster {name}\n{}", rows.text())
+    format!("cluster {name}\n{}", rows.text(&[3, 2]))
 }
 
 fn list(ids: &[i32]) -> String {

@@ -14,6 +14,9 @@ use crate::tally::{Row, Tally};
 const HEADER: [&str; 8] =
     ["partition", "records", "first offset", "last offset", "batches", "bytes", "ratio", "retries"];
 
+/// Columns that a narrow terminal does without, the first one first.
+const DISPENSABLE: [usize; 5] = [7, 6, 4, 2, 5];
+
 /// The table and the line below it.
 pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     let mut table = output::table(&HEADER);
@@ -27,7 +30,7 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     }
     // The table knows rules between all rows or none: the one above the total is the header's
     // again.
-    let mut lines = output::lines(&table);
+    let mut lines = output::lines(&mut table, &DISPENSABLE);
     if let (Some(rule), Some(total)) = (lines.get(1).cloned(), lines.len().checked_sub(1)) {
         lines.insert(total, rule);
     }
