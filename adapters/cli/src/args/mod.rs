@@ -29,7 +29,9 @@ pub(crate) enum Command {
     Produce(Produce),
     /// Measure: records a second, latency, processor time, memory
     ///
-    /// Sends records that it makes up, and says what that took. Exit code as of produce.
+    /// Sends records that it makes up, and says what that took. MB are millions of bytes of values;
+    /// latency ends when the producer reports the batch; processor time is that of the whole process
+    /// from the first record to the last acknowledgment. Exit code as of produce.
     Perf(Perf),
     /// Show brokers, topics, partitions, leaders, replicas
     Metadata(Metadata),

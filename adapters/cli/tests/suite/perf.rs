@@ -25,7 +25,7 @@ fn json(args: &[&str]) -> Value {
 }
 
 #[test]
-fn every_record_is_in_the_log_and_in_the_figures() {
+fn ck_24_every_record_is_in_the_log_and_in_the_figures() {
     let (broker, address) = broker();
     let args = [
         "perf",
@@ -171,6 +171,33 @@ fn records_too_large_are_refused_in_one_line() {
 
 #[test]
 fn records_that_expire_are_no_success() {
+    let (broker, address) = broker();
+    broker.with(|cluster, now| {
+        (0..3).for_each(|partition| cluster.depose("t", partition, now).expect("it has a leader"));
+    });
+    let soon =
+        ["-X", "delivery.timeout.ms=500", "-X", "request.timeout.ms=400", "-X", "linger.ms=0"];
+    for warmup in ["0", "10"] {
+        let args = ["perf", "-b", &address, "-t", "t", "-n", "10", "--json", "--warmup", warmup];
+        let output = klamm(&[&args[..], &soon].concat()).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let line = text(&output.stderr);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.contains("10 records not acknowledged in topic t; "), "{line}");
+        assert!(line.contains("delivery timed out"), "{line}");
+        if warmup == "0" {
+            let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(result["records_acknowledged"], 0);
+            assert_eq!(result["failed"], 10);
+            assert_eq!(result["latency_us"]["records"], 0, "of delivered records only");
+        } else {
+            assert!(output.stdout.is_empty(), "nothing was measured: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_topic_that_does_not_come_is_one_line() {
     let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = mute.local_addr().expect("an address").to_string();
     let args = ["perf", "-b", &address, "-t", "t", "-n", "10", "-X", "max.block.ms=300"];
