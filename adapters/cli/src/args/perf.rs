@@ -25,6 +25,10 @@ pub(crate) struct Perf {
     /// its turn came: what waits behind a stall is part of the stall.
     #[arg(short, long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) rate: Option<u64>,
+    /// Threads that send: they share the records and the rate
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub(crate) threads: u64,
     /// Records to send, and have acknowledged, before the measurement begins
     ///
     /// Without them, connecting is part of what is measured.

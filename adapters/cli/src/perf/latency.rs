@@ -1,7 +1,7 @@
 //! How long each record took, without a handle or an allocation for each: a stamp per record, kept
 //! by the batch and the place in it that the record got, and looked up when the batch is reported.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -27,10 +27,11 @@ pub(super) struct Stamps {
     groups: Vec<OnceLock<Box<[OnceLock<Batch>]>>>,
 }
 
-/// The stamps of a batch's records: of the first, and how much later the others are.
+/// The stamps of a batch's records: of the first, and how much later the others are, or earlier
+/// (several threads send).
 struct Batch {
     first: AtomicU64,
-    later: Box<[AtomicU32]>,
+    later: Box<[AtomicI32]>,
 }
 
 impl Stamps {
@@ -57,9 +58,10 @@ impl Stamps {
         if id.index == 0 {
             batch.first.store(micros, Ordering::Relaxed);
         }
-        let later = micros.saturating_sub(batch.first.load(Ordering::Relaxed));
+        let later = micros.wrapping_sub(batch.first.load(Ordering::Relaxed)).cast_signed();
         if let Some(place) = batch.later.get(usize::from(id.index)) {
-            place.store(u32::try_from(later).unwrap_or(u32::MAX), Ordering::Relaxed);
+            // Half an hour is more than a batch is ever open for.
+            place.store(i32::try_from(later).unwrap_or(i32::MAX), Ordering::Relaxed);
         }
     }
 
@@ -86,7 +88,8 @@ impl Stamps {
         let from = usize::from(report.first);
         let later = batch.later.get(from..from + usize::from(report.records));
         let later = later.unwrap_or_default().iter();
-        later.map(move |later| first + u64::from(later.load(Ordering::Relaxed)))
+        later
+            .map(move |later| first.saturating_add_signed(i64::from(later.load(Ordering::Relaxed))))
     }
 
     fn batch(&self, id: BatchId) -> &Batch {
@@ -96,7 +99,7 @@ impl Stamps {
             .get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
         group[place % GROUP].get_or_init(|| Batch {
             first: AtomicU64::new(0),
-            later: (0..self.batch_records).map(|_| AtomicU32::new(0)).collect(),
+            later: (0..self.batch_records).map(|_| AtomicI32::new(0)).collect(),
         })
     }
 }

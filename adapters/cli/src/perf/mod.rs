@@ -1,6 +1,6 @@
 //! `klamm perf`: what sending costs.
 //!
-//! One thread makes records and hands them over, the producer's driver sends them and counts what
+//! Threads make records and hand them over, the producer's driver sends them and counts what
 //! becomes of them, and this one watches over both.
 
 mod latency;
@@ -12,6 +12,7 @@ mod usage;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -51,6 +52,7 @@ pub(crate) fn run(args: args::Perf) -> Result<(), Failure> {
         topic,
         payload: Payload::new(args.payload, args.size, args.keys),
         rate: args.rate.map(|per_second| Rate { per_second }),
+        threads: args.threads,
         warmup: args.warmup,
         records: args.records,
         stamps,
@@ -120,11 +122,12 @@ struct Cost {
     cpu: Option<Cpu>,
 }
 
-/// The thread that makes records.
+/// What the threads that make records share.
 struct Load {
     topic: Topic,
     payload: Payload,
     rate: Option<Rate>,
+    threads: u64,
     warmup: u64,
     records: u64,
     stamps: Arc<Stamps>,
@@ -135,7 +138,7 @@ struct Load {
 
 /// The producer did not accept a record.
 struct Refused {
-    /// The record's number, from 1, warm-up included.
+    /// The record's number, from 1.
     record: u64,
     error: SendError,
 }
@@ -144,9 +147,6 @@ impl Load {
     /// Sends everything, and waits until it is acknowledged. `None`: the measured part has not
     /// begun.
     fn run(self) -> (Option<Cost>, Result<(), Refused>) {
-        if self.rate.is_some() {
-            schedule::sleep_exactly();
-        }
         if self.warmup > 0 {
             let result = self.send(self.warmup);
             self.flush();
@@ -164,18 +164,41 @@ impl Load {
         (Some(Cost { took, cpu }), result)
     }
 
+    /// Sends so many records: thread number `t` of `T` those with the numbers t, t + T, t + 2T ...
     fn send(&self, records: u64) -> Result<(), Refused> {
         let start = self.stamps.now();
+        let share = |thread| move || self.send_share(start, thread, records);
+        std::thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..self.threads).map(|thread| scope.spawn(share(thread))).collect();
+            let mut result = share(0)();
+            for other in others {
+                // A panic of theirs is ours.
+                let theirs = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+                result = result.and(theirs);
+            }
+            result
+        })
+    }
+
+    fn send_share(&self, start: u64, thread: u64, records: u64) -> Result<(), Refused> {
+        if self.rate.is_some() {
+            schedule::sleep_exactly();
+        }
+        // Of the first `all` records, how many are ours, and the number of ours.
+        let ours = |all: u64| all.saturating_sub(thread).div_ceil(self.threads);
+        let number = |nth: u64| thread + nth * self.threads;
+        let total = ours(records);
         let mut sent = 0;
-        while sent < records && !self.stops() {
+        while sent < total && !self.stops() {
             let now = self.stamps.now();
-            let due = self.rate.map_or(records, |rate| rate.due(now - start).min(records));
+            let due = self.rate.map_or(total, |rate| ours(rate.due(now - start)).min(total));
             if due == sent {
-                let next = self.rate.map_or(0, |rate| start + rate.at(sent));
+                let next = self.rate.map_or(0, |rate| start + rate.at(number(sent)));
                 schedule::nap(next.saturating_sub(now));
                 continue;
             }
-            let group = sent..due.min(sent + GROUP);
+            let group = (sent..due.min(sent + GROUP)).map(number);
             // They are accepted in their order.
             let mut stamps = group.clone().map(|record| match self.rate {
                 Some(rate) => start + rate.at(record),
@@ -188,12 +211,12 @@ impl Load {
             );
             let (Ok(accepted) | Err((accepted, _))) = taken;
             sent += accepted;
-            let all = self.sent.fetch_add(accepted, Ordering::Relaxed) + accepted;
+            self.sent.fetch_add(accepted, Ordering::Relaxed);
             match taken {
                 Ok(_) => {}
                 // Closed by Ctrl-C.
                 Err(_) if self.stops() => {}
-                Err((_, error)) => return Err(Refused { record: all + 1, error }),
+                Err((_, error)) => return Err(Refused { record: number(sent) + 1, error }),
             }
         }
         Ok(())

@@ -97,6 +97,36 @@ fn with_a_rate_latency_counts_from_when_a_record_was_due() {
 }
 
 #[test]
+fn threads_share_the_records() {
+    for rate in [&[][..], &["--rate", "20000"]] {
+        let (broker, address) = broker();
+        // 16 bytes of letters: no value comes twice among 16,384.
+        let args = [
+            "perf",
+            "-b",
+            &address,
+            "-t",
+            "t",
+            "-n",
+            "10001",
+            "--threads",
+            "4",
+            "--size",
+            "16",
+            "--json",
+        ];
+        let result = json(&[&args[..], rate].concat());
+        assert_eq!(result["threads"], 4);
+        assert_eq!(result["records_acknowledged"], 10_001);
+        assert_eq!(result["latency_us"]["records"], 10_001);
+        let log = logs(&broker);
+        assert_eq!(log.len(), 10_001);
+        let values: BTreeSet<_> = log.iter().map(|record| record.value.clone()).collect();
+        assert_eq!(values.len(), 10_001, "every number is sent once");
+    }
+}
+
+#[test]
 fn what_waits_behind_a_stall_is_part_of_the_stall() {
     let (_broker, address) = broker();
     let args = [
