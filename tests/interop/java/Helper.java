@@ -74,11 +74,21 @@ public final class Helper {
         }
     }
 
+    /** For questions: one that is not answered soon is better asked again. */
     private static Admin admin(String bootstrap) {
+        return admin(bootstrap, 5_000);
+    }
+
+    /** For changes: one that takes long, as a thousand partitions with ZooKeeper, is made once. */
+    private static Admin patientAdmin(String bootstrap) {
+        return admin(bootstrap, PATIENCE_MS);
+    }
+
+    private static Admin admin(String bootstrap, long requestTimeoutMs) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
-        properties.put("default.api.timeout.ms", "20000");
-        properties.put("request.timeout.ms", "5000");
+        properties.put("default.api.timeout.ms", Long.toString(Math.max(20_000, requestTimeoutMs)));
+        properties.put("request.timeout.ms", Long.toString(requestTimeoutMs));
         return Admin.create(properties);
     }
 
@@ -98,7 +108,7 @@ public final class Helper {
             String[] parts = option.split("=", 2);
             configs.put(parts[0], parts[1]);
         }
-        try (Admin admin = admin(bootstrap)) {
+        try (Admin admin = patientAdmin(bootstrap)) {
             NewTopic request = new NewTopic(topic, partitions, replicas).configs(configs);
             admin.createTopics(List.of(request)).all().get();
         }

@@ -4,7 +4,7 @@ use crate::dump::{Batch, parse_dump};
 use crate::log::{StoredRecord, parse_line};
 use crate::process::Process;
 use crate::run_dir::RunDir;
-use crate::setup::Tools;
+use crate::setup;
 use anyhow::{Context, Result, bail};
 use core::fmt::Write as _;
 use std::fs;
@@ -22,11 +22,13 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Starts the JVM; its messages go to `helper.log` in the run's folder.
+    /// Starts the JVM, with the tools of the newest Kafka, which serve brokers since 2.1; its
+    /// messages go to `helper.log` in the run's folder.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start(tools: &Tools, run: &RunDir) -> Result<Self> {
+    pub fn start(run: &RunDir) -> Result<Self> {
+        let tools = setup::tools_of(setup::NEWEST)?;
         let mut process = Process::start(
             "Helper.java",
             tools

@@ -16,6 +16,7 @@
 //! | [`kcat`] | the independent reader and writer |
 //! | [`proxy`] | a TCP proxy that delays, stalls, cuts and swallows answers |
 //! | [`feeder`] | records written to a producer's standard input at a steady pace, with barriers |
+//! | [`load`], [`ledger`] | a producer in this process under load; what it reported against the log |
 //! | [`log`] | what was read back, and whether it is there exactly once and in order |
 //! | [`lost_answers`] | answers lost, broker killed and started again: the staging |
 //! | [`dump`] | stored batches as `DumpLogSegments` prints them |
@@ -27,6 +28,8 @@ pub mod helper;
 pub mod kafka;
 pub mod kcat;
 pub mod klamm;
+pub mod ledger;
+pub mod load;
 pub mod log;
 pub mod lost_answers;
 pub mod ports;
@@ -38,6 +41,9 @@ pub mod setup;
 use anyhow::{Result, bail};
 use core::time::Duration;
 use std::time::Instant;
+
+/// Every codec that klamm has, by its name in `compression.type` and in `DumpLogSegments`.
+pub const CODECS: [&str; 2] = ["none", "gzip"];
 
 /// How long anything may take before a test fails. Generous: the machines are slow and shared, and
 /// nothing here measures time.

@@ -1,0 +1,183 @@
+//! One node of each Kafka that klamm promises to work with: every acks level, codec and partitioner,
+//! and a thousand partitions. What klamm reports is compared with what is read back.
+
+#![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
+
+use klamm_interop::kafka::{Cluster, Options};
+use klamm_interop::ledger::Ledger;
+use klamm_interop::log::StoredRecord;
+use klamm_interop::run_dir::RunDir;
+use klamm_interop::setup::{self, KAFKA_VERSIONS};
+use klamm_interop::{CODECS, PATIENCE, kcat, wait_until};
+use klamm_std::{Producer, Record};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+/// Acks and idempotence: all that can be had together. Nothing comes last: a broker throws away what
+/// nobody wants an answer to while it does not know yet that it leads, and who was answered knows.
+const ACKS: [(&str, &str); 4] = [("all", "true"), ("all", "false"), ("1", "false"), ("0", "false")];
+
+/// klamm's partitioners, each with the name that librdkafka has for it.
+const PARTITIONERS: [(&[(&str, &str)], &str); 1] = [(&[], "murmur2_random")];
+
+#[test]
+fn the_newest() {
+    everything(KAFKA_VERSIONS[0]);
+}
+
+#[test]
+fn the_last_3() {
+    everything(KAFKA_VERSIONS[1]);
+}
+
+#[test]
+fn before_kraft() {
+    everything(KAFKA_VERSIONS[2]);
+}
+
+fn everything(version: &str) {
+    let run = RunDir::new(&format!("kafka-{version}")).unwrap();
+    let tools = setup::tools_of(version).unwrap();
+    let options = Options { nodes: 1, ..Options::default() };
+    let mut kafka = Cluster::start(&tools, &run, &options).unwrap();
+    acks_and_codecs(&mut kafka);
+    partitioners(&mut kafka, &run);
+    a_thousand_partitions(&mut kafka);
+    run.done();
+}
+
+/// One partition for each combination.
+fn acks_and_codecs(kafka: &mut Cluster) {
+    const RECORDS: u64 = 400;
+    let cases: Vec<(&str, &str, &str)> = ACKS
+        .iter()
+        .flat_map(|&(acks, idempotent)| CODECS.map(|codec| (acks, idempotent, codec)))
+        .collect();
+    kafka.create_topic("matrix", u32::try_from(cases.len()).unwrap(), &[]).unwrap();
+    let bootstrap = kafka.bootstrap();
+    let mut ledger = Ledger::default();
+    for (partition, &(acks, idempotent, codec)) in (0..).zip(&cases) {
+        let options = [("acks", acks), ("enable.idempotence", idempotent)];
+        let producer =
+            producer(&bootstrap, &[&options[..], &[("compression.type", codec)]].concat());
+        for _ in 0..RECORDS {
+            let number = u64::try_from(ledger.len()).unwrap();
+            let value = number.to_string();
+            let record = Record::value(value.as_bytes()).with_key(b"as alike as two peas in a pod");
+            let delivery = producer.send_to_partition("matrix", partition, &record).unwrap();
+            ledger.push(number, delivery);
+        }
+        assert_eq!(producer.close(PATIENCE).undelivered, [], "{acks} {idempotent} {codec}");
+    }
+
+    let log = read(kafka, "matrix", ledger.len());
+    let summary = ledger.check_delivered(&log).unwrap();
+    let unanswered = usize::try_from(RECORDS).unwrap() * CODECS.len();
+    assert_eq!(summary.without_offset, unanswered, "only acks=0 has no offsets");
+    for (partition, &(acks, idempotent, codec)) in (0..).zip(&cases) {
+        let of_java: Vec<StoredRecord> =
+            log.iter().filter(|record| record.partition == partition).cloned().collect();
+        let of_kcat = kcat::read(&bootstrap, "matrix", partition).unwrap();
+        assert!(of_kcat == of_java, "{acks} {idempotent} {codec}: kcat and Java disagree");
+        let file = kafka.node(1).unwrap().log_file("matrix", partition);
+        for batch in kafka.helper.dump(&file).unwrap() {
+            let small = batch.codec == "none" && batch.count < 5;
+            assert!(batch.valid && (batch.codec == codec || small), "{codec}: {batch:?}");
+            let has_id = batch.producer_id >= 0;
+            assert_eq!(has_id, idempotent == "true", "{acks} {idempotent}: {batch:?}");
+        }
+    }
+}
+
+/// librdkafka puts the same keys into the same partitions; without a key more than one is used.
+fn partitioners(kafka: &mut Cluster, run: &RunDir) {
+    const KEYS: u64 = 500;
+    let bootstrap = kafka.bootstrap();
+    for (options, name) in PARTITIONERS {
+        let (ours, theirs) = (format!("klamm-{name}"), format!("librdkafka-{name}"));
+        kafka.create_topic(&ours, 7, &[]).unwrap();
+        kafka.create_topic(&theirs, 7, &[]).unwrap();
+        let lines = (0..KEYS).fold(String::new(), |mut lines, number| {
+            writeln!(lines, "{}:{number}", key(number)).unwrap();
+            lines
+        });
+        let file = run.file(&theirs);
+        fs::write(&file, lines).unwrap();
+        kcat::write(&bootstrap, &theirs, &file, &format!("partitioner={name}")).unwrap();
+
+        // A sticky partition lasts for so many bytes.
+        let producer = producer(&bootstrap, &[options, &[("batch.size", "256")]].concat());
+        let mut ledger = Ledger::default();
+        for number in 0..2 * KEYS {
+            let (key, value) = (key(number), number.to_string());
+            let mut record = Record::value(value.as_bytes());
+            record.key = (number < KEYS).then_some(key.as_bytes());
+            ledger.push(number, producer.send(&ours, &record).unwrap());
+        }
+        assert_eq!(producer.close(PATIENCE).undelivered, []);
+        let log = read(kafka, &ours, ledger.len());
+        ledger.check_delivered(&log).unwrap();
+        let theirs = read(kafka, &theirs, usize::try_from(KEYS).unwrap());
+        assert_eq!(places(&log), places(&theirs), "{name}");
+        let without = log.iter().filter(|record| record.key.is_none());
+        let used: Vec<u32> = without.map(|record| record.partition).collect();
+        assert!(used.iter().any(|partition| *partition != used[0]), "{name}: one partition");
+    }
+}
+
+fn key(number: u64) -> String {
+    format!("sensor-{}", number * 7_919)
+}
+
+/// The partition of each key.
+fn places(log: &[StoredRecord]) -> BTreeMap<&[u8], u32> {
+    log.iter().filter_map(|record| Some((record.key.as_deref()?, record.partition))).collect()
+}
+
+fn a_thousand_partitions(kafka: &mut Cluster) {
+    const PARTITIONS: u32 = 1_000;
+    const ROUNDS: u64 = 3;
+    kafka.create_topic("thousand", PARTITIONS, &[]).unwrap();
+    let producer = producer(&kafka.bootstrap(), &[("batch.size", "4096")]);
+    let topic = producer.topic("thousand").unwrap();
+    assert_eq!(topic.partitions().unwrap(), 1_000);
+    let mut ledger = Ledger::default();
+    for round in 0..ROUNDS {
+        for partition in 0..i32::try_from(PARTITIONS).unwrap() {
+            let number = u64::try_from(ledger.len()).unwrap();
+            let (key, value) = (key(number), number.to_string());
+            let record = Record::value(value.as_bytes());
+            // The first and the last round reach each partition, keys many of them.
+            let delivery = if round == 1 {
+                topic.send(&record.with_key(key.as_bytes()))
+            } else {
+                topic.send_to_partition(partition, &record)
+            };
+            ledger.push(number, delivery.unwrap());
+        }
+    }
+    assert_eq!(producer.close(PATIENCE).undelivered, []);
+    let log = read(kafka, "thousand", ledger.len());
+    let summary = ledger.check_delivered(&log).unwrap();
+    assert_eq!(summary.with_offset, log.len());
+    let first = log.iter().filter(|record| record.offset == 0).count();
+    assert_eq!(first, usize::try_from(PARTITIONS).unwrap(), "partitions that were written to");
+}
+
+fn producer(bootstrap: &str, options: &[(&str, &str)]) -> Producer {
+    let servers = [("bootstrap.servers", bootstrap)];
+    Producer::from_properties(servers.iter().chain(options).copied()).unwrap()
+}
+
+/// What is in a topic once so many records are: nobody says when records with acks=0 are there.
+fn read(kafka: &mut Cluster, topic: &str, count: usize) -> Vec<StoredRecord> {
+    let bootstrap = kafka.bootstrap();
+    let mut log = Vec::new();
+    wait_until(&format!("{count} records in {topic}"), || {
+        log = kafka.helper.read(&bootstrap, topic)?;
+        Ok(log.len() >= count)
+    })
+    .unwrap();
+    log
+}
