@@ -15,6 +15,7 @@
 //! | [`helper`] | Kafka's own tools in one JVM: topics, consumer, partitioner, `DumpLogSegments` |
 //! | [`kcat`] | the independent reader and writer |
 //! | [`proxy`] | a TCP proxy that delays, stalls, cuts and swallows answers |
+//! | [`scalpel`] | a TCP proxy that cuts, waits or stalls at an exact byte of a frame |
 //! | [`feeder`] | records written to a producer's standard input at a steady pace, with barriers |
 //! | [`load`], [`ledger`] | a producer in this process under load; what it reported against the log |
 //! | [`log`] | what was read back, and whether it is there exactly once and in order |
@@ -36,6 +37,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod run_dir;
+pub mod scalpel;
 pub mod setup;
 
 use anyhow::{Result, bail};
