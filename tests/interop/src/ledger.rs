@@ -98,6 +98,30 @@ impl Ledger {
         Ok(summary)
     }
 
+    /// Compares what was reported with the log of a topic that was deleted and created again
+    /// meanwhile: as [`check`](Self::check), only that what was delivered may also have gone with an
+    /// earlier incarnation, and then so has all that was accepted before it for its partition.
+    /// Returns how many have gone.
+    ///
+    /// # Errors
+    /// As `check`.
+    pub fn check_recreated(mut self, log: &[StoredRecord]) -> Result<usize> {
+        let mut first = HashMap::new();
+        for (partition, records) in by_partition(log)? {
+            first.extend(records.first().map(|(_, number)| (i64::from(partition), *number)));
+        }
+        let before = self.records.len();
+        self.records.retain(|(number, delivery)| match delivery.wait() {
+            Ok(Delivered { partition, .. }) => {
+                first.get(&i64::from(partition.index)).is_some_and(|first| number >= first)
+            }
+            Err(_) => true,
+        });
+        let gone = before - self.records.len();
+        self.check(log)?;
+        Ok(gone)
+    }
+
     /// As [`check`](Self::check), of a run in which nothing may fail.
     ///
     /// # Errors
