@@ -134,7 +134,7 @@ impl Ledger {
 }
 
 /// Offset and number of each record, by partition, in the order of the offsets, which have no gap.
-pub fn by_partition(log: &[StoredRecord]) -> Result<BTreeMap<u32, Vec<(u64, u64)>>> {
+fn by_partition(log: &[StoredRecord]) -> Result<BTreeMap<u32, Vec<(u64, u64)>>> {
     let mut partitions: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
     for record in log {
         let value = record.value.as_deref().context("a null value among the numbers")?;

@@ -4,8 +4,9 @@
 //! The tests in `tests/` need the feature `kafka`, a `klamm` binary (`KLAMM_BIN`, by default
 //! `target/release/klamm`) and what [`setup`] fetches; `cargo xtask test` sees to all three. A run
 //! keeps its files (brokers' logs and data, what was read back) when it fails and says where.
-//! `KLAMM_KAFKA_VERSION=3.9.1` runs the same against another Kafka, `KLAMM_CACHE` names the folder
-//! where the jars are kept (by default `target/klamm-cache`).
+//! Most tests run against the newest Kafka, or the one that `KLAMM_KAFKA_VERSION` names; `versions`
+//! and `every_byte` run against all. `KLAMM_CACHE` names the folder where the jars are kept (by
+//! default `target/klamm-cache`), `KLAMM_SEED` the seed of what is random.
 //!
 //! | module | what it is |
 //! |---|---|

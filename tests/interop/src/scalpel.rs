@@ -60,6 +60,13 @@ pub enum Bytes {
     Every,
     /// At [`classes`].
     Classes,
+    /// In a quarter of the frames, anywhere, until it was done so often.
+    Anywhere {
+        /// Where, and in which frames.
+        seed: u64,
+        /// How often.
+        count: usize,
+    },
 }
 
 /// A place of each class in a frame of this length: before it, in its length, behind that, in the
@@ -77,15 +84,34 @@ struct Sweep {
     next: usize,
 }
 
+/// What is to be done to a frame.
+enum Step {
+    /// Something, at this byte.
+    At(usize),
+    /// Nothing.
+    Pass,
+    /// Nothing, and never again: the sweep is over.
+    Over,
+}
+
 impl Sweep {
-    /// Where to cut a frame of this length; `None` when all has been done.
-    fn step(&mut self, length: usize) -> Option<usize> {
-        let at = match self.bytes {
-            Bytes::Every => (self.next <= length).then_some(self.next)?,
-            Bytes::Classes => (*classes(length).get(self.next)?).min(length),
+    fn step(&mut self, length: usize) -> Step {
+        let at = match &mut self.bytes {
+            Bytes::Every => Some(self.next).filter(|at| *at <= length),
+            Bytes::Classes => classes(length).get(self.next).map(|at| *at.min(&length)),
+            Bytes::Anywhere { count, .. } if self.next == *count => None,
+            Bytes::Anywhere { seed, .. } => {
+                // Of the multiplicative generator's bits the upper ones are good.
+                *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let random = usize::try_from(*seed >> 33).unwrap_or_default();
+                if !random.is_multiple_of(4) {
+                    return Step::Pass;
+                }
+                Some(random / 4 % (length + 1))
+            }
         };
         self.next += 1;
-        Some(at)
+        at.map_or(Step::Over, Step::At)
     }
 }
 
@@ -251,12 +277,14 @@ impl Pump {
     fn incision(&self, kind: Kind, length: usize) -> Option<(usize, Incision)> {
         let mut sweeps = lock(&self.shared.sweeps);
         let sweep = sweeps.get_mut(&kind)?;
-        let what = sweep.what;
-        let at = sweep.step(length);
-        if at.is_none() {
-            sweeps.remove(&kind);
+        match sweep.step(length) {
+            Step::At(at) => Some((at, sweep.what)),
+            Step::Pass => None,
+            Step::Over => {
+                sweeps.remove(&kind);
+                None
+            }
         }
-        Some((at?, what))
     }
 }
 

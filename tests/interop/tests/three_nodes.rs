@@ -21,7 +21,7 @@ fn nothing_is_lost_twice_or_out_of_order() {
     let run = RunDir::new("three-nodes").unwrap();
     let options = Options { nodes: 3, one_controller: true, ..Options::default() };
     let mut kafka = Cluster::start(setup::tools().unwrap(), &run, &options).unwrap();
-    let scenarios: [(&str, fn(&mut Cluster, &str)); 5] = [
+    let scenarios: [(&str, Scenario); 5] = [
         ("frozen-leader", a_leader_is_frozen_for_longer_than_a_request_may_take),
         ("moved", partitions_move),
         ("added", partitions_are_added),
@@ -34,6 +34,9 @@ fn nothing_is_lost_twice_or_out_of_order() {
     }
     run.done();
 }
+
+/// Given a cluster of which all is alive, and the name of a topic that is not there.
+type Scenario = fn(&mut Cluster, &str);
 
 fn a_leader_is_frozen_for_longer_than_a_request_may_take(kafka: &mut Cluster, topic: &str) {
     let bootstrap = kafka.bootstrap();

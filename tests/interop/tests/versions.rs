@@ -3,15 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
+use core::fmt::Write as _;
 use klamm_interop::kafka::{Cluster, Options};
 use klamm_interop::ledger::Ledger;
+use klamm_interop::load::Load;
 use klamm_interop::log::StoredRecord;
 use klamm_interop::run_dir::RunDir;
 use klamm_interop::setup::{self, KAFKA_VERSIONS};
 use klamm_interop::{CODECS, PATIENCE, kcat, wait_until};
 use klamm_std::{Producer, Record};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 
 /// Acks and idempotence: all that can be had together. Nothing comes last: a broker throws away what
@@ -43,6 +44,7 @@ fn everything(version: &str) {
     let mut kafka = Cluster::start(&tools, &run, &options).unwrap();
     acks_and_codecs(&mut kafka);
     partitioners(&mut kafka, &run);
+    a_topic_is_deleted_and_created_again(&mut kafka);
     a_thousand_partitions(&mut kafka);
     run.done();
 }
@@ -133,6 +135,27 @@ fn key(number: u64) -> String {
 /// The partition of each key.
 fn places(log: &[StoredRecord]) -> BTreeMap<&[u8], u32> {
     log.iter().filter_map(|record| Some((record.key.as_deref()?, record.partition))).collect()
+}
+
+/// Under load. The log that is there in the end has each record at most once, and once each that was
+/// delivered and not written to an earlier incarnation. Where requests name topics (Kafka before 4.1)
+/// a request may be refused by one incarnation and the next accepted by the other, which leaves the
+/// first one's records without a number that they could have: they are reported, not lost in silence.
+fn a_topic_is_deleted_and_created_again(kafka: &mut Cluster) {
+    let bootstrap = kafka.bootstrap();
+    let topic = "recreated";
+    kafka.create_topic(topic, 3, &[]).unwrap();
+    let load = Load::start(producer(&bootstrap, &[]), topic, 100);
+    for _ in 0..3 {
+        load.wait_for(1_000).unwrap();
+        kafka.helper.delete_topic(&bootstrap, topic).unwrap();
+        kafka.create_topic(topic, 3, &[]).unwrap();
+    }
+    load.wait_for(1_000).unwrap();
+    let ledger = load.finish().unwrap();
+    let log = kafka.helper.read(&bootstrap, topic).unwrap();
+    let gone = ledger.check_recreated(&log).unwrap();
+    assert!(gone > 0 && !log.is_empty(), "{gone} records in earlier incarnations");
 }
 
 fn a_thousand_partitions(kafka: &mut Cluster) {
