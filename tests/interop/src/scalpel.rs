@@ -21,26 +21,22 @@ pub struct Kind {
     pub answers: bool,
 }
 
-/// Every kind of frame that a producer and a broker exchange, in the order of a connection's life.
-pub const KINDS: [Kind; 8] = {
-    const fn kind(api: i16, answers: bool) -> Kind {
-        Kind { api, answers }
-    }
-    const HANDSHAKE: i16 = 18;
-    const METADATA: i16 = 3;
-    const INIT_PRODUCER_ID: i16 = 22;
-    const PRODUCE: i16 = 0;
-    [
-        kind(HANDSHAKE, false),
-        kind(HANDSHAKE, true),
-        kind(METADATA, false),
-        kind(METADATA, true),
-        kind(INIT_PRODUCER_ID, false),
-        kind(INIT_PRODUCER_ID, true),
-        kind(PRODUCE, false),
-        kind(PRODUCE, true),
-    ]
-};
+/// Requests with records.
+pub const PRODUCE_REQUESTS: Kind = Kind { api: 0, answers: false };
+/// What a broker says of records.
+pub const PRODUCE_ANSWERS: Kind = Kind { api: 0, answers: true };
+/// Every kind of frame that a producer and a broker exchange: handshake, metadata, producer ids,
+/// records.
+pub const KINDS: [Kind; 8] = [
+    Kind { api: 18, answers: false },
+    Kind { api: 18, answers: true },
+    Kind { api: 3, answers: false },
+    Kind { api: 3, answers: true },
+    Kind { api: 22, answers: false },
+    Kind { api: 22, answers: true },
+    PRODUCE_REQUESTS,
+    PRODUCE_ANSWERS,
+];
 
 /// What is done at the byte.
 #[derive(Clone, Copy, Debug)]

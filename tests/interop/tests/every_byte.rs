@@ -10,7 +10,7 @@ use klamm_interop::kafka::{Cluster, Options};
 use klamm_interop::ledger::Ledger;
 use klamm_interop::load::Load;
 use klamm_interop::run_dir::RunDir;
-use klamm_interop::scalpel::{Bytes, Incision, KINDS, Kind, Scalpel};
+use klamm_interop::scalpel::{Bytes, Incision, KINDS, PRODUCE_ANSWERS, PRODUCE_REQUESTS, Scalpel};
 use klamm_interop::setup::{self, KAFKA_VERSIONS};
 use klamm_std::{Producer, Record};
 use std::time::UNIX_EPOCH;
@@ -79,8 +79,7 @@ fn at_every_byte(kafka: &mut Cluster, scalpel: &Scalpel) {
 fn the_same_without_sequences_writes_twice(kafka: &mut Cluster, scalpel: &Scalpel) {
     let topic = "twice";
     kafka.create_topic(topic, PARTITIONS.try_into().unwrap(), &[]).unwrap();
-    let answers: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.answers).collect();
-    scalpel.sweep(&answers, Incision::Cut, Bytes::Every);
+    scalpel.sweep(&[PRODUCE_ANSWERS], Incision::Cut, Bytes::Every);
     let (ledger, _) = rounds(scalpel, topic, ("enable.idempotence", "false"));
     let bootstrap = kafka.bootstrap();
     let log = kafka.helper.read(&bootstrap, topic).unwrap();
@@ -96,13 +95,14 @@ fn anywhere_under_load(kafka: &mut Cluster, scalpel: &Scalpel) {
         Err(_) => UNIX_EPOCH.elapsed().unwrap().as_secs(),
     };
     println!("again with KLAMM_SEED={seed}");
+    let kinds = [PRODUCE_REQUESTS, PRODUCE_ANSWERS];
     for (topic, what, timeout_ms) in
         [("cut-load", Incision::Cut, "10000"), ("stalled-load", Incision::Stall, "250")]
     {
         kafka.create_topic(topic, PARTITIONS.try_into().unwrap(), &[]).unwrap();
         let load = Load::start(producer(scalpel, ("request.timeout.ms", timeout_ms)), topic, 100);
         let incisions = scalpel.incisions();
-        scalpel.sweep(&KINDS[6..], what, Bytes::Anywhere { seed, count: COUNT });
+        scalpel.sweep(&kinds, what, Bytes::Anywhere { seed, count: COUNT });
         load.wait_until("the sweep to come to its end", |_| scalpel.sweeping().is_empty()).unwrap();
         load.wait_for(1_000).unwrap();
         let ledger = load.finish().unwrap();
