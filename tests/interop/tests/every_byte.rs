@@ -89,20 +89,19 @@ fn the_same_without_sequences_writes_twice(kafka: &mut Cluster, scalpel: &Scalpe
 
 /// Several batches in flight, and requests of several partitions.
 fn anywhere_under_load(kafka: &mut Cluster, scalpel: &Scalpel) {
-    const COUNT: usize = 40;
     let seed = match std::env::var("KLAMM_SEED") {
         Ok(seed) => seed.parse().expect("KLAMM_SEED is a whole number"),
         Err(_) => UNIX_EPOCH.elapsed().unwrap().as_secs(),
     };
     println!("again with KLAMM_SEED={seed}");
     let kinds = [PRODUCE_REQUESTS, PRODUCE_ANSWERS];
-    for (topic, what, timeout_ms) in
-        [("cut-load", Incision::Cut, "10000"), ("stalled-load", Incision::Stall, "250")]
+    for (topic, what, count, timeout_ms) in
+        [("cut-load", Incision::Cut, 40, "10000"), ("stalled-load", Incision::Stall, 12, "250")]
     {
         kafka.create_topic(topic, PARTITIONS.try_into().unwrap(), &[]).unwrap();
         let load = Load::start(producer(scalpel, ("request.timeout.ms", timeout_ms)), topic, 100);
         let incisions = scalpel.incisions();
-        scalpel.sweep(&kinds, what, Bytes::Anywhere { seed, count: COUNT });
+        scalpel.sweep(&kinds, what, Bytes::Anywhere { seed, count });
         load.wait_until("the sweep to come to its end", |_| scalpel.sweeping().is_empty()).unwrap();
         load.wait_for(1_000).unwrap();
         let ledger = load.finish().unwrap();
