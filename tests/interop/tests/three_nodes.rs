@@ -124,9 +124,12 @@ fn a_topic_is_deleted_and_created_again(kafka: &mut Cluster, topic: &str) {
     }
     load.wait_for(2 * SOME).unwrap();
     let ledger = load.finish().unwrap();
-    let failed: Vec<_> =
-        ledger.outcomes().into_iter().filter(|(_, outcome)| outcome.is_err()).collect();
-    assert_eq!(failed, [], "topic ids tell the incarnations apart");
+    // An older Kafka knows topics by name when records are written: see `versions`.
+    if setup::tools().unwrap().version == setup::NEWEST {
+        let outcomes = ledger.outcomes();
+        let failed = outcomes.iter().find(|(_, outcome)| outcome.is_err());
+        assert_eq!(failed, None, "topic ids tell the incarnations apart");
+    }
     let log = kafka.helper.read(&bootstrap, topic).unwrap();
     let gone = ledger.check_recreated(&log).unwrap();
     assert!(gone > 0 && !log.is_empty(), "{gone} records in earlier incarnations");
