@@ -21,6 +21,7 @@ import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -149,7 +150,10 @@ public final class Helper {
     private static String deleteTopic(String bootstrap, String topic) throws Exception {
         try (Admin admin = patientAdmin(bootstrap)) {
             admin.deleteTopics(List.of(topic)).all().get();
-            retry(topic + " to be gone", () -> !admin.listTopics().names().get().contains(topic));
+            List<NewTopic> another = List.of(new NewTopic(topic, 1, (short) 1));
+            CreateTopicsOptions dry = new CreateTopicsOptions().validateOnly(true);
+            retry(topic + " to be gone",
+                () -> admin.createTopics(another, dry).all().get() == null);
         }
         return topic;
     }
