@@ -10,7 +10,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use klamm::{ConnId, Demand};
+use klamm::{ConnId, Demand, Scope};
 
 use crate::clock::{until, wall};
 use crate::connection_error::ConnectionError;
@@ -189,7 +189,7 @@ impl Engine {
         }
         if inner.purge_at.is_some_and(|at| at <= now) && !self.purged {
             self.purged = true;
-            inner.core.purge(now);
+            inner.core.purge(Scope::ALL, now);
         }
         let connects = inner.core.stats().connects;
         if core::mem::replace(&mut self.connects, connects) != connects {

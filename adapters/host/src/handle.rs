@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use klamm::{ConfigError, Record, Stats};
+use klamm::{ConfigError, Record, RecordId, Stats};
 
 use crate::builder::Options;
 use crate::clock::Clock;
@@ -126,17 +126,19 @@ impl<D: Driver> Handle<D> {
         Sending::new(self, target, partition, record, Want::Callback(Some(callback)))
     }
 
-    /// Accepts many records for the price of few locks.
-    pub fn post_all<'h, I>(
+    /// Accepts many records for the price of few locks; `accepted` hears of each, under the lock.
+    pub fn post_all<'h, I, F>(
         &'h self,
         target: Target<'h>,
         partition: Option<i32>,
         records: I,
-    ) -> Posting<'h, D, I::IntoIter>
+        accepted: F,
+    ) -> Posting<'h, D, I::IntoIter, F>
     where
         I: IntoIterator<Item = Record<'h>>,
+        F: FnMut(RecordId),
     {
-        Posting::new(self, target, partition, records.into_iter())
+        Posting::new(self, target, partition, records.into_iter(), accepted)
     }
 
     /// Asks how many partitions a topic has.

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
-use klamm::{Record, TopicId};
+use klamm::{Record, RecordId, TopicId};
 
 use crate::completion::Callback;
 use crate::delivery::Delivery;
@@ -271,12 +271,14 @@ impl<D: Driver> Operation for Sending<'_, D> {
     }
 }
 
-/// Many records on their way in; its output is their number, as is that of an error.
-pub struct Posting<'h, D, I> {
+/// Many records on their way in; its output is their number, as is that of an error. `F` hears of the
+/// id of each as it is accepted, under the lock.
+pub struct Posting<'h, D, I, F> {
     handle: &'h Handle<D>,
     target: Target<'h>,
     partition: Option<i32>,
     records: I,
+    accepted_one: F,
     group: Vec<Outgoing<'h>>,
     accepted: u64,
     /// Of the group.
@@ -284,20 +286,41 @@ pub struct Posting<'h, D, I> {
     waiting: Waiting,
 }
 
-impl<'h, D: Driver, I: Iterator<Item = Record<'h>>> Posting<'h, D, I> {
+impl<'h, D, I, F> Posting<'h, D, I, F>
+where
+    D: Driver,
+    I: Iterator<Item = Record<'h>>,
+    F: FnMut(RecordId),
+{
     pub(crate) fn new(
         handle: &'h Handle<D>,
         target: Target<'h>,
         partition: Option<i32>,
         records: I,
+        accepted_one: F,
     ) -> Self {
         let waiting = Waiting::new(handle);
         let group = Vec::with_capacity(RECORDS_A_LOCK);
-        Self { handle, target, partition, records, group, accepted: 0, done: 0, waiting }
+        Self {
+            handle,
+            target,
+            partition,
+            records,
+            accepted_one,
+            group,
+            accepted: 0,
+            done: 0,
+            waiting,
+        }
     }
 }
 
-impl<'h, D: Driver, I: Iterator<Item = Record<'h>>> Operation for Posting<'h, D, I> {
+impl<'h, D, I, F> Operation for Posting<'h, D, I, F>
+where
+    D: Driver,
+    I: Iterator<Item = Record<'h>>,
+    F: FnMut(RecordId),
+{
     type Output = u64;
     type Error = (u64, SendError);
 
@@ -317,10 +340,12 @@ impl<'h, D: Driver, I: Iterator<Item = Record<'h>>> Operation for Posting<'h, D,
                 // Every group waits for up to `max.block.ms`.
                 self.waiting = Waiting::new(self.handle);
             }
-            let Self { handle, target, group, accepted, done, waiting, .. } = self;
+            let Self { handle, target, accepted_one, group, accepted, done, waiting, .. } = self;
             let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
                 for record in &group[*done..] {
-                    record.with(|to, record| inner.accept(*target, to, record, now, mine))?;
+                    let id =
+                        record.with(|to, record| inner.accept(*target, to, record, now, mine))?;
+                    accepted_one(id);
                     *done += 1;
                     *accepted += 1;
                 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use klamm::{Outcome, Report};
+use klamm::{Outcome, Report, Scope};
 
 use crate::builder::KeepRecords;
 use crate::completion::Completion;
@@ -48,7 +48,7 @@ impl Outcomes {
     /// The reports that a core still has to give whose driver is gone.
     pub(crate) fn salvage(&mut self, inner: &mut Inner, now: klamm::Instant, trust: Trust) {
         // What was sent is unknown as soon as its connection is gone.
-        inner.core.purge(now);
+        inner.core.purge(Scope::ALL, now);
         for conn in inner.core.connections() {
             inner.core.handle_disconnected(conn, now);
         }

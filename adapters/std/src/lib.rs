@@ -50,8 +50,8 @@ mod socket;
 mod topic;
 
 pub use klamm::{
-    Acks, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome, PartitionId,
-    Reason, Record, Report, Stats, Timestamp, TopicId,
+    Acks, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
+    PartitionId, Reason, Record, RecordId, Report, Stats, Timestamp, TopicId,
 };
 pub use klamm_host::{
     BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError, Draft,

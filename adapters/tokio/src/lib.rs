@@ -32,8 +32,8 @@ mod topic;
 mod wait;
 
 pub use klamm::{
-    Acks, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome, PartitionId,
-    Reason, Record, Report, Stats, Timestamp, TopicId,
+    Acks, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
+    PartitionId, Reason, Record, RecordId, Report, Stats, Timestamp, TopicId,
 };
 pub use klamm_host::{
     BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError, Draft,

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use klamm::{Record, TopicId};
+use klamm::{Record, RecordId, TopicId};
 use klamm_host::{Delivered, Delivery, DeliveryError, Operation, ProduceError, SendError, Target};
 
 use crate::producer::{Producer, delivery};
@@ -127,7 +127,25 @@ impl Topic {
         partition: Option<i32>,
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<u64, (u64, SendError)> {
-        wait(self.producer.handle().post_all(self.target(), partition, records)).await
+        self.post_all_with(partition, records, |_| ()).await
+    }
+
+    /// As [`post_all`](Self::post_all), and tells the id of every record as it is accepted: what
+    /// [`Report::batch`](crate::Report::batch), `first` and `records` refer to later. For those who
+    /// keep something about each record (when it was sent, say) without a [`Delivery`] each.
+    ///
+    /// `accepted` runs under the producer's lock, so that no report comes before it: it has to be
+    /// short, and must not call the producer, which would be a deadlock.
+    ///
+    /// # Errors
+    /// As `post_all`.
+    pub async fn post_all_with<'r>(
+        &'r self,
+        partition: Option<i32>,
+        records: impl IntoIterator<Item = Record<'r>>,
+        accepted: impl FnMut(RecordId),
+    ) -> Result<u64, (u64, SendError)> {
+        wait(self.producer.handle().post_all(self.target(), partition, records, accepted)).await
     }
 
     /// As [`Producer::partitions_for`].

@@ -1,7 +1,11 @@
 //! What adapters over `klamm-host` have beyond the others.
 
+use core::time::Duration;
+
 use klamm::{Outcome, Record};
-use klamm_host::{Builder, Closed, Delivered, DeliveryError, SendError, Start, Undelivered};
+use klamm_host::{
+    Builder, Closed, Delivered, DeliveryError, DriverFailure, SendError, Start, Undelivered,
+};
 
 use crate::adapter::{Adapter, Fate, Refused, Returned, Setup};
 
@@ -23,6 +27,18 @@ pub trait HostAdapter: Adapter {
         record: &Record<'_>,
         callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
     ) -> Result<(), Refused>;
+
+    /// Accepts a record without a handle, and calls `accepted` under the lock.
+    ///
+    /// # Errors
+    /// It was not accepted.
+    fn post_and_call(&self, topic: &str, accepted: impl FnMut()) -> Result<(), Refused>;
+
+    /// Waits for a record's fate, for so long.
+    fn fate_within(&self, delivery: Self::Delivery, limit: Duration) -> Option<Fate>;
+
+    /// Why the driver failed that failed last.
+    fn last_driver_failure(&self) -> Option<DriverFailure>;
 }
 
 /// A builder for this setup.

@@ -57,6 +57,11 @@ macro_rules! host_suite {
             a_key_maker_makes_the_keys_that_are_missing,
             properties_configure_a_producer,
         ]);
+        $crate::instances!($adapter, failures: [
+            a_driver_that_died_is_replaced_by_the_next_call_and_its_records_are_reported,
+            a_driver_that_died_is_not_replaced_when_the_producer_is_closed,
+            a_sender_that_panics_under_the_lock_leaves_nobody_waiting,
+        ]);
     };
 }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use klamm::{Record, Stats};
 use klamm_conformance::host::{builder, fate, refused, returned};
 use klamm_conformance::{Adapter, Fate, HostAdapter, Refused, Returned, Setup};
-use klamm_std::{Builder, Delivered, Delivery, DeliveryError, Producer};
+use klamm_std::{Builder, Delivered, Delivery, DeliveryError, DriverFailure, Producer};
 
 #[derive(Clone)]
 struct Std(Producer);
@@ -86,6 +86,20 @@ impl HostAdapter for Std {
         callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
     ) -> Result<(), Refused> {
         self.0.send_then(topic, record, callback).map_err(refused)
+    }
+
+    fn post_and_call(&self, topic: &str, mut accepted: impl FnMut()) -> Result<(), Refused> {
+        let topic = self.0.topic(topic).map_err(refused)?;
+        let record = core::iter::once(Record::value(b"v"));
+        topic.post_all_with(None, record, |_| accepted()).map(|_| ()).map_err(|(_, e)| refused(e))
+    }
+
+    fn fate_within(&self, delivery: Delivery, limit: Duration) -> Option<Fate> {
+        delivery.wait_timeout(limit).map(fate)
+    }
+
+    fn last_driver_failure(&self) -> Option<DriverFailure> {
+        self.0.last_driver_failure()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use klamm::{Record, Stats};
 use klamm_conformance::host::{builder, fate, refused, returned};
 use klamm_conformance::{Adapter, Fate, HostAdapter, Refused, Returned, Setup};
-use klamm_tokio::{Builder, Delivered, Delivery, DeliveryError, Producer};
+use klamm_tokio::{Builder, Delivered, Delivery, DeliveryError, DriverFailure, Producer};
 use tokio::runtime::{self, Runtime};
 
 #[derive(Clone)]
@@ -100,6 +100,21 @@ impl HostAdapter for Tokio {
         callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
     ) -> Result<(), Refused> {
         runtime().block_on(self.0.send_then(topic, record, callback)).map_err(refused)
+    }
+
+    fn post_and_call(&self, topic: &str, mut accepted: impl FnMut()) -> Result<(), Refused> {
+        let topic = self.0.topic(topic).map_err(refused)?;
+        let record = core::iter::once(Record::value(b"v"));
+        let posted = topic.post_all_with(None, record, |_| accepted());
+        runtime().block_on(posted).map(|_| ()).map_err(|(_, e)| refused(e))
+    }
+
+    fn fate_within(&self, delivery: Delivery, limit: Duration) -> Option<Fate> {
+        delivery.wait_timeout(limit).map(fate)
+    }
+
+    fn last_driver_failure(&self) -> Option<DriverFailure> {
+        self.0.last_driver_failure()
     }
 }
 

@@ -2,5 +2,4 @@
 
 mod common;
 mod deliver;
-mod failures;
 mod scenarios;

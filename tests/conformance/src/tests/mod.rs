@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc, reason = "that is what they are for")]
 
 pub mod deliver;
+pub mod failures;
 pub mod hooks;
 pub mod wait;
 

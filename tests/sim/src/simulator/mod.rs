@@ -10,6 +10,7 @@
 
 mod chaos;
 mod ledger;
+mod letters;
 mod lineage;
 mod manual;
 mod network;
@@ -145,7 +146,9 @@ impl Simulation {
         let start = Instant::from_micros(now);
         let mut producer = Producer::new(&config, Storage::boxed(&setup.limits), setup.seed, start)
             .map_err(|e| e.to_string())?;
-        producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        if setup.clock {
+            producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        }
         let conns: Vec<ConnId> = producer.connections().collect();
         let terms = Terms {
             in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
@@ -175,6 +178,8 @@ impl Simulation {
             cluster,
             setup,
         };
+        let strict = !simulation.setup.config.policies.final_errors.is_empty();
+        simulation.ledger.excuses.rejected = strict;
         simulation.user.next = (simulation.setup.user.records > 0).then_some(now);
         simulation.learn_topics();
         Ok(simulation)
@@ -212,6 +217,7 @@ impl Simulation {
     pub fn settle(&mut self) -> Checked {
         self.next_fault = None;
         self.heal();
+        self.resume();
         let calm = self.now;
         self.user.deaf_until = 0;
         self.user.echoes = false;
@@ -314,6 +320,9 @@ impl Simulation {
         }
         if self.user.next.is_some_and(|at| at <= self.now) {
             self.act()?;
+        }
+        if self.user.paused_until.is_some_and(|at| at <= self.now) {
+            self.resume();
         }
         self.cluster.handle_timeout(self.now);
         let heard = self.network.pump(&mut self.cluster, self.now);
@@ -423,6 +432,9 @@ impl Simulation {
         let mut progress = false;
         while self.user.deaf_until <= self.now && !self.setup.hands_off {
             let peeked = self.producer.peek_report();
+            if let Some(report) = &peeked {
+                self.check_handed_back(report)?;
+            }
             let Some(report) = self.producer.poll_report() else { break };
             if peeked != Some(report) {
                 return Err(format!("peeked {peeked:?}, polled {report:?}"));
@@ -473,6 +485,7 @@ impl Simulation {
             self.user.next,
             self.next_tick,
             deaf,
+            self.user.paused_until,
             self.down.iter().map(|(at, _)| *at).min(),
         ];
         let Some(next) = candidates.into_iter().flatten().min() else { return false };
@@ -490,6 +503,16 @@ impl Simulation {
         self.now
     }
 
+    /// From now on the test sends and reads reports by itself.
+    pub fn hands_off(&mut self) {
+        self.setup.hands_off = true;
+    }
+
+    /// The device sleeps for so many milliseconds: nothing is called, and nothing is read.
+    pub fn sleep(&mut self, milliseconds: u64) {
+        self.now += milliseconds * 1_000;
+    }
+
     /// The producer.
     pub fn producer(&mut self) -> &mut Producer<'static> {
         &mut self.producer
@@ -500,7 +523,8 @@ impl Simulation {
         &self.conns
     }
 
-    fn instant(&self) -> Instant {
+    /// The same as the producer gets it.
+    pub fn instant(&self) -> Instant {
         Instant::from_micros(self.now)
     }
 
