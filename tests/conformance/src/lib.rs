@@ -35,6 +35,7 @@ macro_rules! suite {
             full_memory_refuses_after_max_block_and_try_send_at_once,
             a_sender_that_waits_goes_on_when_the_broker_comes,
             waiting_senders_are_served_in_order_and_share_batches,
+            small_records_do_not_overtake_a_large_one_that_waits,
             a_record_refused_in_its_turn_holds_up_nobody,
             close_wakes_those_who_wait,
             close_hands_back_what_was_not_delivered_as_it_was,

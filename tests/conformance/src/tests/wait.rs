@@ -95,6 +95,31 @@ pub fn waiting_senders_are_served_in_order_and_share_batches<A: Adapter>() {
     assert!(each >= 8, "{each} records of 1,000 bytes in a batch of 16,384, on the average");
 }
 
+/// Else the small ones would take every bit of memory that becomes free.
+pub fn small_records_do_not_overtake_a_large_one_that_waits<A: Adapter>() {
+    let address = nobody();
+    let producer = A::start(&Setup::new(address).with_little_memory());
+    let (large, small) = (vec![b'x'; 60_000], [b'y'; 100]);
+    let (large, small) = (Record::value(&large), Record::value(&small));
+    while producer.try_send("t", Some(0), &large).is_ok() {}
+    producer.try_send("t", Some(0), &small).expect("there is room for small ones");
+    let before = usize::try_from(producer.stats().accepted).expect("small");
+    thread::scope(|scope| {
+        scope.spawn(|| producer.send("t", Some(0), &large).expect("accepted in the end"));
+        wait_for(&producer, 1);
+        let refused = producer.try_send("t", Some(0), &small).err();
+        assert_eq!(refused, Some(Refused::Now(klamm::SendError::Full)));
+        let broker = broker_at(address, 1);
+        while producer.waiting() > 0 {
+            thread::yield_now();
+        }
+        producer.send("t", Some(0), &small).expect("nobody waits any more");
+        assert!(producer.close(LIMIT).is_empty());
+        let sizes: Vec<_> = values(&broker, 0).iter().skip(before).map(Vec::len).collect();
+        assert_eq!(sizes, [60_000, 100]);
+    });
+}
+
 /// franz-go 1.17.1: whoever is refused in his turn lets the next one try.
 pub fn a_record_refused_in_its_turn_holds_up_nobody<A: Adapter>() {
     let address = nobody();
