@@ -73,9 +73,9 @@ impl Interceptor for ToPartition0 {
     }
 }
 
-/// CK-07.
+/// CK-07. One answer brings the reports of 200 batches, more than the driver takes in a turn.
 pub fn reports_count_every_record_and_flush_waits_for_them<A: HostAdapter>() {
-    let broker = broker(3);
+    let broker = broker(200);
     let reported = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&reported);
     let setup = Setup::new(broker.address());
