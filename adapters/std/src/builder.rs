@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use klamm::{Config, Limits, Storage};
+use klamm::{Config, Limits, Profile, Storage};
 
 use crate::callback::{BatchReport, Callback};
 use crate::clock::Clock;
@@ -99,6 +99,21 @@ impl Builder {
         self
     }
 
+    /// The defaults of another producer: replaces all options but the servers, the client id and
+    /// what becomes of reports.
+    #[must_use]
+    pub fn profile(mut self, profile: &Profile) -> Self {
+        let crc32c = self.config.crc32c;
+        self.config = profile.config;
+        self.config.crc32c = crc32c;
+        self.limits = profile.limits;
+        self.max_block = match profile.max_block_ms {
+            u32::MAX => Duration::MAX,
+            limit => Duration::from_millis(u64::from(limit)),
+        };
+        self
+    }
+
     /// Changes the core's options. `bootstrap_servers` and `client_id` are set by the builder's own
     /// methods, not here.
     #[must_use]
@@ -157,12 +172,13 @@ impl Builder {
         config.bootstrap_servers = &self.servers;
         config.client_id = &self.client_id;
 
+        let batch_size = usize::try_from(config.batch_size).unwrap_or(usize::MAX);
         let clock = Clock::start();
         let storage = Storage::boxed(&self.limits);
         let core = klamm::Producer::new(&config, storage, seed(), clock.now())?;
         let poll = mio::Poll::new()?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), Driver::WAKE)?);
-        let shared = Arc::new(Shared::new(core, waker, clock, self.max_block));
+        let shared = Arc::new(Shared::new(core, waker, clock, self.max_block, batch_size));
         let driver = Driver::new(Arc::clone(&shared), poll, self.callback, self.keep);
         Ok(Producer::new(shared, driver.spawn()?))
     }

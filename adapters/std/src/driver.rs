@@ -57,7 +57,7 @@ struct Todo {
     completions: Vec<(Arc<Completion>, Report)>,
     reports: Vec<BatchReport>,
     flushed: Vec<Arc<Signal>>,
-    /// Reports were taken, and with them memory became free.
+    /// Reports were taken, or batches sent: there may be room for more.
     freed: bool,
     /// Something moved: look again before sleeping.
     again: bool,
@@ -213,6 +213,7 @@ impl Driver {
                 socket.fill(taken);
                 // With nothing taken there is nothing to come back for: that would spin.
                 todo.again |= taken > 0;
+                todo.freed |= taken > 0;
                 return;
             }
             Demand::Close => {
@@ -268,6 +269,7 @@ impl Driver {
     fn open_gates(&self, inner: &Inner, todo: &Todo) {
         if todo.freed {
             inner.gates.wake(Gate::Memory);
+            inner.gates.wake(Gate::Broker);
         }
         for topic in inner.gates.topics() {
             let core = &inner.core;

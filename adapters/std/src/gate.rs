@@ -13,13 +13,18 @@ pub(crate) enum Gate {
     Memory,
     /// The partitions of a topic: other topics are not held up.
     Topic(TopicId),
+    /// Room in the queue of a broker, whichever it is: nobody is held up, and all try again.
+    Broker,
 }
 
 impl Gate {
     /// The gate that may open after this refusal; `None` for a refusal that waiting does not heal.
     pub(crate) fn of(refusal: SendError, topic: TopicId) -> Option<Self> {
         match refusal {
-            SendError::Full => Some(Self::Memory),
+            SendError::QueueFull { option, .. } if option.starts_with("broker_") => {
+                Some(Self::Broker)
+            }
+            SendError::Full | SendError::QueueFull { .. } => Some(Self::Memory),
             SendError::TopicPending => Some(Self::Topic(topic)),
             // A topic that is just being created; Java's producer waits for it as well.
             SendError::Topic(
@@ -45,6 +50,7 @@ struct Waiter {
 #[derive(Default)]
 pub(crate) struct Gates {
     memory: VecDeque<Waiter>,
+    brokers: VecDeque<Waiter>,
     topics: Vec<(TopicId, VecDeque<Waiter>)>,
 }
 
@@ -56,6 +62,7 @@ impl Gates {
         let waiter = Waiter { number, thread: thread::current() };
         match gate {
             Gate::Memory => self.memory.push_back(waiter),
+            Gate::Broker => self.brokers.push_back(waiter),
             Gate::Topic(topic) => match self.topics.iter_mut().find(|(id, _)| *id == topic) {
                 Some((_, queue)) => queue.push_back(waiter),
                 None => self.topics.push((topic, VecDeque::from([waiter]))),
@@ -73,10 +80,10 @@ impl Gates {
         self.wake(ticket.gate);
     }
 
-    pub(crate) fn is_first(&self, ticket: &Ticket) -> bool {
-        self.queue(ticket.gate)
-            .and_then(VecDeque::front)
-            .is_some_and(|waiter| waiter.number == ticket.number)
+    /// Is it this place's turn?
+    pub(crate) fn may_try(&self, ticket: &Ticket) -> bool {
+        let first = self.queue(ticket.gate).and_then(VecDeque::front);
+        ticket.gate == Gate::Broker || first.is_some_and(|waiter| waiter.number == ticket.number)
     }
 
     /// Does anyone wait at this gate?
@@ -84,11 +91,11 @@ impl Gates {
         self.queue(gate).is_some_and(|queue| !queue.is_empty())
     }
 
-    /// Lets the first of the queue try again.
+    /// Lets those try again whose turn it is.
     pub(crate) fn wake(&self, gate: Gate) {
-        if let Some(first) = self.queue(gate).and_then(VecDeque::front) {
-            first.thread.unpark();
-        }
+        let turn = if gate == Gate::Broker { usize::MAX } else { 1 };
+        let queue = self.queue(gate).into_iter().flatten();
+        queue.take(turn).for_each(|waiter| waiter.thread.unpark());
     }
 
     /// The topics that threads wait for.
@@ -99,12 +106,17 @@ impl Gates {
     /// Lets everyone look again: the producer is closed.
     pub(crate) fn wake_all(&self) {
         let topics = self.topics.iter().flat_map(|(_, queue)| queue);
-        self.memory.iter().chain(topics).for_each(|waiter| waiter.thread.unpark());
+        self.memory
+            .iter()
+            .chain(&self.brokers)
+            .chain(topics)
+            .for_each(|waiter| waiter.thread.unpark());
     }
 
     fn queue(&self, gate: Gate) -> Option<&VecDeque<Waiter>> {
         match gate {
             Gate::Memory => Some(&self.memory),
+            Gate::Broker => Some(&self.brokers),
             Gate::Topic(topic) => {
                 self.topics.iter().find(|(id, _)| *id == topic).map(|(_, queue)| queue)
             }
@@ -114,6 +126,7 @@ impl Gates {
     fn queue_mut(&mut self, gate: Gate) -> Option<&mut VecDeque<Waiter>> {
         match gate {
             Gate::Memory => Some(&mut self.memory),
+            Gate::Broker => Some(&mut self.brokers),
             Gate::Topic(topic) => {
                 self.topics.iter_mut().find(|(id, _)| *id == topic).map(|(_, queue)| queue)
             }
@@ -131,11 +144,11 @@ mod tests {
         let first = gates.join(Gate::Memory);
         let second = gates.join(Gate::Memory);
         let third = gates.join(Gate::Memory);
-        assert!(gates.is_first(&first) && !gates.is_first(&second));
+        assert!(gates.may_try(&first) && !gates.may_try(&second));
         gates.leave(&second);
-        assert!(gates.is_first(&first) && !gates.is_first(&third), "one in the middle gave up");
+        assert!(gates.may_try(&first) && !gates.may_try(&third), "one in the middle gave up");
         gates.leave(&first);
-        assert!(gates.is_first(&third));
+        assert!(gates.may_try(&third));
         gates.leave(&third);
         assert!(!gates.is_crowded(Gate::Memory));
     }
@@ -150,7 +163,7 @@ mod tests {
         let second = thread::spawn(move || {
             let ticket = others.lock().expect("no panic").join(Gate::Memory);
             sender.send(()).expect("the test listens");
-            while !others.lock().expect("no panic").is_first(&ticket) {
+            while !others.lock().expect("no panic").may_try(&ticket) {
                 thread::park();
             }
         });

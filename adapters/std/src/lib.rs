@@ -31,6 +31,7 @@
 //! up to `max.block.ms`, and waiting threads are served in the order they came. The `try_` methods
 //! never wait. In a callback, which runs on the driver's thread, nothing waits.
 
+mod batch;
 mod builder;
 mod callback;
 mod clock;
@@ -41,6 +42,7 @@ mod driver;
 mod error;
 mod gate;
 mod owned;
+mod policy_properties;
 mod producer;
 mod properties;
 mod resolve;
@@ -49,14 +51,16 @@ mod signal;
 mod socket;
 mod topic;
 
+pub use batch::{Batch, BatchDelivery};
 pub use builder::{Builder, KeepRecords};
 pub use callback::BatchReport;
 pub use connection_error::ConnectionError;
 pub use delivery::{Delivered, Delivery};
 pub use error::{BuildError, DeliveryError, PropertyError, SendError};
 pub use klamm::{
-    Acks, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome, PartitionId,
-    Reason, Record, Report, Stats, Timestamp, TopicId,
+    Acks, AppendError, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
+    Overflow, PartitionId, Policies, Profile, Reason, Record, Report, Scope, Stats, Timestamp,
+    TopicId,
 };
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use producer::Producer;

@@ -5,8 +5,9 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use klamm::{Record, Stats};
+use klamm::{Record, Scope, Stats};
 
+use crate::batch::{Batch, BatchDelivery};
 use crate::builder::Builder;
 use crate::connection_error::ConnectionError;
 use crate::delivery::Delivery;
@@ -107,6 +108,57 @@ impl Producer {
     /// As `send`.
     pub fn post(&self, topic: &str, record: &Record<'_>) -> Result<(), SendError> {
         self.topic(topic)?.post(record)
+    }
+
+    /// An empty batch of up to `batch.size` bytes, which belongs to nobody: fill it without a lock,
+    /// then send it.
+    ///
+    /// ```no_run
+    /// # let producer = klamm_std::Producer::builder("localhost:9092").build()?;
+    /// # let records: [klamm_std::Record<'_>; 0] = [];
+    /// let mut batch = producer.create_batch();
+    /// for record in &records {
+    ///     if batch.append(record).is_err() {
+    ///         producer.send_batch("readings", Some(1), &batch)?;
+    ///         batch.clear();
+    ///         batch.append(record)?;
+    ///     }
+    /// }
+    /// println!("from offset {:?}", producer.send_batch("readings", Some(1), &batch)?.wait()?.offset);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn create_batch(&self) -> Batch {
+        Batch::new(vec![0; self.shared().batch_size].into_boxed_slice())
+    }
+
+    /// Accepts the records of a batch, behind what was accepted for that partition before; `None`
+    /// lets the partitioner choose one, as for a record without a key. Waits as `send` does.
+    ///
+    /// Unless the batch is closed, what `send` accepts while it waits is appended to it.
+    ///
+    /// # Errors
+    /// As `send`; nothing of the batch will ever be sent then.
+    pub fn send_batch(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        self.topic(topic)?.send_batch(partition, batch)
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. Delivery
+    /// timeouts run.
+    pub fn pause(&self, paused: bool) {
+        self.shared().pause(paused);
+    }
+
+    /// Gives up what is in the scope and has no outcome: `Scope::ALL`, `Scope::topic(topic.id())`
+    /// and so on. What was never sent is reported as not persisted, and its records are handed to
+    /// the callback if [`Builder::keep_records`] says so.
+    pub fn purge(&self, scope: Scope) {
+        self.shared().purge(scope);
     }
 
     /// How many partitions a topic has. Waits as `send` does.

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use klamm::{Destination, FlushTicket, Record, RecordId, Stats, TopicId};
+use klamm::{Destination, FlushTicket, Record, RecordId, Scope, Stats, TopicId};
 use mio::Waker;
 
+use crate::batch::{Batch, BatchDelivery};
 use crate::clock::Clock;
 use crate::completion::Completions;
 use crate::connection_error::ConnectionError;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) waker: Arc<Waker>,
     pub(crate) clock: Clock,
     pub(crate) max_block: Duration,
+    /// Bytes of the batches that `create_batch` makes.
+    pub(crate) batch_size: usize,
     pub(crate) driver: OnceLock<ThreadId>,
     /// Set when the driver has ended: everything has an outcome, and its callbacks have returned.
     pub(crate) ended: Signal,
@@ -60,6 +63,7 @@ impl Shared {
         waker: Arc<Waker>,
         clock: Clock,
         max_block: Duration,
+        batch_size: usize,
     ) -> Self {
         let inner = Inner {
             core,
@@ -79,6 +83,7 @@ impl Shared {
             waker,
             clock,
             max_block,
+            batch_size,
             driver: OnceLock::new(),
             ended: Signal::default(),
         }
@@ -162,6 +167,38 @@ impl Shared {
             }
             self.release(inner);
         }
+    }
+
+    /// Hands over a batch that the application filled, and waits as for a record.
+    pub(crate) fn send_batch(
+        &self,
+        to: Destination,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        let attempt = |inner: &mut Inner, now, gate| inner.accept_batch(to, batch, now, gate);
+        let mut inner = self.lock();
+        let (inner, result) = match attempt(&mut inner, self.clock.now(), None) {
+            Ok(delivery) => (inner, Ok(delivery)),
+            Err(refusal) => self.wait(inner, to.topic, refusal, attempt),
+        };
+        self.release(inner);
+        result
+    }
+
+    pub(crate) fn pause(&self, paused: bool) {
+        let mut inner = self.lock();
+        if !inner.dead {
+            inner.core.pause(paused, self.clock.now());
+        }
+        self.release(inner);
+    }
+
+    pub(crate) fn purge(&self, scope: Scope) {
+        let mut inner = self.lock();
+        if !inner.dead {
+            inner.core.purge(scope, self.clock.now());
+        }
+        self.release(inner);
     }
 
     pub(crate) fn partitions(&self, topic: TopicId) -> Result<i32, SendError> {
@@ -281,7 +318,7 @@ impl Shared {
             if inner.closing {
                 break Err(SendError::Refused(klamm::SendError::Closed));
             }
-            if inner.gates.is_first(&ticket) {
+            if inner.gates.may_try(&ticket) {
                 match attempt(&mut inner, self.clock.now(), Some(gate)) {
                     Ok(value) => break Ok(value),
                     Err(error) => refusal = error,
@@ -353,18 +390,36 @@ impl Inner {
         now: klamm::Instant,
         mine: Option<Gate>,
     ) -> Result<RecordId, klamm::SendError> {
+        self.queue_up(to.topic, mine)?;
+        self.core.send(to, record, now)
+    }
+
+    /// The same with a batch.
+    fn accept_batch(
+        &mut self,
+        to: Destination,
+        batch: &Batch,
+        now: klamm::Instant,
+        mine: Option<Gate>,
+    ) -> Result<BatchDelivery, klamm::SendError> {
+        self.queue_up(to.topic, mine)?;
+        let id = RecordId { batch: self.core.send_batch(to, batch, now)?, index: 0 };
+        Ok(BatchDelivery::new(self.delivery(id), batch.records()))
+    }
+
+    /// Who comes while others wait goes behind them.
+    fn queue_up(&self, topic: TopicId, mine: Option<Gate>) -> Result<(), klamm::SendError> {
         if self.dead {
             // `wait` says it in the words of this crate.
             return Err(klamm::SendError::Closed);
         }
-        let topic = Gate::Topic(to.topic);
-        if mine.is_none() && self.gates.is_crowded(topic) {
+        if mine.is_none() && self.gates.is_crowded(Gate::Topic(topic)) {
             return Err(klamm::SendError::TopicPending);
         }
         if mine != Some(Gate::Memory) && self.gates.is_crowded(Gate::Memory) {
             return Err(klamm::SendError::Full);
         }
-        self.core.send(to, record, now)
+        Ok(())
     }
 
     fn delivery(&mut self, id: RecordId) -> Delivery {

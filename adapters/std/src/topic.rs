@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use klamm::{Destination, Record, TopicId};
 
+use crate::batch::{Batch, BatchDelivery};
 use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::producer::Producer;
@@ -92,6 +93,18 @@ impl Topic {
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<u64, (u64, SendError)> {
         self.producer.shared().post_all(destination(self.id, partition), records)
+    }
+
+    /// As [`Producer::send_batch`].
+    ///
+    /// # Errors
+    /// As `Producer::send_batch`.
+    pub fn send_batch(
+        &self,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        self.producer.shared().send_batch(destination(self.id, partition), batch)
     }
 
     /// As [`Producer::partitions_for`].

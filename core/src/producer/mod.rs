@@ -297,13 +297,13 @@ impl<'a> Producer<'a> {
     ///
     /// # Errors
     /// Any [`SendError`]; nothing has changed then.
-    pub fn send_batch(
+    pub fn send_batch<M: AsMut<[u8]> + AsRef<[u8]>>(
         &mut self,
         to: Destination,
-        batch: &BatchBuilder<'_>,
+        batch: &BatchBuilder<M>,
         now: Instant,
     ) -> Result<BatchId, SendError> {
-        self.accept_batch(to, batch, now)
+        self.accept_batch(to, batch.filled(), now)
     }
 
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
