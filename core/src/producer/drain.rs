@@ -107,7 +107,7 @@ impl Producer<'_> {
         let batch = &mut self.storage.batches[b];
         batch.pinned = true;
         batch.heard = false;
-        batch.bad = (0, 0, 0);
+        batch.bad = false;
         batch.by_name |= version < BY_ID;
         partition.cursor = next;
         partition.in_flight += 1;

@@ -497,8 +497,9 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered, when
-    /// `Overflow::DropOldest` gave their memory away, and when they are compressed and no memory is left to undo that.
+    /// The records of the report that `peek_report` shows. `None` for what was delivered and is no more there as it was
+    /// accepted (compressed, or split for want of memory), for what `Overflow::DropOldest` gave the memory of away, and
+    /// for what is compressed while no memory is left to undo that.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }

@@ -4,4 +4,5 @@ mod common;
 mod deliver;
 mod failures;
 mod policies;
+mod scenarios;
 mod unreachable;
