@@ -13,6 +13,15 @@ use klamm_std::{
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
+fn pk_01_servers_and_a_topic_are_enough() {
+    let broker = broker(1);
+    let producer = producer(&broker);
+    let topic = producer.topic("t").expect("legal");
+    topic.send(&Record::value(b"21.5")).expect("accepted").wait().expect("delivered");
+    assert_eq!(log(&broker, 0).len(), 1);
+}
+
+#[test]
 fn pk_10_a_full_queue_blocks_until_there_is_room() {
     for per_broker in [false, true] {
         let broker = broker(1);
