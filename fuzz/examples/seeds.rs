@@ -51,13 +51,13 @@ const DRIVE: u32 = 9;
 const WAIT_FOR_DEADLINE: u32 = 8;
 const ANSWER: u32 = 14;
 const REPORT: u32 = 17;
-const VARIANTS: u64 = 18;
+const VARIANTS: u64 = 20;
 
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
     for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
-        // Gzip, idempotence, linger_ms, in_flight, retries, clock.
-        let mut seed = [&head[..], &[gzip, 1, 5, 4, 0, 1]].concat();
+        // Gzip, idempotence, linger_ms, in_flight, retries, clock, no policies.
+        let mut seed = [&head[..], &[gzip, 1, 5, 4, 0, 1, 0]].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {
             let [low, high] = length.to_le_bytes();

@@ -2,7 +2,10 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use klamm::{Config, ConnId, Demand, Destination, Header, Idempotence, Record, Timestamp};
+use klamm::{
+    BatchBuilder, Config, ConnId, Demand, Destination, Header, Idempotence, Overflow, Record,
+    RecordId, Scope, Timestamp,
+};
 use klamm_fuzz::answer::Versions;
 use klamm_fuzz::harness::Harness;
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +25,18 @@ struct Options {
     in_flight: u8,
     retries: Option<u8>,
     clock: bool,
+    policies: Option<Policies>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Policies {
+    overflow: u8,
+    hold: bool,
+    batch_records: u8,
+    send_at_records: Option<u8>,
+    interval_ms: u8,
+    queue_records: Option<u8>,
+    broker_bytes: Option<u8>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -31,7 +46,7 @@ enum Call {
     Topic { name: u8 },
     Flush,
     Close,
-    Purge,
+    Purge { topic: bool, partition: Option<u8>, queued_only: bool },
     Clock { millis: i64 },
     Wait { millis: u16 },
     WaitForDeadline,
@@ -44,6 +59,8 @@ enum Call {
     Refuse { conn: u8, bytes: [u8; 6] },
     Disconnected { conn: u8 },
     Report,
+    Pause { paused: bool },
+    SendBatch { partition: Option<u8>, records: u8, length: u8, close: bool },
 }
 
 fuzz_target!(|input: Input| {
@@ -68,6 +85,19 @@ fn configure(config: &mut Config<'_>, options: &Options) {
     config.linger_ms = options.linger_ms.into();
     config.max_in_flight_requests_per_connection = 1 + options.in_flight % 5;
     config.retries = options.retries.map_or(u32::MAX, u32::from);
+    let Some(policies) = &options.policies else { return };
+    let bound = |value: Option<u8>| value.map_or(u32::MAX, |value| u32::from(value.max(1)));
+    config.batch_records = u16::from(policies.batch_records.max(1));
+    config.policies.overflow = match policies.overflow % 3 {
+        0 => Overflow::Reject,
+        1 => Overflow::DropOldest,
+        _ => Overflow::DropNewest,
+    };
+    config.policies.hold_full_batches = policies.hold;
+    config.policies.send_at_records = bound(policies.send_at_records);
+    config.policies.delivery_interval_ms = policies.interval_ms.into();
+    config.policies.queue_records_max = bound(policies.queue_records);
+    config.policies.broker_queue_bytes_max = bound(policies.broker_bytes);
 }
 
 fn apply(harness: &mut Harness, call: &Call) {
@@ -113,7 +143,33 @@ fn apply(harness: &mut Harness, call: &Call) {
             }
         }
         Call::Close => harness.producer.close(now),
-        Call::Purge => harness.producer.purge(klamm::Scope::ALL, now),
+        Call::Purge { topic, partition, queued_only } => {
+            let mut scope = Scope::ALL;
+            scope.topic = topic.then_some(harness.topic);
+            scope.partition = partition.map(|index| (index % 3).into());
+            scope.in_flight = !queued_only;
+            harness.producer.purge(scope, now);
+        }
+        Call::Pause { paused } => harness.producer.pause(paused, now),
+        Call::SendBatch { partition, records, length, close } => {
+            let mut batch = BatchBuilder::new([0; 2000]);
+            let value = vec![b'b'; length.into()];
+            for _ in 0..records {
+                let _ = batch.append(&Record::value(&value));
+            }
+            if close {
+                batch.close();
+            }
+            let to = match partition {
+                Some(index) => Destination::partition(harness.topic, (index % 3).into()),
+                None => Destination::topic(harness.topic),
+            };
+            if let Ok(id) = harness.producer.send_batch(to, &batch, now) {
+                for index in 0..batch.records() {
+                    harness.accepted(RecordId { batch: id, index });
+                }
+            }
+        }
         Call::Clock { millis } => {
             harness.producer.set_clock(Timestamp::from_millis(millis), now);
         }
