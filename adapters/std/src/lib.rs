@@ -58,9 +58,9 @@ pub use connection_error::ConnectionError;
 pub use delivery::{Delivered, Delivery};
 pub use error::{BuildError, DeliveryError, PropertyError, SendError};
 pub use klamm::{
-    Acks, AppendError, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
-    Overflow, PartitionId, Policies, Profile, Reason, Record, Report, Scope, Stats, Timestamp,
-    TopicId,
+    Acks, AppendError, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits,
+    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report, Scope,
+    Stats, Timestamp, TopicId,
 };
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use producer::Producer;

@@ -231,6 +231,10 @@ impl Producer<'_> {
         }
         let Some(next) = partition.cursor.get() else { return answer };
         let batch = &self.storage.batches[next];
+        if batch.guest_at > 0 {
+            // Its records lie in the chunk of the part before it.
+            return if next == head { Explain::Report } else { answer };
+        }
         if !batch.sent {
             if self.paused {
                 return Explain::Paused;

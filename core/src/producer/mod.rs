@@ -149,10 +149,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The wall-clock time at a moment, which may be before the clock was set.
-    #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
     pub(crate) fn at(&self, moment: Instant) -> Timestamp {
-        let after = (moment.micros_since(self.at) / 1_000) as i64;
-        let before = (self.at.micros_since(moment) / 1_000) as i64;
+        let (after, before) = (moment.millis_since(self.at), self.at.millis_since(moment));
         Timestamp::from_millis(self.wall.as_millis().wrapping_add(after - before))
     }
 }
@@ -497,9 +495,9 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows. `None` for what was delivered and is no more there as it was
-    /// accepted (compressed, or split for want of memory), for what `Overflow::DropOldest` gave the memory of away, and
-    /// for what is compressed while no memory is left to undo that.
+    /// The records of the report that `peek_report` shows. `None` for what is no more there as it was accepted: delivered
+    /// and compressed, or delivered and split for want of memory; dropped by `Overflow::DropOldest`, which gave the memory
+    /// away; compressed, with no memory left to undo that.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }
@@ -512,6 +510,13 @@ impl<'a> Producer<'a> {
     /// Did any demand, deadline or report appear since last asked?
     pub fn take_wake(&mut self) -> bool {
         core::mem::take(&mut self.wake)
+    }
+
+    /// Bytes of record memory that no batch has, headers of 61 bytes included: what new batches may take. For callers that
+    /// slow down before `send` says `Full`.
+    pub fn free_bytes(&self) -> u32 {
+        let free = self.storage.chunk_count() - self.chunks.used();
+        u32::from(free) * self.storage.capacity(1)
     }
 
     /// The counters.

@@ -153,8 +153,7 @@ impl Producer<'_> {
         match (record.timestamp, self.clock) {
             (Some(timestamp), _) => timestamp.as_millis().wrapping_sub(batch.base_timestamp),
             (None, Some(clock)) => clock.at(now).as_millis().wrapping_sub(batch.base_timestamp),
-            #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
-            (None, None) => (now.micros_since(batch.opened) / 1_000) as i64,
+            (None, None) => now.millis_since(batch.opened),
         }
     }
 
