@@ -52,13 +52,13 @@ const WAIT_FOR_DEADLINE: u32 = 10;
 const DRIVE: u32 = 11;
 const ANSWER: u32 = 16;
 const REPORT: u32 = 22;
-const VARIANTS: u64 = 23;
+const VARIANTS: u64 = 25;
 
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
     for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
-        // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots.
-        let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, 8, 0xfd];
+        // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots, policies.
+        let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, 8, 0xfd, 0];
         let mut seed = [&head[..], &options].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
 use klamm::{
-    Acks, Compression, Config, ConnId, Demand, Destination, Header, Idempotence, Instant, Limits,
-    Producer, Record, Storage, Timestamp, TopicId,
+    Acks, BatchBuilder, Compression, Config, ConnId, Demand, Destination, Header, Idempotence,
+    Instant, Limits, Overflow, Producer, Record, RecordId, Scope, Storage, Timestamp, TopicId,
 };
 use klamm_fuzz::answer::Versions;
 use klamm_fuzz::harness::{CONNECTIONS, Harness};
@@ -34,6 +34,18 @@ struct Options {
     before_wrap: Option<u8>,
     chunks: u8,
     slots: u8,
+    policies: Option<Policies>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Policies {
+    overflow: u8,
+    hold: bool,
+    batch_records: u8,
+    send_at_records: Option<u8>,
+    interval_ms: u8,
+    queue_records: Option<u8>,
+    broker_bytes: Option<u8>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -61,7 +73,11 @@ enum Call<'i> {
     },
     Flush,
     Close,
-    Purge,
+    Purge {
+        topic: bool,
+        partition: Option<u8>,
+        queued_only: bool,
+    },
     Clock {
         millis: i64,
     },
@@ -115,6 +131,15 @@ enum Call<'i> {
     },
     Look,
     Report,
+    Pause {
+        paused: bool,
+    },
+    SendBatch {
+        partition: Option<u8>,
+        records: u8,
+        length: u8,
+        close: bool,
+    },
 }
 
 fuzz_target!(|input: Input<'_>| {
@@ -155,6 +180,19 @@ fn configure(config: &mut Config<'_>, options: &Options) {
         config.start_sequence = i32::MAX - i32::from(before);
         config.start_epoch = i16::MAX - i16::from(before % 4);
     }
+    let Some(policies) = &options.policies else { return };
+    let bound = |value: Option<u8>| value.map_or(u32::MAX, |value| u32::from(value.max(1)));
+    config.batch_records = u16::from(policies.batch_records.max(1));
+    config.policies.overflow = match policies.overflow % 3 {
+        0 => Overflow::Reject,
+        1 => Overflow::DropOldest,
+        _ => Overflow::DropNewest,
+    };
+    config.policies.hold_full_batches = policies.hold;
+    config.policies.send_at_records = bound(policies.send_at_records);
+    config.policies.delivery_interval_ms = policies.interval_ms.into();
+    config.policies.queue_records_max = bound(policies.queue_records);
+    config.policies.broker_queue_bytes_max = bound(policies.broker_bytes);
 }
 
 /// Handles that the producer under test never gave.
@@ -224,7 +262,13 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
             }
         }
         Call::Close => harness.producer.close(now),
-        Call::Purge => harness.producer.purge(klamm::Scope::ALL, now),
+        Call::Purge { topic, partition, queued_only } => {
+            let mut scope = Scope::ALL;
+            scope.topic = topic.then_some(harness.topic);
+            scope.partition = partition.map(|index| (index % 3).into());
+            scope.in_flight = !queued_only;
+            harness.producer.purge(scope, now);
+        }
         Call::Clock { millis } => {
             harness.producer.set_clock(Timestamp::from_millis(millis), now);
         }
@@ -284,6 +328,26 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
         }
         Call::Look => look(harness),
         Call::Report => drop(harness.take_report()),
+        Call::Pause { paused } => harness.producer.pause(paused, now),
+        Call::SendBatch { partition, records, length, close } => {
+            let mut batch = BatchBuilder::new([0; 2000]);
+            let value = vec![b'b'; length.into()];
+            for _ in 0..records {
+                let _ = batch.append(&Record::value(&value));
+            }
+            if close {
+                batch.close();
+            }
+            let to = match partition {
+                Some(index) => Destination::partition(harness.topic, (index % 3).into()),
+                None => Destination::topic(harness.topic),
+            };
+            if let Ok(id) = harness.producer.send_batch(to, &batch, now) {
+                for index in 0..batch.records() {
+                    harness.accepted(RecordId { batch: id, index });
+                }
+            }
+        }
     }
 }
 
