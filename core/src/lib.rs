@@ -90,7 +90,8 @@
 //!
 //! # Features
 //!
-//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table).
+//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table), `snapshot`
+//! (state that outlives a crash).
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -127,6 +128,8 @@ pub use limits::Limits;
 pub use partition::partitioner;
 pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
+#[cfg(feature = "snapshot")]
+pub use producer::snapshot::{Numbered, RestoreError};
 pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Stats, Timer};
 pub use storage::Storage;
 pub use storage::resources::Resources;

@@ -6,6 +6,8 @@ pub(crate) mod identity;
 pub(crate) mod report;
 mod respond;
 mod send;
+#[cfg(feature = "snapshot")]
+pub(crate) mod snapshot;
 mod start;
 pub(crate) mod timers;
 

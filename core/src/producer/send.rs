@@ -151,9 +151,7 @@ impl Producer<'_> {
         anchored: bool,
         now: Instant,
     ) -> Result<usize, SendError> {
-        let overhead = self.storage.shape.chunk_bytes - self.storage.capacity(1);
-        let run = (size + overhead).div_ceil(self.storage.shape.chunk_bytes);
-        let run = u16::try_from(run).unwrap_or(u16::MAX);
+        let run = self.storage.run_for(size);
         let Some(chunk) = self.take_chunks(run) else { return Err(self.full()) };
         let Some(b) = self.take_slot() else {
             self.chunks.give_back(&mut self.storage.chunk_map, chunk, run);

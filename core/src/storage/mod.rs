@@ -189,6 +189,13 @@ impl Storage<'_> {
             .saturating_sub(self.headroom() + Shape::TAILROOM)
     }
 
+    /// The chunks that a batch of so many bytes takes.
+    pub(crate) fn run_for(&self, size: u32) -> u16 {
+        let overhead = self.shape.chunk_bytes - self.capacity(1);
+        let run = (size + overhead).div_ceil(self.shape.chunk_bytes);
+        u16::try_from(run).unwrap_or(u16::MAX)
+    }
+
     #[allow(clippy::cast_possible_truncation, reason = "bounded by the constructors")]
     pub(crate) fn chunk_count(&self) -> u16 {
         (self.chunks.len() / self.shape.chunk_bytes as usize).min(65_535) as u16

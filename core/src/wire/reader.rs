@@ -138,6 +138,12 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// `len` bytes as they are.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn bytes(&mut self, len: usize) -> &'b [u8] {
+        self.read(take(len))
+    }
+
     /// A topic id.
     pub(crate) fn uuid(&mut self) -> TopicUuid {
         let bytes = self.read(take(16_u8));
