@@ -91,13 +91,23 @@
 //! # Features
 //!
 //! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table), `snapshot`
-//! (state that outlives a crash).
+//! (state that outlives a crash), `recorder` (every input, for a replay).
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+/// Notes an input, where there is a recorder.
+macro_rules! record {
+    ($producer:expr, $($input:tt)+) => {
+        #[cfg(feature = "recorder")]
+        if $producer.storage.recorder.is_on() {
+            $producer.storage.recorder.$($input)+;
+        }
+    };
+}
 
 mod backoff;
 mod batch;
@@ -114,6 +124,8 @@ mod id;
 mod limits;
 mod partition;
 mod producer;
+#[cfg(feature = "recorder")]
+pub mod recorder;
 mod storage;
 mod time;
 mod wire;

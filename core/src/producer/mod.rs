@@ -220,6 +220,7 @@ impl<'a> Producer<'a> {
     /// # Errors
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
+        record!(self, topic(name));
         self.register_topic(name)
     }
 
@@ -230,6 +231,7 @@ impl<'a> Producer<'a> {
     /// answers running say fewer, the records of partitions that do not exist fail with
     /// [`Reason::NoSuchPartition`](crate::Reason::NoSuchPartition).
     pub fn expect_partitions(&mut self, topic: TopicId, count: i32) -> bool {
+        record!(self, expect_partitions(topic, count));
         let known = topic.index() < usize::from(self.topics_used);
         let slot = self.storage.topics.get_mut(topic.index()).filter(|_| known && count > 0);
         let Some(slot) = slot.filter(|slot| slot.partitions == 0 || slot.expected > 0) else {
@@ -250,6 +252,7 @@ impl<'a> Producer<'a> {
         record: &Record<'_>,
         now: Instant,
     ) -> Result<RecordId, SendError> {
+        record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
             write_record(room, record, place.ts_delta, place.offset_delta)
@@ -269,13 +272,38 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<RecordId, SendError> {
-        self.accept(to, head, Some(value_max), now, |room, place| {
+        #[cfg(feature = "recorder")]
+        let mut recorder = core::mem::take(&mut self.storage.recorder);
+        #[cfg(feature = "recorder")]
+        let mut called = false;
+        #[cfg(feature = "recorder")]
+        let write = |room: &mut [u8]| {
+            called = true;
+            let said = write(room);
+            let written = room.get(..said.min(room.len())).unwrap_or_default();
+            recorder.send_with(to, head, value_max, now, Some((written, said)));
+            said
+        };
+        let result = self.accept(to, head, Some(value_max), now, |room, place| {
             write_record_with(room, head, place.ts_delta, place.offset_delta, value_max, write)
-        })
+        });
+        #[cfg(feature = "recorder")]
+        {
+            if !called {
+                recorder.send_with(to, head, value_max, now, None);
+            }
+            self.storage.recorder = recorder;
+        }
+        result
     }
 
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
+        record!(self, flush(now));
+        self.flush_all(now)
+    }
+
+    fn flush_all(&mut self, now: Instant) -> FlushTicket {
         self.advance(now);
         while let Some(b) = self.linger.head() {
             self.make_due(b);
@@ -293,15 +321,17 @@ impl<'a> Producer<'a> {
 
     /// Accepts nothing more, and flushes. What is under way goes on until its outcome.
     pub fn close(&mut self, now: Instant) {
+        record!(self, close(now));
         self.closed = true;
-        self.flush(now);
+        self.flush_all(now);
     }
 
     /// Gives up everything that has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was sent is
     /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
     pub fn purge(&mut self, now: Instant) {
+        record!(self, purge(now));
         let now = self.advance(now);
-        self.flush(now);
+        self.flush_all(now);
         let mut at = self.age.head();
         while let Some(b) = at {
             at = crate::storage::list::next(&self.storage.batches, crate::batch::AGE, b);
@@ -324,6 +354,7 @@ impl<'a> Producer<'a> {
     /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
     /// first call wait for it, and then get the time at which they were accepted.
     pub fn set_clock(&mut self, wall: Timestamp, at: Instant) {
+        record!(self, set_clock(wall, at));
         let first = self.clock.is_none();
         self.clock = Some(Clock { wall, at });
         if first {
@@ -338,6 +369,7 @@ impl<'a> Producer<'a> {
 impl Producer<'_> {
     /// `Demand::Connect` is taken up; starts the connect timeout.
     pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
+        record!(self, dialing(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.start_dialing(conn.index(), now);
@@ -346,6 +378,7 @@ impl Producer<'_> {
 
     /// The connection is open.
     pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
+        record!(self, connected(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.start_handshake(conn.index(), now);
@@ -362,6 +395,7 @@ impl Producer<'_> {
         bytes: &[u8],
         now: Instant,
     ) -> Result<(), ProtocolError> {
+        record!(self, received(conn, bytes, now));
         let now = self.advance(now);
         let c = conn.index();
         if !self.knows(conn) {
@@ -387,6 +421,7 @@ impl Producer<'_> {
 
     /// The connection is gone, or could not be made. No byte of it will be written any more.
     pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
+        record!(self, disconnected(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.lose_connection(conn.index(), now);
@@ -396,6 +431,7 @@ impl Producer<'_> {
 
     /// Lets time pass. Harmless to call too early or too often.
     pub fn handle_timeout(&mut self, now: Instant) {
+        record!(self, timeout(now));
         let now = self.advance(now);
         self.expire(now);
     }
@@ -460,11 +496,15 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
+        #[cfg(feature = "recorder")]
+        let (handed, mut taken) = (now, None);
+        #[cfg(feature = "recorder")]
+        let write = |transmit: &Transmit<'_>| write(transmit).inspect(|n| taken = Some(*n));
         let now = self.advance(now);
-        if !self.knows(conn) || !self.prepare(conn.index(), now) {
-            return Ok(0);
-        }
-        self.offer(conn.index(), now, write)
+        let ready = self.knows(conn) && self.prepare(conn.index(), now);
+        let result = if ready { self.offer(conn.index(), now, write) } else { Ok(0) };
+        record!(self, transmit(conn, handed, taken));
+        result
     }
 
     /// When `handle_timeout` is due, and why; `None` while nothing is waited for.
@@ -484,6 +524,7 @@ impl<'a> Producer<'a> {
 
     /// Takes the next report, and frees its records' memory.
     pub fn poll_report(&mut self) -> Option<Report> {
+        record!(self, take_report());
         self.take_report()
     }
 

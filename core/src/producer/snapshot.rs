@@ -99,12 +99,19 @@ impl<'a> Producer<'a> {
         snapshot: &[u8],
         now: Instant,
     ) -> Result<Self, RestoreError> {
-        Self::start_from(config, storage, seed, snapshot, now)
+        let producer = Self::start_from(config, storage, seed, snapshot, now);
+        #[cfg(feature = "recorder")]
+        let producer = producer.map(|mut producer| {
+            record!(producer, restore(snapshot, now));
+            producer
+        });
+        producer
     }
 
     /// Writes what must outlive a crash into `out`, and says how many bytes that took; `None` if it does not fit
     /// ([`snapshot_len`](Self::snapshot_len)). Records that have no sequence numbers yet are not in it.
     pub fn snapshot(&mut self, out: &mut [u8]) -> Option<usize> {
+        record!(self, snapshot());
         self.complete_headers();
         self.write_snapshot(out)
     }
@@ -122,6 +129,7 @@ impl<'a> Producer<'a> {
 
     /// A snapshot that holds this batch is safe: it may be sent. False if it is not held (any more).
     pub fn release_batch(&mut self, batch: BatchId) -> bool {
+        record!(self, release_batch(batch));
         self.open_gate(batch)
     }
 

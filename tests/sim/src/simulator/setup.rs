@@ -39,6 +39,8 @@ pub struct Setup {
     /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
     /// only.
     pub hands_off: bool,
+    /// Bytes of memory for a recording of the producer's inputs; 0: none.
+    pub recorder: usize,
 }
 
 /// What the application does.
@@ -95,6 +97,7 @@ impl Setup {
                 purges: false,
             },
             hands_off: false,
+            recorder: 0,
         }
     }
 
