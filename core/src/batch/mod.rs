@@ -4,10 +4,13 @@
 //! -> `Done` (outcome known, report not yet taken) -> `Free`. A batch is *pinned* while its frame is in flight: its
 //! memory then belongs to the connection, whatever else happens (CVE-2026-35554).
 
+mod bad;
+pub(crate) mod builder;
 mod gate;
 pub(crate) mod pool;
 pub(crate) mod record;
 mod seal;
+mod share;
 mod split;
 
 use crate::error::Reason;
@@ -19,13 +22,14 @@ use crate::time::Instant;
 
 /// Bytes of a batch's header.
 pub(crate) const HEADER: u32 = 61;
-/// Most records of a batch: what `RecordId::index` can tell apart.
-pub(crate) const RECORDS_MAX: u16 = u16::MAX;
 
 /// The lists that a batch can be in.
 pub(crate) const QUEUE: usize = 0; // of its partition, in order, until its outcome is known; or the free list
 pub(crate) const AGE: usize = 1; // of all batches without outcome, oldest first
 pub(crate) const AUX: usize = 2; // lingering, then the request in flight, then the reports
+#[cfg(feature = "policies")]
+pub(crate) const UNSENT: usize = 3; // of all batches that were never sent, oldest first
+const LISTS: usize = if cfg!(feature = "policies") { 4 } else { 3 };
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(u8)]
@@ -45,6 +49,8 @@ pub(crate) enum Fate {
     Delivered = 0,
     NotPersisted,
     Unknown,
+    #[cfg(feature = "policies")]
+    Dropped,
 }
 
 /// The reason of what was delivered.
@@ -52,9 +58,9 @@ pub(crate) const NO_REASON: Reason = Reason::Rejected(ErrorCode::NONE);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSlot {
-    pub(crate) links: [Links; 3],
+    pub(crate) links: [Links; LISTS],
     pub(crate) state: BatchState,
-    /// Lingered enough, or flushed: may be sealed as soon as it can be sent.
+    /// Full, lingered enough, or flushed: may be sent as soon as it can be, and takes records until then if there is room.
     pub(crate) due: bool,
     /// The base timestamp is real time. Else it is milliseconds since `opened`, until the clock is known.
     pub(crate) anchored: bool,
@@ -109,13 +115,19 @@ pub(crate) struct BatchSlot {
     pub(crate) first: u16,
     /// Parts split off from this slot that have not been reported: it is not reused before.
     pub(crate) parts: u16,
+    /// The part split off in place, whose records lie behind this batch's in its chunk (`batch/share.rs`).
+    pub(crate) guest: Link,
+    /// Of such a part: where its records begin, from the start of the batch that it is the guest of; else 0.
+    pub(crate) guest_at: u32,
     /// Records that reports were already taken for (a report for each piece around bad ones).
     pub(crate) told: u16,
-    /// Records that the broker named as invalid: the first, the last, how many.
-    pub(crate) bad: (u16, u16, u16),
+    /// The broker named records as invalid: a bit each lies where the request's heads were (`batch/bad.rs`).
+    pub(crate) bad: bool,
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
     pub(crate) born: u32,
     pub(crate) opened: Instant,
+    /// `Producer::asleep` when it was opened.
+    pub(crate) asleep: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
     pub(crate) base_offset: i64,
@@ -124,7 +136,7 @@ pub(crate) struct BatchSlot {
 
 impl BatchSlot {
     pub(crate) const EMPTY: Self = Self {
-        links: [Links::EMPTY; 3],
+        links: [Links::EMPTY; LISTS],
         state: BatchState::Free,
         due: false,
         anchored: false,
@@ -161,10 +173,13 @@ impl BatchSlot {
         origin: Link::NONE,
         first: 0,
         parts: 0,
+        guest: Link::NONE,
+        guest_at: 0,
         told: 0,
-        bad: (0, 0, 0),
+        bad: false,
         born: 0,
         opened: Instant::ZERO,
+        asleep: 0,
         base_timestamp: 0,
         max_timestamp: 0,
         base_offset: 0,

@@ -49,15 +49,6 @@ impl Producer<'_> {
         found
     }
 
-    /// Chunks for a split or a compression, which may use the spare.
-    pub(crate) fn take_chunks_or_spare(&mut self, run: u16) -> Option<u16> {
-        match self.take_chunks(run) {
-            Some(chunk) => Some(chunk),
-            None if run == 1 => self.spare.take(),
-            None => None,
-        }
-    }
-
     pub(crate) fn give_back_chunks(&mut self, first: u16, run: u16) {
         if run == 0 {
             return;
@@ -74,7 +65,13 @@ impl Producer<'_> {
 
     /// The oldest batch of the partition has its outcome.
     pub(crate) fn settle_head(&mut self, p: usize, fate: Fate, reason: Reason) {
-        let Some(b) = self.head(p) else { return };
+        if let Some(b) = self.head(p) {
+            self.settle(p, b, fate, reason);
+        }
+    }
+
+    /// A batch of the partition has its outcome: the oldest, or one that was never sent and leaves no gap.
+    pub(crate) fn settle(&mut self, p: usize, b: usize, fate: Fate, reason: Reason) {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
         partition.queue.remove(&mut self.storage.batches, QUEUE, b);
@@ -87,22 +84,17 @@ impl Producer<'_> {
         }
         if self.storage.batches[b].sent {
             partition.sent -= 1;
+        } else {
+            #[cfg(feature = "policies")]
+            self.unqueue_batch(p, b);
         }
         if self.age_cursor == Link::to(b) {
             self.age_cursor =
                 list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
         }
         self.age.remove(&mut self.storage.batches, AGE, b);
-        if self.lingers(b) {
-            self.linger.remove(&mut self.storage.batches, AUX, b);
-        }
+        self.end_linger(b);
         self.finish(b, fate, reason);
-    }
-
-    /// Is the batch in the list of open batches that wait for more records?
-    pub(crate) fn lingers(&self, b: usize) -> bool {
-        let batch = &self.storage.batches[b];
-        batch.state == BatchState::Open && !batch.due
     }
 
     /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.
@@ -114,12 +106,18 @@ impl Producer<'_> {
         batch.reason = reason;
         let records = u64::from(batch.records);
         let pinned = batch.pinned;
+        if fate == Fate::Delivered && !pinned {
+            self.hand_over(b);
+        }
+        let batch = &self.storage.batches[b];
         self.storage.partitions[usize::from(batch.partition)].unread += 1;
         self.stats.buffered -= records;
         match fate {
             Fate::Delivered => self.stats.delivered += records,
             Fate::NotPersisted => self.stats.not_persisted += records,
             Fate::Unknown => self.stats.unknown += records,
+            #[cfg(feature = "policies")]
+            Fate::Dropped => self.stats.dropped += records,
         }
         if !pinned {
             self.make_report(b);
@@ -128,18 +126,28 @@ impl Producer<'_> {
 
     pub(crate) fn make_report(&mut self, b: usize) {
         self.wake = true;
-        if self.storage.batches[b].fate != Fate::Delivered {
-            // Whoever takes the report may want the records back.
+        self.reports.push_back(&mut self.storage.batches, AUX, b);
+        self.make_readable(b);
+    }
+
+    /// Whoever takes the report may want the records back. Where memory lacks for that, it is tried again when the report
+    /// is the next one.
+    pub(crate) fn make_readable(&mut self, b: usize) {
+        if matches!(self.storage.batches[b].fate, Fate::NotPersisted | Fate::Unknown) {
             self.make_plain(b);
         }
-        self.reports.push_back(&mut self.storage.batches, AUX, b);
     }
 
     /// The report was taken: memory and slot are free again. A slot whose parts are still under way stays, for they
     /// go by its id.
     pub(crate) fn release(&mut self, b: usize) {
+        let p = usize::from(self.storage.batches[b].partition);
+        self.storage.partitions[p].unread -= 1;
+        if self.storage.batches[b].guest.is_some() {
+            self.hand_over(b);
+            self.refile(p);
+        }
         let batch = self.storage.batches[b];
-        self.storage.partitions[usize::from(batch.partition)].unread -= 1;
         self.give_back_chunks(batch.chunk, batch.chunks);
         self.storage.batches[b].chunks = 0;
         if batch.parts == 0 {
@@ -148,8 +156,7 @@ impl Producer<'_> {
         if let Some(origin) = batch.origin.get() {
             let slot = &mut self.storage.batches[origin];
             slot.parts -= 1;
-            // Chunks are gone once a slot's own report has been taken.
-            if slot.parts == 0 && slot.state == BatchState::Done && slot.chunks == 0 {
+            if slot.parts == 0 && slot.state == BatchState::Done && slot.told == slot.records {
                 self.give_back_slot(origin);
             }
         }

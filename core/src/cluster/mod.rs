@@ -5,6 +5,8 @@ pub(crate) mod refresh;
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
 use crate::partition::partitions::Sticky;
+#[cfg(feature = "policies")]
+use crate::producer::queue::Count;
 use crate::storage::list::{Link, List};
 use crate::time::Instant;
 
@@ -68,6 +70,9 @@ pub(crate) struct BrokerSlot {
     pub(crate) conn: Link,
     /// Partitions led, of those that have slots.
     pub(crate) leads: u16,
+    /// What waits in the queues of these, and was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: Count,
     /// Partitions that can send a batch to it now.
     pub(crate) ready: List,
     /// Since when the first of them waits.
@@ -93,6 +98,8 @@ impl BrokerSlot {
         port: 0,
         conn: Link::NONE,
         leads: 0,
+        #[cfg(feature = "policies")]
+        waiting: Count::ZERO,
         ready: List::EMPTY,
         waits_since: Instant::ZERO,
         failures: 0,

@@ -102,7 +102,7 @@ impl Producer<'_> {
         }
         batch.pinned = true;
         batch.heard = false;
-        batch.bad = (0, 0, 0);
+        batch.bad = false;
         batch.by_name |= version < BY_ID;
         let partition = &mut self.storage.partitions[p];
         partition.cursor = next;
@@ -123,6 +123,8 @@ impl Producer<'_> {
         batch.stamped = false;
         partition.next = partition.next.plus(batch.records);
         partition.sent += 1;
+        #[cfg(feature = "policies")]
+        self.unqueue_batch(p, b);
         true
     }
 
@@ -135,7 +137,7 @@ impl Producer<'_> {
             Acks::None => 0,
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
-        let timeout_ms = self.config.request_timeout_ms as i32;
+        let timeout_ms = self.ack_timeout_ms() as i32;
         let (mut len, mut previous, mut at) = (0u32, None, batches.head());
         // Names are read from the storage while heads are written into it.
         let mut chunks = core::mem::take(&mut self.storage.chunks);
@@ -199,6 +201,15 @@ impl Producer<'_> {
         let conn = &mut self.storage.connections[c];
         conn.turn = conn.turn.saturating_add(1);
         self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
+    }
+
+    /// How long the broker may wait for replicas.
+    const fn ack_timeout_ms(&self) -> u32 {
+        #[cfg(feature = "policies")]
+        if self.config.policies.ack_timeout_ms > 0 {
+            return self.config.policies.ack_timeout_ms;
+        }
+        self.config.request_timeout_ms
     }
 
     /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.

@@ -42,9 +42,11 @@ pub enum Explain {
         /// The last error of the partition or its topic, 0 for none.
         error: ErrorCode,
     },
+    /// `pause` holds back what was never sent.
+    Paused,
     /// The open batch waits for more records.
     Lingering {
-        /// Until then, unless it is full or flushed before.
+        /// Until then, unless it is full or flushed before; [`Instant::FAR`]: until then only.
         until: Instant,
     },
     /// The clock has not been set, and records of the batch have no timestamps of their own.
@@ -129,6 +131,8 @@ impl fmt::Display for Explain {
             Self::Metadata { error } => write!(f, "waits for metadata, last error: {error}"),
             Self::NoSuchPartition => f.write_str("the topic has no such partition"),
             Self::Leader { error } => write!(f, "the partition has no leader, last error: {error}"),
+            Self::Paused => f.write_str("the producer is paused"),
+            Self::Lingering { until: Instant::FAR } => f.write_str("lingers until flushed"),
             Self::Lingering { until } => write!(f, "lingers until {}", Micros(until)),
             Self::Clock => f.write_str("waits for the clock to be set"),
             Self::ProducerId { error, until } => {
@@ -233,9 +237,19 @@ impl Producer<'_> {
         if self.is_held(next) {
             return Explain::Held;
         }
+        if batch.guest_at > 0 {
+            // Its records lie in the chunk of the part before it.
+            return if next == head { Explain::Report } else { answer };
+        }
         if !batch.sent {
-            if self.lingers(next) {
-                return Explain::Lingering { until: self.linger_end(next) };
+            if self.paused {
+                return Explain::Paused;
+            }
+            if !batch.due {
+                let until = self.linger_end(next);
+                #[cfg(feature = "policies")]
+                let until = self.interval_end().map_or(until, |at| at.min(until));
+                return Explain::Lingering { until };
             }
             if !batch.anchored && self.clock.is_none() {
                 return Explain::Clock;

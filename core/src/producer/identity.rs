@@ -135,7 +135,7 @@ impl Producer<'_> {
         }
     }
 
-    fn refile_all(&mut self) {
+    pub(super) fn refile_all(&mut self) {
         for p in 0..usize::from(self.partitions_used) {
             self.refile(p);
         }

@@ -3,23 +3,28 @@
 mod drain;
 pub(crate) mod explain;
 pub(crate) mod identity;
+mod purge;
+#[cfg(feature = "policies")]
+pub(crate) mod queue;
 pub(crate) mod report;
 mod respond;
 mod send;
+mod send_batch;
 #[cfg(feature = "snapshot")]
 pub(crate) mod snapshot;
 mod start;
 pub(crate) mod timers;
 
 use crate::backoff::Rng;
+use crate::batch::builder::BatchBuilder;
 use crate::batch::record::Record;
 use crate::cluster::refresh::Refresh;
 use crate::config::Config;
+use crate::connection::ConnState;
 use crate::connection::transmit::Transmit;
-use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
-use crate::id::{ConnId, PartitionId, RecordId, TopicId};
+use crate::id::{BatchId, ConnId, PartitionId, RecordId, TopicId};
 use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
@@ -28,6 +33,7 @@ use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record, write_record_with};
 use explain::Explain;
 use identity::Identity;
+pub use purge::Scope;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
 
@@ -114,8 +120,10 @@ pub struct Stats {
     pub not_persisted: u64,
     /// Records of which that is not known.
     pub unknown: u64,
-    /// Records removed by a drop policy.
+    /// Records removed by `Overflow::DropOldest`.
     pub dropped: u64,
+    /// Records refused by `Overflow::DropNewest`: never accepted, so in none of the other counters.
+    pub refused: u64,
     /// Records accepted that have no outcome yet.
     pub buffered: u64,
     /// Produce requests sent.
@@ -143,10 +151,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The wall-clock time at a moment, which may be before the clock was set.
-    #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
     pub(crate) fn at(&self, moment: Instant) -> Timestamp {
-        let after = (moment.micros_since(self.at) / 1_000) as i64;
-        let before = (self.at.micros_since(moment) / 1_000) as i64;
+        let (after, before) = (moment.millis_since(self.at), self.at.millis_since(moment));
         Timestamp::from_millis(self.wall.as_millis().wrapping_add(after - before))
     }
 }
@@ -164,6 +170,12 @@ pub struct Producer<'a> {
     /// The latest time that was handed in.
     pub(crate) now: Instant,
     pub(crate) clock: Option<Clock>,
+    /// When records that wait for the clock go without.
+    pub(crate) clock_due: Instant,
+    /// The last jump in time: the call before, and the one that saw it. And the sum of all, in units of 1,024 us.
+    pub(crate) slept_from: Instant,
+    pub(crate) woke: Instant,
+    pub(crate) asleep: u32,
     pub(crate) identity: Identity,
     pub(crate) metadata: Refresh,
     pub(crate) chunks: Chunks,
@@ -176,6 +188,9 @@ pub struct Producer<'a> {
     pub(crate) fresh: u16,
     /// Open batches that wait for more records, oldest first.
     pub(crate) linger: List,
+    /// What was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: queue::Waiting,
     /// Batches without outcome, oldest first; those from `age_cursor` on have not expired.
     pub(crate) age: List,
     pub(crate) age_cursor: Link,
@@ -191,6 +206,8 @@ pub struct Producer<'a> {
     pub(crate) batch_max: u32,
     pub(crate) record_max: u32,
     pub(crate) closed: bool,
+    /// Nothing is sent for the first time.
+    pub(crate) paused: bool,
     /// Something changed that the adapter has to look at.
     pub(crate) wake: bool,
     /// Connections have to be given out anew, a broker wants a slot and there is none, a broker's backoff ends.
@@ -297,6 +314,22 @@ impl<'a> Producer<'a> {
         result
     }
 
+    /// Accepts the records of a builder as a batch of its own: one copy. The partition's open batch is sealed before it.
+    /// Unless the builder is closed, later records are appended to this batch while it lingers or waits, as to any other.
+    /// Record `n` of it has the [`RecordId`] with this batch and index `n`.
+    ///
+    /// # Errors
+    /// Any [`SendError`]; nothing has changed then.
+    pub fn send_batch(
+        &mut self,
+        to: Destination,
+        batch: &BatchBuilder<'_>,
+        now: Instant,
+    ) -> Result<BatchId, SendError> {
+        record!(self, send_batch(to, batch, now));
+        self.accept_batch(to, batch, now)
+    }
+
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
         record!(self, flush(now));
@@ -305,9 +338,7 @@ impl<'a> Producer<'a> {
 
     fn flush_all(&mut self, now: Instant) -> FlushTicket {
         self.advance(now);
-        while let Some(b) = self.linger.head() {
-            self.make_due(b);
-        }
+        self.release_all();
         FlushTicket(self.born)
     }
 
@@ -326,29 +357,22 @@ impl<'a> Producer<'a> {
         self.flush_all(now);
     }
 
-    /// Gives up everything that has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was sent is
-    /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
-    pub fn purge(&mut self, now: Instant) {
-        record!(self, purge(now));
+    /// Gives up what is in the scope and has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was
+    /// sent is `Unknown(Purged)` when its answer is there and says nothing else. [`Scope::ALL`] waits for no answers: it
+    /// closes the connections with requests in flight.
+    pub fn purge(&mut self, scope: Scope, now: Instant) {
+        record!(self, purge(scope, now));
         let now = self.advance(now);
-        self.flush_all(now);
-        let mut at = self.age.head();
-        while let Some(b) = at {
-            at = crate::storage::list::next(&self.storage.batches, crate::batch::AGE, b);
-            let batch = &mut self.storage.batches[b];
-            batch.expired = true;
-            batch.purged = true;
-        }
-        self.age_cursor = Link::NONE;
-        for c in 0..self.storage.connections.len() {
-            let conn = &self.storage.connections[c];
-            if conn.in_flight.iter().any(|sent| sent.request == Request::Produce) {
-                self.close_connection(c);
-            }
-        }
-        for p in 0..usize::from(self.partitions_used) {
-            self.settle_partition(p, now);
-        }
+        self.give_up(scope, now);
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. What was sent goes on to its outcome,
+    /// retries included; delivery timeouts run.
+    pub fn pause(&mut self, paused: bool, now: Instant) {
+        record!(self, pause(paused, now));
+        self.advance(now);
+        self.paused = paused;
+        self.refile_all();
     }
 
     /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
@@ -358,9 +382,7 @@ impl<'a> Producer<'a> {
         let first = self.clock.is_none();
         self.clock = Some(Clock { wall, at });
         if first {
-            for p in 0..usize::from(self.partitions_used) {
-                self.refile(p);
-            }
+            self.refile_all();
         }
     }
 }
@@ -517,7 +539,9 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered.
+    /// The records of the report that `peek_report` shows. `None` for what is no more there as it was accepted: delivered
+    /// and compressed, or delivered and split for want of memory; dropped by `Overflow::DropOldest`, which gave the memory
+    /// away; compressed, with no memory left to undo that.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }
@@ -587,6 +611,13 @@ impl Producer<'_> {
     /// Is it one of this producer's slots, and not of another with more?
     fn knows(&self, conn: ConnId) -> bool {
         conn.index() < self.storage.connections.len()
+    }
+
+    /// Nothing is held back any longer.
+    pub(crate) fn release_all(&mut self) {
+        while let Some(b) = self.linger.head() {
+            self.make_due(b);
+        }
     }
 
     /// A broker was found to have lost data or the producer's state.

@@ -2,7 +2,7 @@
 
 use super::{Destination, Producer};
 use crate::batch::record::Record;
-use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE, RECORDS_MAX};
+use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::cluster::refresh::is_final;
 use crate::error::SendError;
 use crate::id::{BatchId, RecordId};
@@ -43,7 +43,10 @@ impl Producer<'_> {
             return Err(SendError::TooLarge { size: alone, max: self.record_max });
         }
         let (p, stuck) = self.choose_partition(to, record, alone - HEADER)?;
-        let place = self.place(p, record, value, alone, now)?;
+        let place = self.place(p, record, value, alone, now);
+        #[cfg(feature = "policies")]
+        let place = place.map_err(|error| self.overflow(error, 1));
+        let place = place?;
         let batch = &mut self.storage.batches[place.batch];
         let (chunk, size) = (batch.chunk, batch.size as usize);
         let end = self.storage.batch_start(chunk)
@@ -70,21 +73,32 @@ impl Producer<'_> {
         let timestamp = batch.base_timestamp.wrapping_add(place.ts_delta);
         batch.max_timestamp =
             if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
-        self.stats.accepted += 1;
-        self.stats.buffered += 1;
-        let id = RecordId { batch: self.batch_id(b), index };
+        self.grown(p, b, 1, written as u32);
+        RecordId { batch: self.batch_id(b), index }
+    }
+
+    /// The batch has got `records` more, of so many bytes.
+    #[cfg_attr(not(feature = "policies"), allow(unused_variables, reason = "who counts bytes"))]
+    pub(super) fn grown(&mut self, p: usize, b: usize, records: u16, bytes: u32) {
+        self.stats.accepted += u64::from(records);
+        self.stats.buffered += u64::from(records);
+        #[cfg(feature = "policies")]
+        self.queue_records(p, b, records, bytes);
+        let batch = &self.storage.batches[b];
         let full =
-            self.storage.batches[b].size + RECORD_MIN > self.batch_max || index + 1 == RECORDS_MAX;
+            batch.size + RECORD_MIN > self.batch_max || batch.records >= self.config.batch_records;
+        let fresh = batch.records == records;
         if full {
             self.close_batch(b);
             self.refile(p);
-        } else if index == 0 && self.storage.batches[b].due {
+        } else if fresh && batch.due {
             self.refile(p);
         }
-        if index == 0 && self.storage.partitions[p].leader == Link::NONE {
+        if fresh && self.storage.partitions[p].leader == Link::NONE {
             self.request_metadata();
         }
-        id
+        #[cfg(feature = "policies")]
+        self.release_at_threshold();
     }
 
     pub(crate) fn batch_id(&self, b: usize) -> BatchId {
@@ -101,6 +115,8 @@ impl Producer<'_> {
         alone: u32,
         now: Instant,
     ) -> Result<Place, SendError> {
+        #[cfg(feature = "policies")]
+        self.make_queue_room(p, 1, alone - HEADER)?;
         let anchored = record.timestamp.is_some() || self.clock.is_some();
         // Not one that has expired or was purged, and only waits for what is in flight before it.
         let open = self.storage.partitions[p].open.get();
@@ -137,14 +153,13 @@ impl Producer<'_> {
         match (record.timestamp, self.clock) {
             (Some(timestamp), _) => timestamp.as_millis().wrapping_sub(batch.base_timestamp),
             (None, Some(clock)) => clock.at(now).as_millis().wrapping_sub(batch.base_timestamp),
-            #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
-            (None, None) => (now.micros_since(batch.opened) / 1_000) as i64,
+            (None, None) => now.millis_since(batch.opened),
         }
     }
 
     /// A new batch at the end of the partition's queue. The one that was open is closed, but only once there is
     /// memory: a refused record changes nothing.
-    fn open_batch(
+    pub(super) fn open_batch(
         &mut self,
         p: usize,
         size: u32,
@@ -152,7 +167,10 @@ impl Producer<'_> {
         now: Instant,
     ) -> Result<usize, SendError> {
         let run = self.storage.run_for(size);
-        let Some(chunk) = self.take_chunks(run) else { return Err(self.full()) };
+        let chunk = self.take_chunks(run);
+        #[cfg(feature = "policies")]
+        let chunk = chunk.or_else(|| self.drop_for_chunks(run));
+        let Some(chunk) = chunk else { return Err(self.full()) };
         let Some(b) = self.take_slot() else {
             self.chunks.give_back(&mut self.storage.chunk_map, chunk, run);
             return Err(self.full());
@@ -179,6 +197,7 @@ impl Producer<'_> {
             size: HEADER,
             born: self.born,
             opened: now,
+            asleep: self.asleep,
             base_timestamp: base,
             base_offset: -1,
             append_time: -1,
@@ -197,6 +216,8 @@ impl Producer<'_> {
             self.age_cursor = Link::to(b);
             self.wake = true;
         }
+        #[cfg(feature = "policies")]
+        self.queue_batch(b, now);
         if !due {
             self.wake |= self.linger.is_empty();
             self.linger.push_back(&mut self.storage.batches, AUX, b);
@@ -205,8 +226,8 @@ impl Producer<'_> {
     }
 
     /// No memory: the oldest batch that only waits for more records goes at once, so that some will be free.
-    fn full(&mut self) -> SendError {
-        if let Some(oldest) = self.linger.head() {
+    pub(super) fn full(&mut self) -> SendError {
+        if let Some(oldest) = self.linger.head().filter(|_| !self.holds_full_batches()) {
             self.make_due(oldest);
         }
         SendError::Full
@@ -214,7 +235,7 @@ impl Producer<'_> {
 
     /// The slot of the partition that the record goes to, and whether that is the sticky one. Fixed at acceptance: a retry never asks again
     /// (ruby-kafka 956).
-    fn choose_partition(
+    pub(super) fn choose_partition(
         &mut self,
         to: Destination,
         record: &Record<'_>,
@@ -266,7 +287,7 @@ impl Producer<'_> {
     }
 
     /// The partitioner's choice has got `bytes` more; a sticky partition is left after twice a batch in any case.
-    fn placed(&mut self, t: usize, stuck: bool, bytes: u32) {
+    pub(super) fn placed(&mut self, t: usize, stuck: bool, bytes: u32) {
         let topic = &mut self.storage.topics[t];
         topic.turn = topic.turn.wrapping_add(1);
         if !stuck {

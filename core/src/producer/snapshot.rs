@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::Producer;
 use super::report::Records;
-use crate::batch::{AGE, BatchSlot, BatchState, QUEUE};
+use crate::batch::{AGE, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::config::{Acks, Config, Idempotence};
 use crate::error::{ConfigError, SendError};
 use crate::error_code::ErrorCode;
@@ -18,7 +18,6 @@ use crate::partition::sequence::Sequence;
 use crate::storage::list::{self, Link};
 use crate::storage::{Storage, Text};
 use crate::time::Instant;
-use crate::wire::batch_header::BatchHeader;
 use crate::wire::reader::Reader;
 use crate::wire::writer::Writer;
 
@@ -110,9 +109,7 @@ impl<'a> Producer<'a> {
 
     /// Writes what must outlive a crash into `out`, and says how many bytes that took; `None` if it does not fit
     /// ([`snapshot_len`](Self::snapshot_len)). Records that have no sequence numbers yet are not in it.
-    pub fn snapshot(&mut self, out: &mut [u8]) -> Option<usize> {
-        record!(self, snapshot());
-        self.complete_headers();
+    pub fn snapshot(&self, out: &mut [u8]) -> Option<usize> {
         self.write_snapshot(out)
     }
 
@@ -180,16 +177,10 @@ impl Producer<'_> {
         bytes
     }
 
-    /// What was split or numbered anew gets its header only when it is sent: without it, it could not be read back.
-    fn complete_headers(&mut self) {
-        let mut at = self.age.head();
-        while let Some(b) = at {
-            if self.storage.batches[b].sent {
-                self.freeze(b);
-                self.stamp(b);
-            }
-            at = list::next(&self.storage.batches, AGE, b);
-        }
+    /// The place of the header, of use where the batch is frozen: what was split has none before it is sent.
+    fn header_of(&self, b: usize) -> core::ops::Range<usize> {
+        let start = self.storage.batch_start(self.storage.batches[b].chunk);
+        start..start + HEADER as usize
     }
 
     fn write_snapshot(&self, out: &mut [u8]) -> Option<usize> {
@@ -216,10 +207,15 @@ impl Producer<'_> {
             let mut at = self.head(p);
             while let Some(b) = at.filter(|&b| self.storage.batches[b].sent) {
                 let batch = &self.storage.batches[b];
-                w.put_bool(batch.by_name);
+                w.put_u8(flags_of(batch));
+                w.put_i16(batch.records.cast_signed());
+                w.put_i32(batch.sequence.get());
+                w.put_i64(batch.base_timestamp);
+                w.put_i64(batch.max_timestamp);
                 w.put_i32(batch.plain.cast_signed());
                 w.put_i32(batch.size.cast_signed());
-                w.put_bytes(self.storage.chunks.get(self.bytes_of(b))?);
+                w.put_bytes(self.storage.chunks.get(self.header_of(b))?);
+                w.put_bytes(self.record_bytes(b));
                 at = list::next(&self.storage.batches, QUEUE, b);
             }
         }
@@ -242,7 +238,20 @@ impl Producer<'_> {
 /// Bytes of the identity, and of a partition and a batch without name and contents.
 const IDENTITY: usize = 6 + 8 + 2 + 4 + 4;
 const PARTITION: usize = 1 + 16 + 4 + 8 + 2 + 4 + 8 + 1 + 2;
-const BATCH: usize = 1 + 4 + 4;
+const BATCH: usize = 1 + 2 + 4 + 8 + 8 + 4 + 4;
+
+const BY_NAME: u8 = 1;
+const FROZEN: u8 = 2;
+const STAMPED: u8 = 4;
+const COMPRESSED: u8 = 8;
+
+fn flags_of(batch: &BatchSlot) -> u8 {
+    let flag = |on: bool, flag: u8| if on { flag } else { 0 };
+    flag(batch.by_name, BY_NAME)
+        | flag(batch.frozen, FROZEN)
+        | flag(batch.stamped, STAMPED)
+        | flag(batch.compressed, COMPRESSED)
+}
 
 impl<'a> Producer<'a> {
     fn start_from(
@@ -300,11 +309,14 @@ impl<'a> Producer<'a> {
         r: &mut Reader<'_>,
         now: Instant,
     ) -> Result<(), RestoreError> {
-        let by_name = r.u8() != 0;
+        let flags = r.u8();
+        let (records, sequence) = (r.i16().cast_unsigned(), Sequence::new(r.i32()));
+        let (base_timestamp, max_timestamp) = (r.i64(), r.i64());
         let (plain, size) = (r.i32().cast_unsigned(), r.i32().cast_unsigned());
         let bytes = r.bytes(size as usize);
-        let (header, _) = BatchHeader::parse(bytes).ok_or(RestoreError::Corrupt)?;
-        let records = u16::try_from(header.count).map_err(|_| RestoreError::Corrupt)?;
+        if bytes.len() <= HEADER as usize || records == 0 {
+            return Err(RestoreError::Corrupt);
+        }
         let run = self.storage.run_for(size);
         let full = RestoreError::Storage(SendError::Full);
         let chunk = self.take_chunks(run).ok_or(full)?;
@@ -315,13 +327,13 @@ impl<'a> Producer<'a> {
             state: BatchState::Sealed,
             due: true,
             anchored: true,
-            frozen: true,
-            compressed: header.attributes & CODEC != 0,
-            stamped: true,
+            frozen: flags & FROZEN != 0,
+            compressed: flags & COMPRESSED != 0,
+            stamped: flags & STAMPED != 0,
             released: true,
             sent: true,
             unsure: true,
-            by_name,
+            by_name: flags & BY_NAME != 0,
             generation: self.storage.batches[b].generation,
             chunk,
             chunks: run,
@@ -329,12 +341,12 @@ impl<'a> Producer<'a> {
             records,
             size,
             plain,
-            sequence: Sequence::new(header.base_sequence),
+            sequence,
             code: ErrorCode::NETWORK_EXCEPTION,
             born: self.born,
             opened: now,
-            base_timestamp: header.base_timestamp,
-            max_timestamp: header.max_timestamp,
+            base_timestamp,
+            max_timestamp,
             base_offset: -1,
             append_time: -1,
             ..BatchSlot::EMPTY
@@ -343,6 +355,10 @@ impl<'a> Producer<'a> {
         let range = self.bytes_of(b);
         let room = self.storage.chunks.get_mut(range).ok_or(full)?;
         room.copy_from_slice(bytes);
+        if flags & FROZEN == 0 {
+            // A part of a split may have lain behind another one, its records counted from that one's first.
+            self.place_records(b, chunk, HEADER..size);
+        }
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
         partition.queued += 1;
@@ -356,9 +372,6 @@ impl<'a> Producer<'a> {
         Ok(())
     }
 }
-
-/// The bits of a batch's attributes that name the codec.
-const CODEC: i16 = 7;
 
 /// The contents of a snapshot that is whole.
 fn checked(snapshot: &[u8], crc32c: fn(&[u8]) -> u32) -> Result<&[u8], RestoreError> {

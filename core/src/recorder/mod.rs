@@ -17,14 +17,17 @@
 //! ```
 
 mod options;
+#[cfg(feature = "policies")]
+mod policies;
 mod read;
 
-pub use read::{Input, RecordedHeaders, Recording, RecordingError, Start};
+pub use read::{Input, RecordedBatch, RecordedHeaders, Recording, RecordingError, Start};
 
+use crate::batch::builder::BatchBuilder;
 use crate::batch::record::Record;
 use crate::config::Config;
 use crate::id::{BatchId, ConnId, TopicId};
-use crate::producer::{Destination, Producer};
+use crate::producer::{Destination, Producer, Scope};
 #[cfg(feature = "alloc")]
 use crate::storage::Counts;
 use crate::storage::{Shape, Slab, Storage};
@@ -54,8 +57,9 @@ enum Tag {
     TakeReport,
     ExpectPartitions,
     ReleaseBatch,
-    Snapshot,
     Restore,
+    SendBatch,
+    Pause,
 }
 
 /// A ring of bytes that holds whole entries only.
@@ -178,8 +182,31 @@ impl Recorder<'_> {
         self.plain(Tag::Close, now);
     }
 
-    pub(crate) fn purge(&mut self, now: Instant) {
-        self.plain(Tag::Purge, now);
+    pub(crate) fn purge(&mut self, scope: Scope, now: Instant) {
+        let Scope { topic, partition, in_flight } = scope;
+        self.begin(Tag::Purge, Some(now));
+        self.put_number(topic.map_or(0, |topic| u64::from(topic.0) + 1));
+        self.put_number(partition.map_or(0, |index| u64::from(index.cast_unsigned()) + 1));
+        self.put(&[u8::from(in_flight)]);
+        self.end();
+    }
+
+    pub(crate) fn pause(&mut self, paused: bool, now: Instant) {
+        self.begin(Tag::Pause, Some(now));
+        self.put(&[u8::from(paused)]);
+        self.end();
+    }
+
+    pub(crate) fn send_batch(&mut self, to: Destination, batch: &BatchBuilder<'_>, now: Instant) {
+        self.begin(Tag::SendBatch, Some(now));
+        self.put_number(u64::from(to.topic.0));
+        self.put_number(to.partition.map_or(0, |index| u64::from(index.cast_unsigned()) + 1));
+        self.put(&batch.records().to_be_bytes());
+        self.put(&[u8::from(batch.is_closed()), u8::from(batch.base_timestamp.is_some())]);
+        self.put_u64(batch.base_timestamp.unwrap_or_default().cast_unsigned());
+        self.put_u64(batch.max_ts_delta.cast_unsigned());
+        self.put_slice(batch.bytes());
+        self.end();
     }
 
     pub(crate) fn timeout(&mut self, now: Instant) {
@@ -235,11 +262,6 @@ impl Recorder<'_> {
         self.begin(Tag::ReleaseBatch, None);
         self.put_number(u64::from(batch.slot));
         self.put_number(u64::from(batch.generation));
-        self.end();
-    }
-
-    pub(crate) fn snapshot(&mut self) {
-        self.begin(Tag::Snapshot, None);
         self.end();
     }
 

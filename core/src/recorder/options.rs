@@ -3,7 +3,6 @@
 
 use super::Recorder;
 use crate::config::{Acks, Compression, Config, Idempotence};
-use crate::partition::partitioner;
 use crate::wire::reader::Reader;
 
 /// Writes and reads the fields in this order. Functions cannot be written: the reader's own stand in.
@@ -11,21 +10,30 @@ macro_rules! options {
     ($($field:ident),* $(,)?) => {
         pub(super) fn put(recorder: &mut Recorder<'_>, config: &Config<'_>) {
             let Config {
-                bootstrap_servers, client_id, partitioner: _, crc32c: _, $($field),*
+                bootstrap_servers,
+                client_id,
+                partitioner: _,
+                crc32c: _,
+                #[cfg(feature = "policies")]
+                policies,
+                $($field),*
             } = *config;
             recorder.put_slice(bootstrap_servers.as_bytes());
             recorder.put_slice(client_id.as_bytes());
             $($field.put(recorder);)*
+            cfg!(feature = "policies").put(recorder);
+            #[cfg(feature = "policies")]
+            super::policies::put(recorder, &policies);
         }
 
         pub(super) fn get<'b>(reader: &mut Reader<'b>) -> Config<'b> {
-            Config {
+            let config = Config {
                 bootstrap_servers: super::read::text(reader),
                 client_id: super::read::text(reader),
-                partitioner: &partitioner::java,
-                crc32c: crate::wire::crc::crc32c,
-                $($field: Field::get(reader)),*
-            }
+                $($field: Field::get(reader),)*
+                ..Config::new("")
+            };
+            with_policies(config, reader)
         }
     };
 }
@@ -36,6 +44,7 @@ options! {
     compression_type,
     linger_ms,
     batch_size,
+    batch_records,
     max_request_size,
     max_in_flight_requests_per_connection,
     retries,
@@ -50,6 +59,7 @@ options! {
     connections_max_idle_ms,
     metadata_max_age_ms,
     allow_auto_create_topics,
+    clock_wait_ms,
     stop_on_data_loss,
     partitioner_availability_timeout_ms,
     single_address,
@@ -58,7 +68,24 @@ options! {
     start_epoch,
 }
 
-trait Field: Sized {
+#[cfg(feature = "policies")]
+fn with_policies<'b>(config: Config<'b>, reader: &mut Reader<'_>) -> Config<'b> {
+    if !bool::get(reader) {
+        return config;
+    }
+    Config { policies: super::policies::get(reader), ..config }
+}
+
+/// Whoever recorded them had them, and this build has not.
+#[cfg(not(feature = "policies"))]
+fn with_policies<'b>(config: Config<'b>, reader: &mut Reader<'_>) -> Config<'b> {
+    if bool::get(reader) {
+        reader.fail(crate::wire::Need::Bad);
+    }
+    config
+}
+
+pub(super) trait Field: Sized {
     fn put(self, recorder: &mut Recorder<'_>);
     fn get(reader: &mut Reader<'_>) -> Self;
 }
@@ -78,6 +105,15 @@ impl Field for i32 {
     }
     fn get(reader: &mut Reader<'_>) -> Self {
         reader.i32()
+    }
+}
+
+impl Field for u16 {
+    fn put(self, recorder: &mut Recorder<'_>) {
+        recorder.put(&self.to_be_bytes());
+    }
+    fn get(reader: &mut Reader<'_>) -> Self {
+        reader.i16().cast_unsigned()
     }
 }
 

@@ -3,10 +3,12 @@
 use core::fmt;
 
 use super::{MAGIC, Sizes, Tag, options};
+use crate::batch::HEADER;
+use crate::batch::builder::BatchBuilder;
 use crate::batch::record::{Header, Record};
 use crate::config::Config;
 use crate::id::{BatchId, ConnId, TopicId};
-use crate::producer::Destination;
+use crate::producer::{Destination, Scope};
 use crate::storage::Shape;
 #[cfg(feature = "alloc")]
 use crate::storage::Storage;
@@ -61,7 +63,11 @@ pub enum Input<'b> {
     /// `close`
     Close(Instant),
     /// `purge`
-    Purge(Instant),
+    Purge(Scope, Instant),
+    /// `pause`
+    Pause(bool, Instant),
+    /// `send_batch`
+    SendBatch(Destination, RecordedBatch<'b>, Instant),
     /// `set_clock`
     SetClock(Timestamp, Instant),
     /// `handle_dialing`
@@ -82,8 +88,6 @@ pub enum Input<'b> {
     ExpectPartitions(TopicId, i32),
     /// `release_batch`
     ReleaseBatch(BatchId),
-    /// `snapshot`
-    Snapshot,
     /// The producer was made by `restore`: only as the first input.
     Restore(&'b [u8], Instant),
 }
@@ -93,6 +97,29 @@ pub enum Input<'b> {
 pub struct RecordedHeaders<'b> {
     left: u64,
     bytes: &'b [u8],
+}
+
+/// What `send_batch` was given.
+#[derive(Clone, Debug)]
+pub struct RecordedBatch<'b> {
+    records: u16,
+    closed: bool,
+    base_timestamp: Option<i64>,
+    max_ts_delta: i64,
+    bytes: &'b [u8],
+}
+
+impl RecordedBatch<'_> {
+    /// Bytes that [`builder`](Self::builder) needs.
+    pub const fn size(&self) -> usize {
+        HEADER as usize + self.bytes.len()
+    }
+
+    /// The builder as it was, in memory of [`size`](Self::size) bytes; empty in less.
+    pub fn builder<'m>(&self, memory: &'m mut [u8]) -> BatchBuilder<'m> {
+        let Self { records, closed, base_timestamp, max_ts_delta, bytes } = *self;
+        BatchBuilder::restore(memory, bytes, records, base_timestamp, max_ts_delta, closed)
+    }
 }
 
 /// The bytes are no recording of this version of klamm.
@@ -194,7 +221,23 @@ fn input<'b>(r: &mut Reader<'b>, time: &mut u64) -> Option<Input<'b>> {
     } else if is(Tag::Close) {
         Input::Close(now(r))
     } else if is(Tag::Purge) {
-        Input::Purge(now(r))
+        let now = now(r);
+        let topic = r.number().checked_sub(1).and_then(|topic| u16::try_from(topic).ok());
+        let (topic, partition) = (topic.map(TopicId), partition(r));
+        Input::Purge(Scope { topic, partition, in_flight: r.u8() != 0 }, now)
+    } else if is(Tag::Pause) {
+        let now = now(r);
+        Input::Pause(r.u8() != 0, now)
+    } else if is(Tag::SendBatch) {
+        let now = now(r);
+        let to = Destination { topic: TopicId(short(r)), partition: partition(r) };
+        let records = r.i16().cast_unsigned();
+        let (closed, timed) = (r.u8() != 0, r.u8() != 0);
+        let (base, max_ts_delta) = (r.i64(), r.i64());
+        let base_timestamp = timed.then_some(base);
+        let bytes = slice(r);
+        let batch = RecordedBatch { records, closed, base_timestamp, max_ts_delta, bytes };
+        Input::SendBatch(to, batch, now)
     } else if is(Tag::SetClock) {
         let at = now(r);
         Input::SetClock(Timestamp::from_millis(r.i64()), at)
@@ -221,8 +264,6 @@ fn input<'b>(r: &mut Reader<'b>, time: &mut u64) -> Option<Input<'b>> {
         Input::ExpectPartitions(TopicId(short(r)), small(r).cast_signed())
     } else if is(Tag::ReleaseBatch) {
         Input::ReleaseBatch(BatchId { slot: short(r), generation: short(r) })
-    } else if is(Tag::Snapshot) {
-        Input::Snapshot
     } else if is(Tag::Restore) {
         let now = now(r);
         Input::Restore(slice(r), now)
@@ -234,8 +275,7 @@ fn input<'b>(r: &mut Reader<'b>, time: &mut u64) -> Option<Input<'b>> {
 /// Destination, key and timestamp; then the headers, which end the head.
 fn head<'b>(r: &mut Reader<'b>) -> (Destination, Record<'b>, RecordedHeaders<'b>) {
     let topic = TopicId(short(r));
-    let partition = r.number().checked_sub(1).and_then(|index| u32::try_from(index).ok());
-    let partition = partition.map(u32::cast_signed);
+    let partition = partition(r);
     let mut record = Record::null();
     record.key = optional(r);
     let timed = r.u8() != 0;
@@ -252,6 +292,11 @@ fn head<'b>(r: &mut Reader<'b>) -> (Destination, Record<'b>, RecordedHeaders<'b>
         }
     }
     (Destination { topic, partition }, record, headers)
+}
+
+fn partition(r: &mut Reader<'_>) -> Option<i32> {
+    let index = r.number().checked_sub(1).and_then(|index| u32::try_from(index).ok());
+    index.map(u32::cast_signed)
 }
 
 pub(super) fn text<'b>(r: &mut Reader<'b>) -> &'b str {

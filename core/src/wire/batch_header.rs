@@ -6,7 +6,7 @@ pub(crate) const BATCH_HEADER: usize = 61;
 pub(crate) const BEFORE_LENGTH: usize = 12;
 
 /// Where the checksum lies, and where what it covers begins.
-#[cfg(any(test, feature = "snapshot"))]
+#[cfg(test)]
 const CRC: usize = 17;
 const CRC_FROM: usize = 21;
 /// Where producer id, epoch and sequence lie.
@@ -47,7 +47,7 @@ impl BatchHeader {
         w.put_i32(self.count);
     }
 
-    #[cfg(any(test, feature = "snapshot"))]
+    #[cfg(test)]
     /// Reads the header of a batch and its checksum; `None`: too short, or not magic 2.
     pub(crate) fn parse(batch: &[u8]) -> Option<(Self, u32)> {
         let head = batch.first_chunk::<BATCH_HEADER>()?;
@@ -69,7 +69,7 @@ impl BatchHeader {
     }
 }
 
-#[cfg(any(test, feature = "snapshot"))]
+#[cfg(test)]
 fn field<const N: usize>(head: &[u8; BATCH_HEADER], at: usize) -> Option<[u8; N]> {
     head.get(at..)?.first_chunk().copied()
 }

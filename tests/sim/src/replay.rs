@@ -106,7 +106,12 @@ impl<'b> Player<'b> {
             }
             Input::Flush(now) => _ = producer.flush(now),
             Input::Close(now) => producer.close(now),
-            Input::Purge(now) => producer.purge(now),
+            Input::Purge(scope, now) => producer.purge(scope, now),
+            Input::Pause(paused, now) => producer.pause(paused, now),
+            Input::SendBatch(to, batch, now) => {
+                let mut memory = vec![0; batch.size()];
+                let _ = producer.send_batch(to, &batch.builder(&mut memory), now);
+            }
             Input::SetClock(wall, at) => producer.set_clock(wall, at),
             Input::Dialing(conn, now) => producer.handle_dialing(conn, now),
             Input::Connected(conn, now) => producer.handle_connected(conn, now),
@@ -126,10 +131,6 @@ impl<'b> Player<'b> {
             Input::TakeReport => self.replay.reports.extend(producer.poll_report()),
             Input::ExpectPartitions(topic, count) => _ = producer.expect_partitions(topic, count),
             Input::ReleaseBatch(batch) => _ = producer.release_batch(batch),
-            Input::Snapshot => {
-                let mut bytes = vec![0; producer.snapshot_len()];
-                producer.snapshot(&mut bytes);
-            }
             // Only the first input can be `Restore`; no others are known.
             _ => {}
         }

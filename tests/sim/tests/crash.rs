@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use klamm::{BatchId, Compression, Config, ConnId, Demand, Destination, Explain, Instant};
 use klamm::{
-    Outcome, PartitionId, Producer, Reason, Report, RestoreError, SendError, Storage, Timestamp,
+    Outcome, PartitionId, Producer, Reason, Report, RestoreError, Scope, SendError, Storage,
+    Timestamp,
 };
 use klamm_sim::cluster::{Api, Cluster, Fault, PeerId, Pending, Rule, TopicConfig};
 use klamm_sim::dice::Dice;
@@ -398,7 +399,7 @@ fn a_held_batch_is_not_sent_before_its_release() {
 #[test]
 fn a_purged_batch_that_was_held_was_certainly_not_sent() {
     let (mut device, _) = held();
-    device.producer.purge(Instant::from_micros(device.now));
+    device.producer.purge(Scope::ALL, Instant::from_micros(device.now));
     while let Some(report) = device.producer.poll_report() {
         assert_eq!(report.outcome, Outcome::NotPersisted(Reason::Purged));
     }

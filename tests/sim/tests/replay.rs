@@ -1,7 +1,9 @@
 //! A recording replays bit for bit: the same bytes on every connection, the same reports, the same counters.
 
 use klamm::recorder::{Input, Recording};
-use klamm::{Config, Destination, Instant, Limits, Producer, Record, Report, Resources, Storage};
+use klamm::{
+    Config, Destination, Instant, Limits, Producer, Record, Report, Resources, Scope, Storage,
+};
 use klamm_sim::replay::{Player, Replay, replay};
 use klamm_sim::simulator::{Setup, Simulation};
 
@@ -136,7 +138,7 @@ fn every_way_in_is_recorded() {
     written.expect("there is room");
     assert!(first.send(to, &Record::value(&[0; 3_000]), Instant::ZERO).is_err(), "too large");
     assert!(first.send_with(to, &key, 3_000, Instant::ZERO, |_| 0).is_err(), "too large");
-    first.purge(Instant::from_millis(5));
+    first.purge(Scope::ALL, Instant::from_millis(5));
     let mut snapshot = vec![0; first.snapshot_len()];
     first.snapshot(&mut snapshot).expect("it has room");
     let values = |player: &Player<'_>| {

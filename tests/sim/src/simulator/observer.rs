@@ -62,6 +62,8 @@ pub struct Observer {
     recreated: BTreeSet<String>,
     /// Every batch that was sent, in order.
     pub exchanges: Vec<Exchange>,
+    /// The acks and the timeout, in milliseconds, of the last Produce request.
+    pub last_terms: Option<(i16, i32)>,
     /// Requests by API key, complete ones.
     pub requests: BTreeMap<i16, u64>,
     /// Are all reports read? Only then can it be told which batches are unresolved.
@@ -78,6 +80,7 @@ impl Observer {
             topics: HashMap::new(),
             recreated: BTreeSet::new(),
             exchanges: Vec::new(),
+            last_terms: None,
             requests: BTreeMap::new(),
             up_to_date: true,
         }
@@ -124,6 +127,9 @@ impl Observer {
     fn request(&mut self, slot: usize, frame: bytes::Bytes, now: u64) -> Checked {
         let sent = wire::request(frame)?;
         *self.requests.entry(sent.api).or_default() += 1;
+        if sent.api == PRODUCE {
+            self.last_terms = Some((sent.acks, sent.timeout_ms));
+        }
         let mut numbers = Vec::new();
         for batch in sent.batches {
             let place = (self.topic(&batch.topic), batch.partition);

@@ -1,7 +1,7 @@
 //! What is simulated: the cluster, the producer's options, the network, the faults and the
 //! application. All of it can be drawn from a seed.
 
-use klamm::{Acks, Compression, Idempotence, Limits};
+use klamm::{Acks, Compression, Idempotence, Limits, Overflow, Policies};
 
 use super::chaos::Kind;
 use super::network::Conditions;
@@ -41,6 +41,8 @@ pub struct Setup {
     pub hands_off: bool,
     /// Bytes of memory for a recording of the producer's inputs; 0: none.
     pub recorder: usize,
+    /// Does the producer get to know the time of day, at the start?
+    pub clock: bool,
 }
 
 /// What the application does.
@@ -58,6 +60,8 @@ pub struct User {
     pub restless: bool,
     /// Does it purge, once?
     pub purges: bool,
+    /// Does it pause and resume, purge parts of the queue, send batches that it filled itself?
+    pub meddles: bool,
 }
 
 impl Setup {
@@ -95,9 +99,11 @@ impl Setup {
                 largest: 100,
                 restless: false,
                 purges: false,
+                meddles: false,
             },
             hands_off: false,
             recorder: 0,
+            clock: true,
         }
     }
 
@@ -131,8 +137,37 @@ impl Setup {
             largest: dice.pick(&[20, 100, 700]),
             restless: dice.chance(500),
             purges: dice.chance(50),
+            meddles: false,
         };
+        setup.draw_policies();
         setup
+    }
+
+    /// From dice of its own, so that the rest of a seed stays as it is.
+    fn draw_policies(&mut self) {
+        let mut dice = Dice::new(self.seed ^ 0x706f_6c69_6379);
+        self.user.meddles = dice.chance(300);
+        if dice.chance(600) {
+            return;
+        }
+        let config = &mut self.config;
+        config.batch_records = dice.pick(&[1, 3, u16::MAX, u16::MAX]);
+        let mut policies = Policies::new();
+        policies.overflow =
+            dice.pick(&[Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest]);
+        policies.hold_full_batches = dice.chance(300);
+        policies.send_at_records = dice.pick(&[1, 10, u32::MAX, u32::MAX]);
+        policies.send_at_bytes = dice.pick(&[100, 2_000, u32::MAX, u32::MAX]);
+        policies.delivery_interval_ms = dice.pick(&[0, 0, 10, 1_000]);
+        policies.queue_records_max = dice.pick(&[1, 10, 100, u32::MAX, u32::MAX]);
+        policies.queue_bytes_max = dice.pick(&[50, 3_000, u32::MAX, u32::MAX]);
+        policies.broker_queue_records_max = dice.pick(&[1, 20, u32::MAX, u32::MAX]);
+        policies.broker_queue_bytes_max = dice.pick(&[50, 3_000, u32::MAX, u32::MAX]);
+        policies.ack_timeout_ms = dice.pick(&[0, 0, 300]);
+        if dice.chance(200) {
+            policies.final_errors = Policies::NOT_ENOUGH_REPLICAS;
+        }
+        config.policies = policies;
     }
 
     fn draw_cluster(&mut self, dice: &mut Dice) {
