@@ -177,6 +177,18 @@ impl Producer<'_> {
         bytes
     }
 
+    /// How many places before this part of a split stands the one in whose chunk it lies; 0 for others, and where that
+    /// one has its outcome.
+    fn batches_since_host(&self, p: usize, b: usize) -> u16 {
+        let (mut since, mut at) = (0, self.head(p));
+        while let Some(earlier) = at.filter(|&earlier| earlier != b) {
+            let is_host = self.storage.batches[earlier].guest == Link::to(b);
+            since = if is_host || since > 0 { since + 1 } else { 0 };
+            at = list::next(&self.storage.batches, QUEUE, earlier);
+        }
+        since
+    }
+
     /// The place of the header, of use where the batch is frozen: what was split has none before it is sent.
     fn header_of(&self, b: usize) -> core::ops::Range<usize> {
         let start = self.storage.batch_start(self.storage.batches[b].chunk);
@@ -208,6 +220,8 @@ impl Producer<'_> {
             while let Some(b) = at.filter(|&b| self.storage.batches[b].sent) {
                 let batch = &self.storage.batches[b];
                 w.put_u8(flags_of(batch));
+                w.put_i16(self.batches_since_host(p, b).cast_signed());
+                w.put_i32(batch.guest_at.cast_signed());
                 w.put_i16(batch.records.cast_signed());
                 w.put_i32(batch.sequence.get());
                 w.put_i64(batch.base_timestamp);
@@ -238,7 +252,7 @@ impl Producer<'_> {
 /// Bytes of the identity, and of a partition and a batch without name and contents.
 const IDENTITY: usize = 6 + 8 + 2 + 4 + 4;
 const PARTITION: usize = 1 + 16 + 4 + 8 + 2 + 4 + 8 + 1 + 2;
-const BATCH: usize = 1 + 2 + 4 + 8 + 8 + 4 + 4;
+const BATCH: usize = 1 + 2 + 4 + 2 + 4 + 8 + 8 + 4 + 4;
 
 const BY_NAME: u8 = 1;
 const FROZEN: u8 = 2;
@@ -302,6 +316,18 @@ impl<'a> Producer<'a> {
         Ok(())
     }
 
+    /// The batch so many places before the end of the partition's queue; none for 0.
+    fn batch_before_end(&self, p: usize, places: u16) -> Option<usize> {
+        let queued = self.storage.partitions[p].queued;
+        let mut skip = queued.checked_sub(places).filter(|_| places > 0)?;
+        let mut at = self.head(p);
+        while skip > 0 {
+            at = list::next(&self.storage.batches, QUEUE, at?);
+            skip -= 1;
+        }
+        at
+    }
+
     /// A batch of which nobody knows whether it was sent.
     fn restore_batch(
         &mut self,
@@ -310,6 +336,7 @@ impl<'a> Producer<'a> {
         now: Instant,
     ) -> Result<(), RestoreError> {
         let flags = r.u8();
+        let (since_host, guest_at) = (r.i16().cast_unsigned(), r.i32().cast_unsigned());
         let (records, sequence) = (r.i16().cast_unsigned(), Sequence::new(r.i32()));
         let (base_timestamp, max_timestamp) = (r.i64(), r.i64());
         let (plain, size) = (r.i32().cast_unsigned(), r.i32().cast_unsigned());
@@ -317,9 +344,16 @@ impl<'a> Producer<'a> {
         if bytes.len() <= HEADER as usize || records == 0 {
             return Err(RestoreError::Corrupt);
         }
-        let run = self.storage.run_for(size);
+        let host = self.batch_before_end(p, since_host);
         let full = RestoreError::Storage(SendError::Full);
-        let chunk = self.take_chunks(run).ok_or(full)?;
+        let (chunk, run) = match host {
+            Some(host) => (self.storage.batches[host].chunk, 0),
+            None => {
+                let run = self.storage.run_for(size);
+                let spare = |this: &mut Self| this.spare.take().filter(|_| run == 1);
+                (self.take_chunks(run).or_else(|| spare(self)).ok_or(full)?, run)
+            }
+        };
         let b = self.take_slot().ok_or(full)?;
         self.born = self.born.wrapping_add(1);
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
@@ -332,7 +366,7 @@ impl<'a> Producer<'a> {
             stamped: flags & STAMPED != 0,
             released: true,
             sent: true,
-            unsure: true,
+            unsure: host.is_none(),
             by_name: flags & BY_NAME != 0,
             generation: self.storage.batches[b].generation,
             chunk,
@@ -352,12 +386,22 @@ impl<'a> Producer<'a> {
             ..BatchSlot::EMPTY
         };
         self.storage.batches[b] = slot;
-        let range = self.bytes_of(b);
-        let room = self.storage.chunks.get_mut(range).ok_or(full)?;
-        room.copy_from_slice(bytes);
-        if flags & FROZEN == 0 {
-            // A part of a split may have lain behind another one, its records counted from that one's first.
-            self.place_records(b, chunk, HEADER..size);
+        if let Some(host) = host {
+            // As it was: there may be no memory for anything else.
+            self.storage.batches[host].guest = Link::to(b);
+            self.storage.batches[b].guest_at = guest_at;
+            let start = self.storage.batch_start(chunk) + guest_at as usize;
+            let records = bytes.get(HEADER as usize..).unwrap_or_default();
+            let room = self.storage.chunks.get_mut(start..start + records.len());
+            room.ok_or(RestoreError::Corrupt)?.copy_from_slice(records);
+        } else {
+            let range = self.bytes_of(b);
+            let room = self.storage.chunks.get_mut(range).ok_or(RestoreError::Corrupt)?;
+            room.copy_from_slice(bytes);
+            if flags & FROZEN == 0 {
+                // It may have lain behind another one, its records counted from that one's first.
+                self.place_records(b, chunk, HEADER..size);
+            }
         }
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
