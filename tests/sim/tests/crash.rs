@@ -351,7 +351,7 @@ fn exactly_once_across_a_crash_at_every_step() {
 #[test]
 fn exactly_once_where_memory_is_tight() {
     let mut setup = setup(Compression::None);
-    setup.limits.buffer_memory = 5 * (250 + 551);
+    setup.limits.buffer_memory = 2_600;
     for seed in 200..203 {
         let broken = crashes(seed, Gate::AfterTheSnapshot, &setup);
         assert!(broken.is_empty(), "{broken:#?}");

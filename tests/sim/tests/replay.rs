@@ -59,7 +59,8 @@ fn fill(producer: &mut Producer<'static>, calls: u64) -> u64 {
     for call in 1..=calls {
         let to = Destination::partition(topic, 0);
         let now = Instant::from_micros(call);
-        producer.send(to, &Record::value(b"21.5"), now).expect("there is memory");
+        let value = format!("reading {}", producer.stats().accepted);
+        producer.send(to, &Record::value(value.as_bytes()), now).expect("there is memory");
         if producer.is_recording_cut() {
             return call;
         }
@@ -71,7 +72,11 @@ fn sends(recording: &[u8]) -> u64 {
     let mut recording = Recording::new(recording).expect("it begins like one");
     let mut sends = 0;
     while let Some(input) = recording.next_input().expect("it is whole") {
-        sends += u64::from(matches!(input, Input::Send { .. }));
+        if let Input::Send { record, .. } = input {
+            let expected = format!("reading {sends}");
+            assert_eq!(record.value, Some(expected.as_bytes()));
+            sends += 1;
+        }
     }
     sends
 }
