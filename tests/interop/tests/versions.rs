@@ -108,51 +108,70 @@ fn acks_and_codecs(kafka: &mut Cluster) {
     }
 }
 
+/// All in one topic, one after the other: numbers tell them apart, ours and librdkafka's.
 fn partitioners(kafka: &mut Cluster, run: &RunDir) {
     const KEYS: u64 = 300;
     let bootstrap = kafka.bootstrap();
-    let mut logs_of_kcat = BTreeMap::new();
-    for (property, librdkafka, spreads) in PARTITIONERS {
-        let topic = property.replace('=', "-");
-        kafka.create_topic(&topic, 7, &[]).unwrap();
+    kafka.create_topic("partitioners", 7, &[]).unwrap();
+    let mut ledger = Ledger::default();
+    for (property, ..) in PARTITIONERS {
         // A sticky partition lasts for so many bytes.
         let options = [property.split_once('=').unwrap(), ("batch.size", "256")];
         let producer = producer(&bootstrap, &options);
-        let mut ledger = Ledger::default();
         for number in 0..2 * KEYS {
-            let (key, value) = (key(number), number.to_string());
-            let mut record = Record::value(value.as_bytes());
+            let key = key(number);
+            let value = u64::try_from(ledger.len()).unwrap();
+            let text = value.to_string();
+            let mut record = Record::value(text.as_bytes());
             record.key = (number < KEYS).then_some(key.as_bytes());
-            ledger.push(number, producer.send(&topic, &record).unwrap());
+            ledger.push(value, producer.send("partitioners", &record).unwrap());
         }
         assert_eq!(producer.close(PATIENCE).undelivered, []);
-        let log = read(kafka, &topic, ledger.len());
-        ledger.check_delivered(&log).unwrap();
+    }
+    let log = read(kafka, "partitioners", ledger.len());
+    ledger.check_delivered(&log).unwrap();
+    let theirs = by_librdkafka(kafka, run, KEYS);
 
-        let without = log.iter().filter(|record| record.key.is_none());
+    for (ours, (property, librdkafka, spreads)) in (0..).zip(PARTITIONERS) {
+        let ours = within(&log, ours * 2 * KEYS, 2 * KEYS);
+        let without = ours.iter().filter(|record| record.key.is_none());
         let used: BTreeSet<u32> = without.map(|record| record.partition).collect();
         assert_eq!(used.len() > 1, spreads, "{property}: {used:?} without a key");
         if let Some(name) = librdkafka {
-            let theirs =
-                logs_of_kcat.entry(name).or_insert_with(|| by_kcat(kafka, run, name, KEYS));
-            assert_eq!(places(&log), places(theirs), "{property} and librdkafka's {name}");
+            assert_eq!(places(&ours), theirs[name], "{property} and librdkafka's {name}");
         }
     }
 }
 
-/// The log of the same keys, written through librdkafka with one of its partitioners.
-fn by_kcat(kafka: &mut Cluster, run: &RunDir, partitioner: &str, keys: u64) -> Vec<StoredRecord> {
-    let topic = format!("kcat-{partitioner}");
-    kafka.create_topic(&topic, 7, &[]).unwrap();
-    let lines = (0..keys).fold(String::new(), |mut lines, number| {
-        writeln!(lines, "{}:{number}", key(number)).unwrap();
-        lines
-    });
-    let file = run.file(&topic);
-    fs::write(&file, lines).unwrap();
-    let property = format!("partitioner={partitioner}");
-    kcat::write(&kafka.bootstrap(), &topic, &file, &property).unwrap();
-    read(kafka, &topic, usize::try_from(keys).unwrap())
+/// Where each of librdkafka's partitioners puts the same keys.
+fn by_librdkafka(
+    kafka: &mut Cluster,
+    run: &RunDir,
+    keys: u64,
+) -> BTreeMap<&'static str, BTreeMap<Vec<u8>, u32>> {
+    let names: BTreeSet<&str> = PARTITIONERS.iter().filter_map(|(_, name, _)| *name).collect();
+    kafka.create_topic("librdkafka", 7, &[]).unwrap();
+    for (first, name) in (0..).step_by(usize::try_from(keys).unwrap()).zip(&names) {
+        let lines = (0..keys).fold(String::new(), |mut lines, number| {
+            writeln!(lines, "{}:{}", key(number), first + number).unwrap();
+            lines
+        });
+        let file = run.file(name);
+        fs::write(&file, lines).unwrap();
+        let property = format!("partitioner={name}");
+        kcat::write(&kafka.bootstrap(), "librdkafka", &file, &property).unwrap();
+    }
+    let log = read(kafka, "librdkafka", names.len() * usize::try_from(keys).unwrap());
+    (0..).zip(names).map(|(i, name)| (name, places(&within(&log, i * keys, keys)))).collect()
+}
+
+/// The records with the numbers from `first` on.
+fn within(log: &[StoredRecord], first: u64, count: u64) -> Vec<StoredRecord> {
+    let number = |record: &StoredRecord| -> u64 {
+        core::str::from_utf8(record.value.as_deref().unwrap()).unwrap().parse().unwrap()
+    };
+    let within = |record: &&StoredRecord| (first..first + count).contains(&number(record));
+    log.iter().filter(within).cloned().collect()
 }
 
 fn key(number: u64) -> String {
@@ -160,8 +179,8 @@ fn key(number: u64) -> String {
 }
 
 /// The partition of each key.
-fn places(log: &[StoredRecord]) -> BTreeMap<&[u8], u32> {
-    log.iter().filter_map(|record| Some((record.key.as_deref()?, record.partition))).collect()
+fn places(log: &[StoredRecord]) -> BTreeMap<Vec<u8>, u32> {
+    log.iter().filter_map(|record| Some((record.key.clone()?, record.partition))).collect()
 }
 
 /// Under load. The log that is there in the end has each record at most once, and once each that was
