@@ -50,7 +50,7 @@ struct Run {
 impl Run {
     fn new(seed: u64, order: Option<Dice>) -> Self {
         let mut setup = Setup::quiet(NODES);
-        setup.config.linger_ms = if seed % 2 == 0 { 0 } else { 4 };
+        setup.config.linger_ms = if seed.is_multiple_of(2) { 0 } else { 4 };
         setup.config.batch_size = 400;
         setup.limits.batch_size = 400;
         let mut cluster = Cluster::new(Config { seed, ..Config::new(NODES) });

@@ -400,6 +400,34 @@ fn after_59_one_batch_is_in_flight() {
     s.finish();
 }
 
+/// Rule 1: the round after a backoff waits for the metadata that was asked for. Without, it went to the old leader once
+/// more, whose answer says nothing new.
+#[test]
+fn the_next_round_waits_for_metadata() {
+    let mut setup = Scenario::setup(2, 1);
+    for node in &mut setup.cluster.nodes {
+        // Before Produce 10 no answer names the new leader.
+        node.versions = ApiVersions::KAFKA_2_8;
+    }
+    setup.config.metadata_max_age_ms = 60_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.run(2_000);
+    let old = s.leader(0);
+    let new = s.move_leader(0);
+    // The answer about metadata takes longer than the first backoff.
+    s.cluster.inject(Rule::once(Api::Metadata, Fault::Delay(400_000)));
+    let record = s.batch(0);
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(record..record + 1));
+    let to = |node: i32| {
+        let sent = s.observer.sent_to(TOPIC, 0);
+        sent.iter().filter(|e| e.node == node && e.batch.numbers == [record]).count()
+    };
+    assert_eq!((to(old), to(new)), (1, 1));
+    s.finish();
+}
+
 /// The sticky partition of null keys had no slot while no partition had a leader, and stayed the
 /// sticky one when leaders were back: nothing was accepted any more.
 #[test]
