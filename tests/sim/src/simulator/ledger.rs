@@ -60,6 +60,10 @@ pub struct Ledger {
     entries: Vec<Entry>,
     open: HashMap<BatchId, Vec<Option<u64>>>,
     reported: usize,
+    /// Records without a report for partitions that the application chose.
+    waiting: BTreeMap<Place, BTreeSet<u64>>,
+    /// Bytes of keys, values and headers of all records without a report.
+    held: u64,
     /// Causes for exceptions.
     pub excuses: Excuses,
 }
@@ -99,8 +103,28 @@ impl Ledger {
             return Err(format!("record {number} got the id {id}, index {} is next", batch.len()));
         }
         batch.push(Some(number));
+        self.held += entry.sample.bytes();
+        if let Some(partition) = entry.partition {
+            let place = (entry.topic.clone(), partition);
+            self.waiting.entry(place).or_default().insert(number);
+        }
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Partitions with records that the application sent there and that have no report.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Place> {
+        self.waiting.keys()
+    }
+
+    /// The oldest of those records.
+    pub(super) fn oldest_waiting(&self, place: &Place) -> Option<&Entry> {
+        self.waiting.get(place)?.first().and_then(|number| self.entry(*number))
+    }
+
+    /// Bytes of keys, values and headers of the records without a report.
+    pub(super) fn held(&self) -> u64 {
+        self.held
     }
 
     /// A report was taken; the numbers of its records are returned.
@@ -133,12 +157,20 @@ impl Ledger {
             }
             entry.partition = Some(report.partition.index);
             entry.fate = Some(fate(report, index));
+            self.held -= entry.sample.bytes();
             numbers.push(number);
         }
         if batch.iter().all(Option::is_none) {
             self.open.remove(&report.batch);
         }
         self.reported += numbers.len();
+        let place = (topic.to_owned(), report.partition.index);
+        if let Some(waiting) = self.waiting.get_mut(&place) {
+            waiting.retain(|number| !numbers.contains(number));
+            if waiting.is_empty() {
+                self.waiting.remove(&place);
+            }
+        }
         self.check_reason(report)?;
         Ok(numbers)
     }

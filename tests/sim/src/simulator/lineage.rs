@@ -53,6 +53,10 @@ pub(super) struct Lineage {
     /// A batch that is certainly not in the log was given up: what was sent behind it is not there
     /// either.
     absent_failed: bool,
+    /// A batch of this round was answered with an error, or not at all.
+    failed: bool,
+    /// When the last failed round ended.
+    failed_at: Option<u64>,
     /// The topic was created again: old and new identities meet in one log, and nothing is checked
     /// any more.
     pub(super) recreated: bool,
@@ -222,12 +226,20 @@ impl Lineage {
     }
 
     /// A batch was answered.
-    pub(super) fn answered(&mut self, slot: usize, batch: &SentBatch, code: i16, offset: i64) {
+    pub(super) fn answered(
+        &mut self,
+        slot: usize,
+        batch: &SentBatch,
+        code: i16,
+        offset: i64,
+        now: u64,
+    ) {
+        self.failed |= code != OK;
         if code == OK || code == DUPLICATE || code == OUT_OF_ORDER {
             self.known = Some((slot, batch.producer_id, batch.epoch));
         }
         let Some(place) = self.place(batch) else { return };
-        self.landed(place, slot);
+        self.landed(place, slot, now);
         if code == OK || code == DUPLICATE {
             self.live.drain(..=place);
             self.absent_failed = false;
@@ -240,11 +252,30 @@ impl Lineage {
     }
 
     /// The answer to a batch will not come.
-    pub(super) fn unanswered(&mut self, slot: usize, batch: &SentBatch) {
+    pub(super) fn unanswered(&mut self, slot: usize, batch: &SentBatch, now: u64) {
+        self.failed = true;
         if let Some(place) = self.place(batch) {
-            self.landed(place, slot);
+            self.landed(place, slot, now);
             self.live[place].unsure = true;
         }
+    }
+
+    /// A request with a batch of this partition was not written to its end.
+    pub(super) fn cut_short(&mut self, now: u64) {
+        self.failed_at = Some(now);
+    }
+
+    /// Is nothing in flight, and has the backoff after the last failure, at most this long, ended?
+    pub(super) fn is_rested(&self, backoff: u64, now: u64) -> bool {
+        let landed = self.live.iter().all(|l| l.in_flight.is_empty());
+        let over = |at: u64| now > at.saturating_add(backoff);
+        landed && !self.failed && self.failed_at.is_none_or(over)
+    }
+
+    /// The connection slots on which these records are in flight.
+    pub(super) fn slots_with(&self, numbers: &[u64]) -> impl Iterator<Item = usize> {
+        let theirs = |l: &&Live| l.batch.numbers.iter().any(|n| numbers.contains(n));
+        self.live.iter().filter(theirs).flat_map(|l| l.in_flight.iter().copied())
     }
 
     /// A connection is gone.
@@ -268,10 +299,14 @@ impl Lineage {
         self.live.iter().position(same)
     }
 
-    fn landed(&mut self, place: usize, slot: usize) {
+    fn landed(&mut self, place: usize, slot: usize, now: u64) {
         let flights = &mut self.live[place].in_flight;
         if let Some(one) = flights.iter().position(|s| *s == slot) {
             flights.remove(one);
+        }
+        if self.failed && self.live.iter().all(|l| l.in_flight.is_empty()) {
+            self.failed = false;
+            self.failed_at = Some(now);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! A seeded simulator: the real producer, the model cluster and a bad network between them, on one
 //! thread, in virtual time. The same seed is the same run, byte for byte.
 //!
-//! After every step the rules for the wire, the conservation law and the absence of busy loops are
-//! checked; at the end that every record has exactly one report and that the logs agree with the
-//! reports.
+//! After every step the rules for the wire, the conservation law, the bound of the memory, and the
+//! absence of busy loops are checked, and with every request that no partition starves; at the end
+//! that every record has exactly one report, that the logs agree with the reports, and that all
+//! memory came back.
 //!
 //! A run with random faults is [`run_seed`]; a test that chooses its faults makes a [`Simulation`]
 //! from [`Setup::quiet`] and lets it go on step by step.
 
 mod chaos;
+mod fairness;
 mod ledger;
 mod lineage;
 mod manual;
@@ -65,6 +67,7 @@ pub struct Simulation {
     steps_at_once: u32,
     steps: u64,
     user: user::UserState,
+    turns: fairness::Turns,
     ticket: Option<FlushTicket>,
     closed: bool,
     next_fault: Option<u64>,
@@ -166,6 +169,7 @@ impl Simulation {
             steps_at_once: 0,
             steps: 0,
             user: user::UserState::default(),
+            turns: fairness::Turns::default(),
             ticket: None,
             closed: false,
             next_fault: (!setup.faults.is_empty()).then_some(now),
@@ -358,12 +362,17 @@ impl Simulation {
             if room == 0 {
                 break;
             }
-            let mut written = Vec::new();
+            let (mut offered, mut taken) = (Vec::new(), 0);
             let write = |t: &klamm::Transmit<'_>| {
-                written.resize(room.min(t.len()), 0);
-                Ok::<_, core::convert::Infallible>(t.copy_to(&mut written))
+                offered.resize(t.len(), 0);
+                t.copy_to(&mut offered);
+                taken = room.min(offered.len());
+                Ok::<_, core::convert::Infallible>(taken)
             };
-            let Ok(taken) = self.producer.transmit_with(conn, now, write);
+            let Ok(committed) = self.producer.transmit_with(conn, now, write);
+            if committed != taken {
+                return Err(format!("{taken} bytes were taken, {committed} committed"));
+            }
             if taken == 0 {
                 break;
             }
@@ -371,20 +380,20 @@ impl Simulation {
             self.observer.up_to_date =
                 self.producer.peek_report().is_none() && !self.setup.hands_off;
             let before = self.observer.exchanges.len();
-            let obeyed = self.observer.wrote(slot, &written[..taken], self.now);
+            let obeyed = self.observer.wrote(slot, &offered, taken, self.now);
             for exchange in &self.observer.exchanges[before..] {
                 let what = observer::short(&exchange.batch);
                 self.trace.note(self.now, &("produce", slot, &exchange.place, what));
             }
-            obeyed?;
-            written.truncate(taken);
-            self.network.write(slot, written, self.now);
+            self.check_turns(&obeyed?)?;
+            offered.truncate(taken);
+            self.network.write(slot, offered, self.now);
             progress = true;
         }
         if self.producer.demand(conn) == Demand::Close {
             self.trace.note(self.now, &("close", slot));
             self.network.close(slot, &mut self.cluster, self.now);
-            self.observer.closed(slot);
+            self.observer.closed(slot, self.now);
             self.producer.handle_disconnected(conn, now);
             progress = true;
         }
@@ -414,7 +423,7 @@ impl Simulation {
             }
             Arrival::Closed => {
                 self.trace.note(self.now, &("closed", slot));
-                self.observer.closed(slot);
+                self.observer.closed(slot, self.now);
                 self.producer.handle_disconnected(conn, now);
             }
         }
@@ -431,7 +440,9 @@ impl Simulation {
             self.trace.note(self.now, &report);
             let name = self.names.get(&report.partition.topic).cloned().unwrap_or_default();
             let numbers = self.ledger.reported(&report, &name)?;
-            self.observer.reported(&(name, report.partition.index), &numbers);
+            let place = (name, report.partition.index);
+            self.observer.reported(&place, &numbers)?;
+            self.turns.forget(&place);
             progress = true;
             if self.user.echoes && self.user.sent < self.setup.user.records {
                 self.user.sent += 1;
