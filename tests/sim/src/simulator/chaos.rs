@@ -149,7 +149,7 @@ impl Simulation {
                 self.lossy(|c| _ = c.truncate(&topic, partition, node, batches, now));
             }
             Kind::Forget => {
-                self.ledger.excuses.twice.insert(topic.clone());
+                self.ledger.excuses.forgotten.insert((topic.clone(), partition));
                 self.lossy(|c| _ = c.forget_producers(&topic, partition, node, None));
             }
             Kind::Recreate => self.recreate_topic(&topic),
@@ -293,7 +293,7 @@ impl Simulation {
         let now = self.now;
         let Some(mut config) = self.cluster.topic_config(topic).cloned() else { return };
         config.partitions = self.cluster.partitions(topic);
-        self.ledger.excuses.twice.insert(topic.to_owned());
+        self.ledger.excuses.recreated.insert(topic.to_owned());
         self.observer.recreated(topic);
         self.lossy(|c| {
             _ = c.delete_topic(topic, now);

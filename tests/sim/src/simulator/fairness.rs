@@ -41,13 +41,12 @@ impl Simulation {
             self.turns.refreshed = self.observer.refreshed;
             self.turns.overtaken.clear();
         }
-        let Some(leader) = sent.first().and_then(|place| self.known_leader(place)) else {
-            self.turns.overtaken.clear();
-            return Ok(());
-        };
+        let Some(first) = sent.first() else { return Ok(()) };
+        // The request is made: the leader of one is that of all.
+        let leader = self.known_leader(first);
         let waiting: Vec<Place> = self.ledger.waiting().cloned().collect();
         for place in waiting.into_iter().filter(|place| !sent.contains(place)) {
-            if self.known_leader(&place) != Some(leader) || !self.is_ready(&place) {
+            if leader.is_none() || self.known_leader(&place) != leader || !self.is_ready(&place) {
                 self.turns.forget(&place);
                 continue;
             }

@@ -329,7 +329,7 @@ fn overlap(a: &SentBatch, b: &SentBatch) -> bool {
 }
 
 /// Errors after which a batch may be in the log; unknown codes are among them.
-fn is_ambiguous(code: i16) -> bool {
+pub(super) fn is_ambiguous(code: i16) -> bool {
     const DEFINITE: [i16; 36] = [
         2, 3, 5, 6, 8, 9, 10, 17, 18, 19, 21, 29, 31, 32, 35, 42, 43, 44, 45, 47, 48, 49, 51, 53,
         55, 58, 59, 72, 74, 75, 76, 87, 89, 90, 100, 103,

@@ -13,7 +13,9 @@ mod chaos;
 mod fairness;
 mod ledger;
 mod lineage;
+mod logs;
 mod manual;
+mod memory;
 mod network;
 mod observer;
 mod record;
@@ -28,10 +30,11 @@ use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
 use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Reason};
-use klamm::{Storage, Timestamp, TopicId};
+use klamm::{Storage, Timer, Timestamp, TopicId};
 
 pub use chaos::Kind;
 pub use ledger::{Checked, Entry, Excuses, Fate, Ledger, Place};
+use logs::{Guarantee, Logs};
 pub use network::{Arrival, Conditions, Network, Way};
 pub use observer::{Exchange, Observer, Terms};
 pub use record::Sample;
@@ -202,8 +205,8 @@ impl Simulation {
             }
             self.settle()?;
         }
-        self.finish()?;
         let records = self.ledger.next();
+        self.finish()?;
         Ok(Summary { hash: self.trace.hash(), steps: self.steps, records })
     }
 
@@ -279,6 +282,7 @@ impl Simulation {
     /// # Errors
     /// When a promise is broken.
     pub fn finish(&mut self) -> Checked {
+        self.check_memory()?;
         self.closed = true;
         let now = self.instant();
         self.producer.close(now);
@@ -286,8 +290,13 @@ impl Simulation {
         let late = self.now + 60_000_000;
         while self.now < late && self.step()? {}
         self.ledger.check_complete(&self.producer.stats())?;
-        let acked = self.setup.config.acks != klamm::Acks::None;
-        self.ledger.check_logs(&self.cluster, self.setup.is_idempotent(), acked)
+        let guarantee = match self.setup.config.acks {
+            klamm::Acks::None => Guarantee::Written,
+            _ if self.setup.is_idempotent() => Guarantee::ExactlyOnce,
+            _ => Guarantee::Acknowledged,
+        };
+        let logs = Logs::new(&self.cluster, &self.observer, guarantee);
+        logs.check(&self.ledger)
     }
 
     fn check_flushed(&self) -> Checked {
@@ -454,10 +463,19 @@ impl Simulation {
 
     /// The invariants of every step.
     fn check(&mut self, progress: bool) -> Checked {
-        if !self.setup.hands_off {
-            self.ledger.check_stats(&self.producer.stats())?;
-        }
         let now = self.instant();
+        let stats = self.producer.stats();
+        if !self.setup.hands_off {
+            self.ledger.check_stats(&stats)?;
+        }
+        let held = self.ledger.held();
+        if held > u64::from(self.setup.limits.buffer_memory) {
+            return Err(format!("{held} bytes are held in {:?}", self.setup.limits));
+        }
+        let timer = self.producer.next_deadline().map(|(_, timer)| timer);
+        if stats.buffered == 0 && matches!(timer, Some(Timer::Linger | Timer::Delivery)) {
+            return Err(format!("nothing is buffered, and {timer:?} waits"));
+        }
         let due = self.producer.next_deadline().filter(|(at, _)| *at <= now);
         if let Some((_, timer)) = due.filter(|_| !progress) {
             // Time stood still and nothing happened, so it would be due again for ever.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use bytes::Bytes;
 
 use super::ledger::{Checked, Place};
-use super::lineage::Lineage;
+use super::lineage::{self, Lineage};
 use super::wire::{self, Frames, METADATA, PRODUCE, Sent, SentBatch, TopicRef};
 
 /// A batch that was sent, and its answer.
@@ -40,6 +40,19 @@ struct Outgoing {
     /// The frame as it was first offered, and how much of it was taken.
     frame: Bytes,
     taken: usize,
+}
+
+impl Exchange {
+    /// May it have put the batch into the log, for all that was answered?
+    pub(super) fn may_be_stored(&self) -> bool {
+        self.answer
+            .is_none_or(|(_, code, offset)| code == 0 || offset >= 0 || lineage::is_ambiguous(code))
+    }
+
+    /// Did the request name the topic by its name?
+    pub(super) fn is_by_name(&self) -> bool {
+        matches!(self.batch.topic, TopicRef::Name(_))
+    }
 }
 
 #[derive(Debug, Default)]

@@ -129,7 +129,25 @@ impl Setup {
             restless: dice.chance(500),
             purges: dice.chance(50),
         };
+        if dice.chance(80) {
+            setup.crowd(&mut dice);
+        }
         setup
+    }
+
+    /// Many partitions with many batches each want to be in requests that hold few.
+    fn crowd(&mut self, dice: &mut Dice) {
+        for (_, topic) in &mut self.topics {
+            topic.partitions = 8;
+        }
+        self.config.batch_size = dice.pick(&[200, 400]);
+        self.config.max_request_size = 2_000;
+        self.limits.batch_size = self.config.batch_size;
+        self.limits.max_request_size = self.config.max_request_size;
+        self.limits.buffer_memory = (self.config.batch_size + 600) * 200;
+        self.user.records = 500;
+        self.user.burst = 200;
+        self.user.largest = 60;
     }
 
     fn draw_cluster(&mut self, dice: &mut Dice) {
