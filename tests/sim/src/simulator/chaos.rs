@@ -125,7 +125,12 @@ impl Simulation {
                 _ = self.cluster.add_partitions(&topic, count.min(10));
             }
             Kind::OtherVersion => {
-                let versions = self.dice.pick(&[ApiVersions::KAFKA_4_3, ApiVersions::KAFKA_2_8]);
+                let old = self.setup.cluster.nodes[0].versions == ApiVersions::KAFKA_2_1;
+                let versions = match self.dice.below(2) {
+                    0 if old => ApiVersions::KAFKA_2_1,
+                    0 => ApiVersions::KAFKA_4_3,
+                    _ => ApiVersions::KAFKA_2_8,
+                };
                 self.cluster.set_versions(node, versions);
             }
             Kind::TimeJump => self.now += self.dice.pick(&[1_000_000, 60_000_000, 3_600_000_000]),

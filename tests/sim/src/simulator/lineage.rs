@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::ledger::Checked;
-use super::wire::SentBatch;
+use super::wire::{SentBatch, TopicRef};
 
 const OK: i16 = 0;
 const DUPLICATE: i16 = 46;
@@ -48,8 +48,6 @@ pub(super) struct Lineage {
     next: Option<(i64, i16, i32)>,
     /// Connection slot, producer id, epoch: a success or 45 was answered.
     known: Option<(usize, i64, i16)>,
-    /// Batches were split: more than five may be unresolved.
-    split: bool,
     /// A batch that is certainly not in the log was given up: what was sent behind it is not there
     /// either.
     absent_failed: bool,
@@ -57,8 +55,10 @@ pub(super) struct Lineage {
     failed: bool,
     /// When the last failed round ended.
     failed_at: Option<u64>,
-    /// The topic was created again: old and new identities meet in one log, and nothing is checked
-    /// any more.
+    /// The topics that it was sent to, the last one at the end: there are several if it was created
+    /// again. One that is named may be any of them.
+    topics: Vec<TopicRef>,
+    /// The topic was created again.
     pub(super) recreated: bool,
 }
 
@@ -81,7 +81,9 @@ impl Lineage {
         if in_flight > 0 && !(known && identified) {
             return Err(format!("{in_flight} in flight before the first success"));
         }
-        if identified && !self.recreated {
+        self.check_topic(batch)?;
+        let sure_of_log = self.is_sure_of_log();
+        if identified && sure_of_log {
             self.check_identity(batch, start, up_to_date)?;
         }
         let same = self.live.iter_mut().find(|l| l.batch.numbers == batch.numbers);
@@ -92,13 +94,49 @@ impl Lineage {
         }
         let (in_flight, batch) = (vec![slot], batch.clone());
         self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
-        let strict = identified && up_to_date && !self.split && !self.recreated;
+        // Also while parts of a split make it more than five: none is new before they are fewer.
+        let strict = identified && up_to_date && sure_of_log;
         if strict && self.live.len() > WINDOW {
             let live: Vec<_> =
                 self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
             return Err(format!("more than five batches are unresolved: {live:?}"));
         }
         Ok(())
+    }
+
+    /// The topic was created again and is named by its new id: nothing is in flight to the old one,
+    /// what is stored went with it, and what is sent is a new epoch's.
+    fn check_topic(&mut self, batch: &SentBatch) -> Checked {
+        if self.topics.last() == Some(&batch.topic) {
+            return Ok(());
+        }
+        let first = self.topics.is_empty();
+        self.topics.push(batch.topic.clone());
+        if first || !self.recreated || !self.is_sure_of_log() {
+            return Ok(());
+        }
+        for live in &mut self.live {
+            if !live.in_flight.is_empty() {
+                return Err(format!("{:?} is in flight to the old topic", live.batch.numbers));
+            }
+            live.unsure = false;
+        }
+        match self.next {
+            Some((id, epoch, _)) if (id, epoch) == (batch.producer_id, batch.epoch) => {
+                Err("the epoch goes on in a new log".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Is it certain which log each batch was for? Not by name when the topic was created again
+    /// (protocol.md 4.7): what is unsure keeps its identity then, and brokers that know nothing of
+    /// it take any sequence. Nor when the id of a topic came back.
+    fn is_sure_of_log(&self) -> bool {
+        let named = self.topics.iter().any(|topic| matches!(topic, TopicRef::Name(_)));
+        let mut others = self.topics.iter().enumerate();
+        let back = others.any(|(n, topic)| self.topics[..n].contains(topic));
+        !(self.recreated && (named || back))
     }
 
     fn check_identity(&mut self, batch: &SentBatch, start: i32, up_to_date: bool) -> Checked {
@@ -170,7 +208,6 @@ impl Lineage {
 
     /// Replaces a batch by the part that was sent and what is left of it.
     fn split_up(&mut self, place: usize, part: &SentBatch) {
-        self.split = true;
         let whole = self.live.remove(place);
         let Some(first) = whole.batch.numbers.iter().position(|n| *n == part.numbers[0]) else {
             return;
@@ -243,7 +280,6 @@ impl Lineage {
         if code == OK || code == DUPLICATE {
             self.live.drain(..=place);
             self.absent_failed = false;
-            self.split &= !self.live.is_empty();
             return;
         }
         let live = &mut self.live[place];

@@ -162,9 +162,15 @@ impl Logs {
             Some(Fate::Delivered(Some(offset))) if !offsets.contains(&offset) => {
                 Err(format!("record {number} is not at {offset}, but at {offsets:?}: {copies:?}"))
             }
-            Some(Fate::NotPersisted(reason)) if !offsets.is_empty() => Err(format!(
-                "record {number} is or was in the log at {offsets:?}, yet not persisted: {reason:?}"
-            )),
+            // What was stored in a log that is no more went with it (protocol.md 4.7).
+            Some(Fate::NotPersisted(reason))
+                if !copies.is_empty()
+                    || !offsets.is_empty() && !ledger.excuses.recreated.contains(&entry.topic) =>
+            {
+                Err(format!(
+                    "record {number} is or was at {offsets:?}, yet not persisted: {reason:?}"
+                ))
+            }
             _ => Ok(()),
         }
     }

@@ -242,10 +242,11 @@ impl Setup {
         if dice.chance(250) {
             self.faults.extend(Kind::UNCLEAN.iter().filter(|_| dice.chance(400)));
         }
-        let kafka = [ApiVersions::KAFKA_4_3, ApiVersions::KAFKA_3_9, ApiVersions::KAFKA_2_8];
-        if !kafka.contains(&self.cluster.nodes[0].versions) {
-            // An upgrade within Kafka; other products do not become Kafka, and Kafka 2.1 has no
-            // topic ids.
+        let versions = self.cluster.nodes[0].versions;
+        if [ApiVersions::REDPANDA, ApiVersions::EVENT_HUBS].contains(&versions) {
+            // An upgrade is one within Kafka: other products do not become Kafka. Event Hubs would
+            // mix Metadata 9, which has reliable leader epochs and no topic ids, with newer ones: a
+            // topic that was created again is then stale to those who know its id (seed 17886).
             self.faults.retain(|kind| *kind != Kind::OtherVersion);
         }
         self.fault_every = dice.pick(&[3_000, 50_000, 500_000, 3_000_000]);
