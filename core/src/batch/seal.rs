@@ -114,6 +114,10 @@ impl Producer<'_> {
     #[cfg(feature = "gzip")]
     fn compress(&mut self, b: usize) {
         let batch = self.storage.batches[b];
+        if batch.guest.is_some() {
+            // Its guest's records lie in the same chunk.
+            return;
+        }
         let Some(mut gzip) = self.storage.gzip.take() else { return };
         self.rewrite(b, |records, out| {
             // No larger than one byte less: else it did not shrink.
@@ -182,6 +186,10 @@ impl Producer<'_> {
             self.give_back_chunks(to, batch.chunks);
             return false;
         };
+        if batch.bad {
+            let (bits, to) = (self.bad_bits(b), start - self.storage.headroom() as usize);
+            self.storage.chunks.copy_within(bits, to);
+        }
         self.give_back_chunks(batch.chunk, batch.chunks);
         let slot = &mut self.storage.batches[b];
         slot.chunk = to;
