@@ -22,6 +22,12 @@ impl Simulation {
         let last = self.ledger.entries().last().filter(|_| !self.setup.hands_off);
         let Some(entry) = last else { return Ok(()) };
         let place = self.known_place(entry.topic.clone(), entry.partition);
+        let sample = self.more_than_half_a_batch();
+        if self.send(&place.0, Some(place.1), sample)? == Err(SendError::Closed) {
+            // The test closed it, and it takes nothing more.
+            return Ok(());
+        }
+        self.purge_all()?;
         let expected = self.room_of_a_new_one(&place)?;
         for _ in 0..2 {
             let mut room = 0;
