@@ -103,6 +103,7 @@ impl Producer<'_> {
         let partition = &mut self.storage.partitions[p];
         partition.queue.insert_after(&mut self.storage.batches, QUEUE, Link::to(b), tail);
         partition.sent += 1;
+        partition.queued += 1;
         self.age.insert_after(&mut self.storage.batches, AGE, Link::to(b), tail);
         Some(())
     }

@@ -53,6 +53,7 @@ impl Producer<'_> {
         if batches.is_empty() {
             return false;
         }
+        self.storage.brokers[broker].waits_since = now;
         self.write_heads(c, &batches, version, topics, now);
         let mut at = batches.head();
         while let Some(b) = at {
@@ -99,7 +100,11 @@ impl Producer<'_> {
             batch.stamped = false;
             partition.next = partition.next.plus(batch.records);
             partition.sent += 1;
+            #[cfg(feature = "policies")]
+            self.unqueue_batch(p, b);
         }
+        let partition = &mut self.storage.partitions[p];
+        let batch = &mut self.storage.batches[b];
         batch.pinned = true;
         batch.heard = false;
         batch.bad = false;
@@ -119,7 +124,7 @@ impl Producer<'_> {
             Acks::None => 0,
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
-        let timeout_ms = self.config.request_timeout_ms as i32;
+        let timeout_ms = self.ack_timeout_ms() as i32;
         let (mut len, mut previous, mut at) = (0u32, None, batches.head());
         // Names are read from the storage while heads are written into it.
         let mut chunks = core::mem::take(&mut self.storage.chunks);
@@ -183,6 +188,15 @@ impl Producer<'_> {
         let conn = &mut self.storage.connections[c];
         conn.turn = conn.turn.saturating_add(1);
         self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
+    }
+
+    /// How long the broker may wait for replicas.
+    const fn ack_timeout_ms(&self) -> u32 {
+        #[cfg(feature = "policies")]
+        if self.config.policies.ack_timeout_ms > 0 {
+            return self.config.policies.ack_timeout_ms;
+        }
+        self.config.request_timeout_ms
     }
 
     /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.

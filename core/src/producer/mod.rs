@@ -1,30 +1,42 @@
 //! The producer: public methods, each a few lines.
 
 mod drain;
+pub(crate) mod explain;
 pub(crate) mod identity;
+mod purge;
+#[cfg(feature = "policies")]
+pub(crate) mod queue;
 pub(crate) mod report;
 mod respond;
 mod send;
+mod send_batch;
 mod start;
 pub(crate) mod timers;
 
 use crate::backoff::Rng;
+use crate::batch::builder::BatchBuilder;
 use crate::batch::record::Record;
 use crate::cluster::refresh::Refresh;
 use crate::config::Config;
+use crate::connection::ConnState;
 use crate::connection::transmit::Transmit;
-use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
-use crate::id::{ConnId, RecordId, TopicId};
+use crate::id::{BatchId, ConnId, PartitionId, RecordId, TopicId};
+use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record, write_record_with};
+use explain::Explain;
 use identity::Identity;
+pub use purge::Scope;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
+
+/// Metadata answers that have to name fewer partitions than expected: one may come from a broker that lags behind.
+const ANSWERS: u8 = 2;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,8 +118,10 @@ pub struct Stats {
     pub not_persisted: u64,
     /// Records of which that is not known.
     pub unknown: u64,
-    /// Records removed by a drop policy.
+    /// Records removed by `Overflow::DropOldest`.
     pub dropped: u64,
+    /// Records refused by `Overflow::DropNewest`: never accepted, so in none of the other counters.
+    pub refused: u64,
     /// Records accepted that have no outcome yet.
     pub buffered: u64,
     /// Produce requests sent.
@@ -135,10 +149,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The wall-clock time at a moment, which may be before the clock was set.
-    #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
     pub(crate) fn at(&self, moment: Instant) -> Timestamp {
-        let after = (moment.micros_since(self.at) / 1_000) as i64;
-        let before = (self.at.micros_since(moment) / 1_000) as i64;
+        let (after, before) = (moment.millis_since(self.at), self.at.millis_since(moment));
         Timestamp::from_millis(self.wall.as_millis().wrapping_add(after - before))
     }
 }
@@ -156,6 +168,12 @@ pub struct Producer<'a> {
     /// The latest time that was handed in.
     pub(crate) now: Instant,
     pub(crate) clock: Option<Clock>,
+    /// When records that wait for the clock go without.
+    pub(crate) clock_due: Instant,
+    /// The last jump in time: the call before, and the one that saw it. And the sum of all, in units of 1,024 us.
+    pub(crate) slept_from: Instant,
+    pub(crate) woke: Instant,
+    pub(crate) asleep: u32,
     pub(crate) identity: Identity,
     pub(crate) metadata: Refresh,
     pub(crate) chunks: Chunks,
@@ -168,6 +186,9 @@ pub struct Producer<'a> {
     pub(crate) fresh: u16,
     /// Open batches that wait for more records, oldest first.
     pub(crate) linger: List,
+    /// What was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: queue::Waiting,
     /// Batches without outcome, oldest first; those from `age_cursor` on have not expired.
     pub(crate) age: List,
     pub(crate) age_cursor: Link,
@@ -183,6 +204,8 @@ pub struct Producer<'a> {
     pub(crate) batch_max: u32,
     pub(crate) record_max: u32,
     pub(crate) closed: bool,
+    /// Nothing is sent for the first time.
+    pub(crate) paused: bool,
     /// Something changed that the adapter has to look at.
     pub(crate) wake: bool,
     /// Connections have to be given out anew, a broker wants a slot and there is none, a broker's backoff ends.
@@ -213,6 +236,23 @@ impl<'a> Producer<'a> {
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
         self.register_topic(name)
+    }
+
+    /// Says how many partitions the topic has, so that keyed records are accepted before the first metadata. Returns
+    /// whether that counts: not once metadata has said it, with a `count` below 1, or for another producer's handle.
+    ///
+    /// If metadata says more, later records go by its number, and those that were accepted stay where they are. If two
+    /// answers running say fewer, the records of partitions that do not exist fail with
+    /// [`Reason::NoSuchPartition`](crate::Reason::NoSuchPartition).
+    pub fn expect_partitions(&mut self, topic: TopicId, count: i32) -> bool {
+        let known = topic.index() < usize::from(self.topics_used);
+        let slot = self.storage.topics.get_mut(topic.index()).filter(|_| known && count > 0);
+        let Some(slot) = slot.filter(|slot| slot.partitions == 0 || slot.expected > 0) else {
+            return false;
+        };
+        slot.partitions = count;
+        slot.expected = ANSWERS;
+        true
     }
 
     /// Accepts a record: copies it into the open batch of its partition.
@@ -249,12 +289,25 @@ impl<'a> Producer<'a> {
         })
     }
 
+    /// Accepts the records of a builder as a batch of its own: one copy. The partition's open batch is sealed before it.
+    /// Unless the builder is closed, later records are appended to this batch while it lingers or waits, as to any other.
+    /// Record `n` of it has the [`RecordId`] with this batch and index `n`.
+    ///
+    /// # Errors
+    /// Any [`SendError`]; nothing has changed then.
+    pub fn send_batch(
+        &mut self,
+        to: Destination,
+        batch: &BatchBuilder<'_>,
+        now: Instant,
+    ) -> Result<BatchId, SendError> {
+        self.accept_batch(to, batch, now)
+    }
+
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
         self.advance(now);
-        while let Some(b) = self.linger.head() {
-            self.make_due(b);
-        }
+        self.release_all();
         FlushTicket(self.born)
     }
 
@@ -272,28 +325,20 @@ impl<'a> Producer<'a> {
         self.flush(now);
     }
 
-    /// Gives up everything that has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was sent is
-    /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
-    pub fn purge(&mut self, now: Instant) {
+    /// Gives up what is in the scope and has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was
+    /// sent is `Unknown(Purged)` when its answer is there and says nothing else. [`Scope::ALL`] waits for no answers: it
+    /// closes the connections with requests in flight.
+    pub fn purge(&mut self, scope: Scope, now: Instant) {
         let now = self.advance(now);
-        self.flush(now);
-        let mut at = self.age.head();
-        while let Some(b) = at {
-            at = crate::storage::list::next(&self.storage.batches, crate::batch::AGE, b);
-            let batch = &mut self.storage.batches[b];
-            batch.expired = true;
-            batch.purged = true;
-        }
-        self.age_cursor = Link::NONE;
-        for c in 0..self.storage.connections.len() {
-            let conn = &self.storage.connections[c];
-            if conn.in_flight.iter().any(|sent| sent.request == Request::Produce) {
-                self.close_connection(c);
-            }
-        }
-        for p in 0..usize::from(self.partitions_used) {
-            self.settle_partition(p, now);
-        }
+        self.give_up(scope, now);
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. What was sent goes on to its outcome,
+    /// retries included; delivery timeouts run.
+    pub fn pause(&mut self, paused: bool, now: Instant) {
+        self.advance(now);
+        self.paused = paused;
+        self.refile_all();
     }
 
     /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
@@ -302,9 +347,7 @@ impl<'a> Producer<'a> {
         let first = self.clock.is_none();
         self.clock = Some(Clock { wall, at });
         if first {
-            for p in 0..usize::from(self.partitions_used) {
-                self.refile(p);
-            }
+            self.refile_all();
         }
     }
 }
@@ -452,8 +495,9 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows. `None` for what was delivered and is no more there as it was
-    /// accepted: compressed, or split for want of memory.
+    /// The records of the report that `peek_report` shows. `None` for what is no more there as it was accepted: delivered
+    /// and compressed, or delivered and split for want of memory; dropped by `Overflow::DropOldest`, which gave the memory
+    /// away; compressed, with no memory left to undo that.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }
@@ -491,6 +535,21 @@ impl Producer<'_> {
             .filter(|count| *count > 0)
     }
 
+    /// The topic's partitions, as a partitioner sees them; `None` while their number is not known.
+    pub fn partitions(&self, topic: TopicId) -> Option<Partitions<'_>> {
+        self.partition_count(topic).map(|_| Partitions::new(self, topic.index(), 0))
+    }
+
+    /// What the next batch of a partition waits for: the first thing that has to happen.
+    pub fn explain(&self, partition: PartitionId) -> Explain {
+        self.why_partition(partition)
+    }
+
+    /// What this record waits for. With [`Explain::Behind`] the way on is [`explain`](Self::explain) of its partition.
+    pub fn explain_record(&self, record: RecordId) -> Explain {
+        self.why_record(record)
+    }
+
     /// The last error that metadata gave for the topic.
     pub fn topic_error(&self, topic: TopicId) -> Option<ErrorCode> {
         self.storage.topics.get(topic.index()).map(|slot| slot.error).filter(|error| !error.is_ok())
@@ -507,6 +566,13 @@ impl Producer<'_> {
     /// Is it one of this producer's slots, and not of another with more?
     fn knows(&self, conn: ConnId) -> bool {
         conn.index() < self.storage.connections.len()
+    }
+
+    /// Nothing is held back any longer.
+    pub(crate) fn release_all(&mut self) {
+        while let Some(b) = self.linger.head() {
+            self.make_due(b);
+        }
     }
 
     /// A broker was found to have lost data or the producer's state.

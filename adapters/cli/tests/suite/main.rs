@@ -1,6 +1,9 @@
 //! The command as scripts use it.
 
 mod interrupt;
+mod manual;
+mod metadata;
+mod perf;
 mod produce;
 mod usage;
 

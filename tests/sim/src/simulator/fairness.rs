@@ -79,7 +79,10 @@ impl Simulation {
             self.now >= opened.saturating_add(linger) && self.now < opened.saturating_add(delivery)
         };
         // With unread reports it cannot be told which records still wait.
-        opened.is_some_and(due)
+        // Policies and a clock that is not set hold batches back.
+        self.plain
+            && self.setup.clock
+            && opened.is_some_and(due)
             && self.observer.up_to_date
             && self.observer.is_rested(place, backoff, self.now)
     }

@@ -88,6 +88,11 @@ impl Ledger {
         &self.entries
     }
 
+    /// A record of a batch that has no report.
+    pub(super) fn pending(&self, batch: BatchId, index: u16) -> Option<&Entry> {
+        self.entry(self.open.get(&batch)?.get(usize::from(index)).copied().flatten()?)
+    }
+
     /// Records accepted without a report.
     pub fn unreported(&self) -> usize {
         self.entries.len() - self.reported
@@ -234,9 +239,10 @@ impl Ledger {
             count(|f| matches!(f, Fate::Delivered(_))),
             count(|f| matches!(f, Fate::NotPersisted(_))),
             count(|f| matches!(f, Fate::Unknown(_))),
+            count(|f| matches!(f, Fate::Dropped)),
             stats.buffered,
         );
-        let told = (stats.delivered, stats.not_persisted, stats.unknown, 0);
+        let told = (stats.delivered, stats.not_persisted, stats.unknown, stats.dropped, 0);
         if counted == told { Ok(()) } else { Err(format!("reports {counted:?}, {stats:?}")) }
     }
 }

@@ -163,13 +163,11 @@ impl Logs {
                 Err(format!("record {number} is not at {offset}, but at {offsets:?}: {copies:?}"))
             }
             // What was stored in a log that is no more went with it (protocol.md 4.7).
-            Some(Fate::NotPersisted(reason))
+            Some(Fate::NotPersisted(_) | Fate::Dropped)
                 if !copies.is_empty()
                     || !offsets.is_empty() && !ledger.excuses.recreated.contains(&entry.topic) =>
             {
-                Err(format!(
-                    "record {number} is or was at {offsets:?}, yet not persisted: {reason:?}"
-                ))
+                Err(format!("record {number} is or was at {offsets:?}, yet was {:?}", entry.fate))
             }
             _ => Ok(()),
         }

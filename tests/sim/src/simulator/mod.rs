@@ -12,6 +12,7 @@
 mod chaos;
 mod fairness;
 mod ledger;
+mod letters;
 mod lineage;
 mod logs;
 mod manual;
@@ -71,6 +72,8 @@ pub struct Simulation {
     steps: u64,
     user: user::UserState,
     turns: fairness::Turns,
+    /// No policies: what may be sent, and what is refused, follows from batches and memory alone.
+    plain: bool,
     ticket: Option<FlushTicket>,
     closed: bool,
     next_fault: Option<u64>,
@@ -151,7 +154,9 @@ impl Simulation {
         let start = Instant::from_micros(now);
         let mut producer = Producer::new(&config, Storage::boxed(&setup.limits), setup.seed, start)
             .map_err(|e| e.to_string())?;
-        producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        if setup.clock {
+            producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
+        }
         let conns: Vec<ConnId> = producer.connections().collect();
         let terms = Terms {
             in_flight: usize::from(setup.config.max_in_flight_requests_per_connection),
@@ -173,6 +178,7 @@ impl Simulation {
             steps: 0,
             user: user::UserState::default(),
             turns: fairness::Turns::default(),
+            plain: format!("{:?}", config.policies) == format!("{:?}", klamm::Policies::new()),
             ticket: None,
             closed: false,
             next_fault: (!setup.faults.is_empty()).then_some(now),
@@ -182,6 +188,8 @@ impl Simulation {
             cluster,
             setup,
         };
+        let strict = !simulation.setup.config.policies.final_errors.is_empty();
+        simulation.ledger.excuses.rejected = strict;
         simulation.user.next = (simulation.setup.user.records > 0).then_some(now);
         simulation.learn_topics();
         Ok(simulation)
@@ -219,6 +227,7 @@ impl Simulation {
     pub fn settle(&mut self) -> Checked {
         self.next_fault = None;
         self.heal();
+        self.resume();
         let calm = self.now;
         self.user.deaf_until = 0;
         self.user.echoes = false;
@@ -327,6 +336,9 @@ impl Simulation {
         }
         if self.user.next.is_some_and(|at| at <= self.now) {
             self.act()?;
+        }
+        if self.user.paused_until.is_some_and(|at| at <= self.now) {
+            self.resume();
         }
         self.cluster.handle_timeout(self.now);
         let heard = self.network.pump(&mut self.cluster, self.now);
@@ -441,6 +453,9 @@ impl Simulation {
         let mut progress = false;
         while self.user.deaf_until <= self.now && !self.setup.hands_off {
             let peeked = self.producer.peek_report();
+            if let Some(report) = &peeked {
+                self.check_handed_back(report)?;
+            }
             let Some(report) = self.producer.poll_report() else { break };
             if peeked != Some(report) {
                 return Err(format!("peeked {peeked:?}, polled {report:?}"));
@@ -502,6 +517,7 @@ impl Simulation {
             self.user.next,
             self.next_tick,
             deaf,
+            self.user.paused_until,
             self.down.iter().map(|(at, _)| *at).min(),
         ];
         let Some(next) = candidates.into_iter().flatten().min() else { return false };
@@ -519,6 +535,16 @@ impl Simulation {
         self.now
     }
 
+    /// From now on the test sends and reads reports by itself.
+    pub fn hands_off(&mut self) {
+        self.setup.hands_off = true;
+    }
+
+    /// The device sleeps for so many milliseconds: nothing is called, and nothing is read.
+    pub fn sleep(&mut self, milliseconds: u64) {
+        self.now += milliseconds * 1_000;
+    }
+
     /// The producer.
     pub fn producer(&mut self) -> &mut Producer<'static> {
         &mut self.producer
@@ -529,7 +555,8 @@ impl Simulation {
         &self.conns
     }
 
-    fn instant(&self) -> Instant {
+    /// The same as the producer gets it.
+    pub fn instant(&self) -> Instant {
         Instant::from_micros(self.now)
     }
 

@@ -95,6 +95,8 @@ pub struct Observer {
     pub(super) refreshed: u64,
     /// Every batch that was sent, in order.
     pub exchanges: Vec<Exchange>,
+    /// The acks and the timeout, in milliseconds, of the last Produce request.
+    pub last_terms: Option<(i16, i32)>,
     /// Requests by API key, complete ones.
     pub requests: BTreeMap<i16, u64>,
     /// Are all reports read? Only then can it be told which batches are unresolved.
@@ -113,6 +115,7 @@ impl Observer {
             opened: 0,
             refreshed: 0,
             exchanges: Vec::new(),
+            last_terms: None,
             requests: BTreeMap::new(),
             up_to_date: true,
         }
@@ -196,6 +199,9 @@ impl Observer {
 
     fn request(&mut self, slot: usize, sent: Sent, now: u64) -> Checked {
         *self.requests.entry(sent.api).or_default() += 1;
+        if sent.api == PRODUCE {
+            self.last_terms = Some((sent.acks, sent.timeout_ms));
+        }
         let mut numbers = Vec::new();
         for batch in sent.batches {
             let place = (self.topic(&batch.topic), batch.partition);

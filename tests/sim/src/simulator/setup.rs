@@ -1,7 +1,7 @@
 //! What is simulated: the cluster, the producer's options, the network, the faults and the
 //! application. All of it can be drawn from a seed.
 
-use klamm::{Acks, Compression, Idempotence, Limits};
+use klamm::{Acks, Compression, Idempotence, Limits, Overflow, Policies};
 
 use super::chaos::Kind;
 use super::network::Conditions;
@@ -39,6 +39,8 @@ pub struct Setup {
     /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
     /// only.
     pub hands_off: bool,
+    /// Does the producer get to know the time of day, at the start?
+    pub clock: bool,
 }
 
 /// What the application does.
@@ -56,6 +58,8 @@ pub struct User {
     pub restless: bool,
     /// Does it purge, once?
     pub purges: bool,
+    /// Does it pause and resume, purge parts of the queue, send batches that it filled itself?
+    pub meddles: bool,
 }
 
 impl Setup {
@@ -93,8 +97,10 @@ impl Setup {
                 largest: 100,
                 restless: false,
                 purges: false,
+                meddles: false,
             },
             hands_off: false,
+            clock: true,
         }
     }
 
@@ -128,11 +134,40 @@ impl Setup {
             largest: dice.pick(&[20, 100, 700]),
             restless: dice.chance(500),
             purges: dice.chance(50),
+            meddles: false,
         };
         if dice.chance(80) {
             setup.crowd(&mut dice);
         }
+        setup.draw_policies();
         setup
+    }
+
+    /// From dice of its own, so that the rest of a seed stays as it is.
+    fn draw_policies(&mut self) {
+        let mut dice = Dice::new(self.seed ^ 0x706f_6c69_6379);
+        self.user.meddles = dice.chance(300);
+        if dice.chance(600) {
+            return;
+        }
+        let config = &mut self.config;
+        config.batch_records = dice.pick(&[1, 3, u16::MAX, u16::MAX]);
+        let mut policies = Policies::new();
+        policies.overflow =
+            dice.pick(&[Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest]);
+        policies.hold_full_batches = dice.chance(300);
+        policies.send_at_records = dice.pick(&[1, 10, u32::MAX, u32::MAX]);
+        policies.send_at_bytes = dice.pick(&[100, 2_000, u32::MAX, u32::MAX]);
+        policies.delivery_interval_ms = dice.pick(&[0, 0, 10, 1_000]);
+        policies.queue_records_max = dice.pick(&[1, 10, 100, u32::MAX, u32::MAX]);
+        policies.queue_bytes_max = dice.pick(&[50, 3_000, u32::MAX, u32::MAX]);
+        policies.broker_queue_records_max = dice.pick(&[1, 20, u32::MAX, u32::MAX]);
+        policies.broker_queue_bytes_max = dice.pick(&[50, 3_000, u32::MAX, u32::MAX]);
+        policies.ack_timeout_ms = dice.pick(&[0, 0, 300]);
+        if dice.chance(200) {
+            policies.final_errors = Policies::NOT_ENOUGH_REPLICAS;
+        }
+        config.policies = policies;
     }
 
     /// Many partitions with many batches each want to be in requests that hold few.
