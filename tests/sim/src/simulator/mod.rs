@@ -27,7 +27,7 @@ mod user;
 pub mod wire;
 
 use core::panic::AssertUnwindSafe;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 
 use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Reason};
@@ -262,12 +262,19 @@ impl Simulation {
             + u64::from(config.socket_connection_setup_timeout_ms)
             + 5 * u64::from(config.retry_backoff_max_ms.max(config.reconnect_backoff_max_ms));
         let delivery = u64::from(config.delivery_timeout_ms) * 1_000;
+        let mut stuck = BTreeSet::new();
         for entry in self.ledger.entries().iter().filter(|_| fast) {
-            // With 45 it is what stood behind a batch that was given up before. And parts of a batch that may be in
-            // the log take a chunk each, which a full memory may not have (rule 9, seed 8396).
+            let place = (&entry.topic, entry.partition);
+            // With 45 it is what stood behind a batch that was given up before. And parts of a
+            // batch that may be in the log take a chunk each, which a full memory may not have
+            // (rule 9, seed 8396): they wait, and so does what is behind them.
             let timed_out = match entry.fate {
-                Some(Fate::NotPersisted(Reason::TimedOut { .. })) => true,
-                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45 && !splits,
+                Some(Fate::NotPersisted(Reason::TimedOut { .. })) => !stuck.contains(&place),
+                Some(Fate::Unknown(Reason::TimedOut { .. })) if splits => {
+                    stuck.insert(place);
+                    false
+                }
+                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45,
                 _ => false,
             };
             let deadline = entry.opened.saturating_add(delivery);
