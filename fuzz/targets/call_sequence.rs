@@ -5,9 +5,11 @@
 use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
+use klamm::partitioner::{self, Partitioner, Partitions};
 use klamm::{
-    Acks, BatchBuilder, Compression, Config, ConnId, Demand, Destination, Header, Idempotence,
-    Instant, Limits, Overflow, Producer, Record, RecordId, Scope, Storage, Timestamp, TopicId,
+    Acks, BatchBuilder, Compression, Config, ConnId, Demand, Destination, Explain, Header,
+    Idempotence, Instant, Limits, Overflow, PartitionId, Policies, Producer, Record, RecordId,
+    Scope, Storage, Timestamp, TopicId,
 };
 use klamm_fuzz::answer::Versions;
 use klamm_fuzz::harness::{CONNECTIONS, Harness};
@@ -34,18 +36,18 @@ struct Options {
     before_wrap: Option<u8>,
     chunks: u8,
     slots: u8,
-    policies: Option<Policies>,
-}
-
-#[derive(Arbitrary, Debug)]
-struct Policies {
     overflow: u8,
-    hold: bool,
-    batch_records: u8,
+    hold_full_batches: bool,
     send_at_records: Option<u8>,
-    interval_ms: u8,
     queue_records: Option<u8>,
-    broker_bytes: Option<u8>,
+    queue_kbytes: Option<u8>,
+    broker_queue_records: Option<u8>,
+    delivery_interval_ms: u8,
+    final_errors: bool,
+    batch_records: Option<u8>,
+    partitioner: u8,
+    single_address: bool,
+    clock_wait_ms: u8,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -73,11 +75,7 @@ enum Call<'i> {
     },
     Flush,
     Close,
-    Purge {
-        topic: bool,
-        partition: Option<u8>,
-        queued_only: bool,
-    },
+    Purge,
     Clock {
         millis: i64,
     },
@@ -131,14 +129,24 @@ enum Call<'i> {
     },
     Look,
     Report,
-    Pause {
-        paused: bool,
+    ExpectPartitions {
+        topic: u8,
+        count: i32,
     },
     SendBatch {
         partition: Option<u8>,
         records: u8,
         length: u8,
+        timestamp: Option<i64>,
         close: bool,
+    },
+    Pause {
+        paused: bool,
+    },
+    PurgeSome {
+        topic: Option<u8>,
+        partition: Option<i8>,
+        in_flight: bool,
     },
 }
 
@@ -180,19 +188,42 @@ fn configure(config: &mut Config<'_>, options: &Options) {
         config.start_sequence = i32::MAX - i32::from(before);
         config.start_epoch = i16::MAX - i16::from(before % 4);
     }
-    let Some(policies) = &options.policies else { return };
-    let bound = |value: Option<u8>| value.map_or(u32::MAX, |value| u32::from(value.max(1)));
-    config.batch_records = u16::from(policies.batch_records.max(1));
-    config.policies.overflow = match policies.overflow % 3 {
-        0 => Overflow::Reject,
-        1 => Overflow::DropOldest,
-        _ => Overflow::DropNewest,
-    };
-    config.policies.hold_full_batches = policies.hold;
-    config.policies.send_at_records = bound(policies.send_at_records);
-    config.policies.delivery_interval_ms = policies.interval_ms.into();
-    config.policies.queue_records_max = bound(policies.queue_records);
-    config.policies.broker_queue_bytes_max = bound(policies.broker_bytes);
+    if let Some(records) = options.batch_records {
+        config.batch_records = 1 + u16::from(records);
+    }
+    config.partitioner = PARTITIONERS[usize::from(options.partitioner) % PARTITIONERS.len()];
+    config.single_address = options.single_address;
+    config.clock_wait_ms = options.clock_wait_ms.into();
+    let policies = &mut config.policies;
+    let bound = |most: Option<u8>| most.map_or(u32::MAX, |most| 1 + u32::from(most));
+    policies.overflow = [Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest]
+        [usize::from(options.overflow % 3)];
+    policies.hold_full_batches = options.hold_full_batches;
+    policies.send_at_records = bound(options.send_at_records);
+    policies.queue_records_max = bound(options.queue_records);
+    policies.queue_bytes_max = bound(options.queue_kbytes).saturating_mul(1024);
+    policies.broker_queue_records_max = bound(options.broker_queue_records);
+    policies.delivery_interval_ms = options.delivery_interval_ms.into();
+    if options.final_errors {
+        policies.final_errors = Policies::NOT_ENOUGH_REPLICAS;
+    }
+}
+
+static PARTITIONERS: [&dyn Partitioner; 8] = [
+    &partitioner::java,
+    &partitioner::java_adaptive,
+    &partitioner::random,
+    &partitioner::round_robin,
+    &partitioner::sticky,
+    &partitioner::few_connections,
+    &partitioner::consistent_random,
+    &anything,
+];
+
+/// A partitioner of the user's, who may have any number in mind.
+fn anything(key: Option<&[u8]>, partitions: &mut Partitions<'_>) -> i32 {
+    let Some(key) = key else { return partitions.adaptive() };
+    key.first_chunk().map_or(-1, |bytes| i32::from_le_bytes(*bytes))
 }
 
 /// Handles that the producer under test never gave.
@@ -262,13 +293,7 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
             }
         }
         Call::Close => harness.producer.close(now),
-        Call::Purge { topic, partition, queued_only } => {
-            let mut scope = Scope::ALL;
-            scope.topic = topic.then_some(harness.topic);
-            scope.partition = partition.map(|index| (index % 3).into());
-            scope.in_flight = !queued_only;
-            harness.producer.purge(scope, now);
-        }
+        Call::Purge => harness.producer.purge(Scope::ALL, now),
         Call::Clock { millis } => {
             harness.producer.set_clock(Timestamp::from_millis(millis), now);
         }
@@ -328,13 +353,15 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
         }
         Call::Look => look(harness),
         Call::Report => drop(harness.take_report()),
-        Call::Pause { paused } => harness.producer.pause(paused, now),
-        Call::SendBatch { partition, records, length, close } => {
-            let mut batch = BatchBuilder::new([0; 2000]);
-            let value = vec![b'b'; length.into()];
-            for _ in 0..records {
-                let _ = batch.append(&Record::value(&value));
-            }
+        Call::ExpectPartitions { topic, count } => {
+            harness.producer.expect_partitions(foreign_topic(topic), count);
+        }
+        Call::SendBatch { partition, records, length, timestamp, close } => {
+            let (value, mut memory) = ([b'b'; 256], [0; 2048]);
+            let mut record = Record::value(&value[..length.into()]);
+            record.timestamp = timestamp.map(Timestamp::from_millis);
+            let mut batch = BatchBuilder::new(&mut memory);
+            while batch.records() < records.into() && batch.append(&record).is_ok() {}
             if close {
                 batch.close();
             }
@@ -347,6 +374,14 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
                     harness.accepted(RecordId { batch: id, index });
                 }
             }
+        }
+        Call::Pause { paused } => harness.producer.pause(paused, now),
+        Call::PurgeSome { topic, partition, in_flight } => {
+            let mut scope = Scope::ALL;
+            scope.topic = topic.map(foreign_topic);
+            scope.partition = partition.map(i32::from);
+            scope.in_flight = in_flight;
+            harness.producer.purge(scope, now);
         }
     }
 }
@@ -365,10 +400,16 @@ fn look(harness: &mut Harness) {
         let _ = (harness.producer.topic_name(topic), harness.producer.topic_error(topic));
         for partition in [0, 1, -1, i32::MAX] {
             let _ = harness.producer.leader(topic, partition);
+            let why = harness.producer.explain(PartitionId { topic, index: partition });
+            let _ = why.to_string();
         }
     }
     for conn in harness.producer.connections() {
         let _ = harness.producer.address(conn).map(|address| address.host.to_string());
+    }
+    for record in harness.unreported() {
+        let why = harness.producer.explain_record(record);
+        assert_ne!(why, Explain::Nothing, "a record without an outcome waits for something");
     }
     let _ = harness.producer.take_wake();
 }

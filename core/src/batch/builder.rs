@@ -146,3 +146,29 @@ impl<M: AsMut<[u8]> + AsRef<[u8]>> BatchBuilder<M> {
         Filled { size, records, base_timestamp, max_ts_delta, closed, bytes }
     }
 }
+
+#[cfg(feature = "recorder")]
+impl<'m> BatchBuilder<&'m mut [u8]> {
+    /// As it was when it was recorded.
+    #[allow(clippy::cast_possible_truncation, reason = "what was written is below 2 GiB")]
+    pub(crate) fn restore(
+        memory: &'m mut [u8],
+        bytes: &[u8],
+        records: u16,
+        base_timestamp: Option<i64>,
+        max_ts_delta: i64,
+        closed: bool,
+    ) -> Self {
+        let mut batch = Self::new(memory);
+        let place = batch.memory.get_mut(HEADER as usize..HEADER as usize + bytes.len());
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+            batch.size += bytes.len() as u32;
+            batch.records = records;
+            batch.base_timestamp = base_timestamp;
+            batch.max_ts_delta = max_ts_delta;
+            batch.closed = closed;
+        }
+        batch
+    }
+}
