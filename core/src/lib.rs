@@ -90,7 +90,9 @@
 //!
 //! # Features
 //!
-//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table).
+//! None is on by default: `alloc` ([`Storage::boxed`]), `fast-crc` (a 16 KiB table), and the codecs: `gzip` and `zstd`
+//! (need `alloc`), `lz4`, `snappy` and `gzip-tight` (memory from the heap or handed in, [`CodecMemory`]). `compression`,
+//! which each of them implies, brings what they have in common.
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -101,6 +103,7 @@ extern crate std;
 mod backoff;
 mod batch;
 mod cluster;
+#[cfg(feature = "compression")]
 mod compress;
 mod config;
 mod connection;
@@ -118,12 +121,18 @@ mod time;
 mod wire;
 
 pub use batch::record::{Header, Record};
+#[cfg(all(feature = "alloc", feature = "compression"))]
+pub use compress::compressor::Compressor;
+#[cfg(feature = "codec-memory")]
+pub use compress::memory::CodecMemory;
 pub use config::{Acks, Compression, Config, Idempotence};
 pub use connection::transmit::Transmit;
 pub use error::{ConfigError, ProtocolError, Reason, SendError};
 pub use error_code::ErrorCode;
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
+#[cfg(feature = "compression")]
+pub use producer::codec::Uncompressed;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
 pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Stats, Timer};
 pub use storage::Storage;

@@ -10,6 +10,8 @@ use core::ops::{Deref, DerefMut};
 
 use crate::batch::BatchSlot;
 use crate::cluster::{BrokerSlot, TopicSlot};
+#[cfg(feature = "compression")]
+use crate::compress::Codecs;
 use crate::connection::ConnSlot;
 #[cfg(feature = "alloc")]
 use crate::limits::Limits;
@@ -40,8 +42,8 @@ pub struct Storage<'a> {
     pub(crate) hosts: Slab<'a, u8>,
     /// A field of `name_bytes` per topic.
     pub(crate) names: Slab<'a, u8>,
-    #[cfg(feature = "gzip")]
-    pub(crate) gzip: Option<Box<crate::compress::gzip::Gzip>>,
+    #[cfg(feature = "compression")]
+    pub(crate) codecs: Codecs<'a>,
     pub(crate) shape: Shape,
 }
 
@@ -76,8 +78,8 @@ const CLIENT_ID_MAX: u8 = 255;
 
 #[cfg(feature = "alloc")]
 impl Storage<'static> {
-    /// Memory on the heap, for `limits`. The only allocation that klamm makes (and the state of the gzip codec, once,
-    /// if that is asked for).
+    /// Memory on the heap, for `limits`. The only allocation that klamm makes (and, in `Producer::new`, the memory of
+    /// `Config::compression_type`).
     pub fn boxed(limits: &Limits) -> Self {
         let brokers = usize::from(limits.brokers.max(2));
         let connections = usize::from(limits.connections.max(1));
@@ -105,10 +107,23 @@ impl Storage<'static> {
             client_id: Slab::boxed(0, usize::from(CLIENT_ID_MAX)),
             hosts: Slab::boxed(0, brokers * usize::from(HOST_MAX)),
             names: Slab::boxed(0, topics * usize::from(NAME_MAX)),
-            #[cfg(feature = "gzip")]
-            gzip: None,
+            #[cfg(feature = "compression")]
+            codecs: Codecs::of(limits.codecs),
             shape,
         }
+    }
+}
+
+#[cfg(feature = "codec-memory")]
+impl<'a> Storage<'a> {
+    /// The same, with memory for the codecs `lz4`, `snappy` and `gzip-tight`.
+    #[must_use]
+    pub fn with_codec_memory<const HASH: usize, const CHAIN: usize>(
+        mut self,
+        memory: &'a mut crate::compress::memory::CodecMemory<HASH, CHAIN>,
+    ) -> Self {
+        self.codecs.work = memory.work();
+        self
     }
 }
 
@@ -226,7 +241,7 @@ pub(crate) enum Slab<'a, T> {
 
 #[cfg(feature = "alloc")]
 impl<T: Clone> Slab<'_, T> {
-    fn boxed(empty: T, len: usize) -> Self {
+    pub(crate) fn boxed(empty: T, len: usize) -> Self {
         Self::Owned(alloc::vec![empty; len].into_boxed_slice())
     }
 }
