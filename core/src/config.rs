@@ -67,7 +67,8 @@ impl Compression {
         }
     }
 
-    pub(crate) const fn is_built_in(self) -> bool {
+    /// Is its Cargo feature on?
+    pub const fn is_built_in(self) -> bool {
         match self {
             Self::None => true,
             Self::Gzip { .. } => cfg!(any(feature = "gzip", feature = "gzip-tight")),

@@ -40,7 +40,7 @@ pub(crate) struct Produce {
     /// Send to this partition, whatever the key
     #[arg(short, long, value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partition: Option<i32>,
-    /// Compress: none or gzip (the same as -X compression.type=CODEC)
+    /// Compress: none, gzip, snappy, lz4 or zstd (the same as -X compression.type=CODEC)
     #[arg(short = 'z', long, value_name = "CODEC")]
     pub(crate) compression: Option<String>,
     /// Add a header to every record; without '=' its value is null

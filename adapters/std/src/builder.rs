@@ -156,6 +156,8 @@ impl Builder {
         let mut config: Config<'_> = self.config;
         config.bootstrap_servers = &self.servers;
         config.client_id = &self.client_id;
+        // By the driver, which does it without the lock.
+        config.compress_outside = true;
 
         let clock = Clock::start();
         let storage = Storage::boxed(&self.limits);

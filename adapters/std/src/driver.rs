@@ -24,6 +24,7 @@ use crate::resolve::Resolver;
 use crate::shared::{Inner, Shared};
 use crate::signal::Signal;
 use crate::socket::{Fact, Incoming, Socket};
+use crate::squeeze::Squeezer;
 
 /// Reports taken under one lock.
 const REPORTS_A_TURN: usize = 64;
@@ -43,6 +44,7 @@ pub(crate) struct Driver {
     /// How many connections had become ready when a connection error was last looked at.
     connects: u64,
     resolver: Resolver,
+    squeezer: Squeezer,
     callback: Option<Callback>,
     keep: KeepRecords,
     incoming: Box<[u8]>,
@@ -85,6 +87,7 @@ impl Driver {
             conns,
             connects: 0,
             resolver,
+            squeezer: Squeezer::default(),
             callback,
             keep,
             incoming: vec![0; READ_BYTES].into_boxed_slice(),
@@ -117,7 +120,7 @@ impl Driver {
                 todo.reports.iter().for_each(|report| callback.call(report));
             }
             todo.flushed.iter().for_each(|signal| signal.set());
-            let mut again = todo.again;
+            let mut again = self.squeezer.turn(&self.shared) || todo.again;
             for socket in &mut self.sockets {
                 again |= socket.write();
                 again |= socket.is_ready();

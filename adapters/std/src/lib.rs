@@ -47,6 +47,7 @@ mod resolve;
 mod shared;
 mod signal;
 mod socket;
+mod squeeze;
 mod topic;
 
 pub use builder::{Builder, KeepRecords};

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use klamm::{Destination, Record, TopicId};
+use klamm::{Compression, Destination, Record, TopicId};
 
 use crate::delivery::Delivery;
 use crate::error::SendError;
@@ -17,11 +17,27 @@ pub struct Topic {
     producer: Producer,
     id: TopicId,
     name: Arc<str>,
+    compression: Option<Compression>,
 }
 
 impl Topic {
     pub(crate) fn new(producer: Producer, id: TopicId, name: Arc<str>) -> Self {
-        Self { producer, id, name }
+        Self { producer, id, name, compression: None }
+    }
+
+    /// A handle of the same topic whose records are compressed with this codec, whatever
+    /// `compression.type` says. A codec other than that one has to be in `Limits::codecs`; without
+    /// it sending is refused with `CodecMissing`.
+    ///
+    /// A batch has one codec: records that ask for different ones in turn make small batches.
+    #[must_use]
+    pub fn with_compression(&self, codec: Compression) -> Self {
+        Self { compression: Some(codec), ..self.clone() }
+    }
+
+    fn to(&self, partition: Option<i32>) -> Destination {
+        let to = destination(self.id, partition);
+        self.compression.map_or(to, |codec| to.with_compression(codec))
     }
 
     /// The topic's name.
@@ -47,7 +63,7 @@ impl Topic {
     /// # Errors
     /// As `Producer::send`.
     pub fn send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
-        self.producer.shared().send(Destination::topic(self.id), record)
+        self.producer.shared().send(self.to(None), record)
     }
 
     /// As [`Producer::send_to_partition`].
@@ -59,7 +75,7 @@ impl Topic {
         partition: i32,
         record: &Record<'_>,
     ) -> Result<Delivery, SendError> {
-        self.producer.shared().send(Destination::partition(self.id, partition), record)
+        self.producer.shared().send(self.to(Some(partition)), record)
     }
 
     /// As [`Producer::try_send`].
@@ -67,7 +83,7 @@ impl Topic {
     /// # Errors
     /// As `Producer::try_send`.
     pub fn try_send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
-        self.producer.shared().try_send(Destination::topic(self.id), record)
+        self.producer.shared().try_send(self.to(None), record)
     }
 
     /// As [`Producer::post`].
@@ -75,7 +91,7 @@ impl Topic {
     /// # Errors
     /// As `Producer::post`.
     pub fn post(&self, record: &Record<'_>) -> Result<(), SendError> {
-        self.producer.shared().post(Destination::topic(self.id), record)
+        self.producer.shared().post(self.to(None), record)
     }
 
     /// Accepts many records for the price of few locks, in order, without a [`Delivery`] each.
@@ -91,7 +107,7 @@ impl Topic {
         partition: Option<i32>,
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<u64, (u64, SendError)> {
-        self.producer.shared().post_all(destination(self.id, partition), records)
+        self.producer.shared().post_all(self.to(partition), records)
     }
 
     /// As [`Producer::partitions_for`].

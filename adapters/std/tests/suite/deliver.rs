@@ -236,13 +236,20 @@ fn closed_is_closed_for_every_clone() {
 }
 
 #[test]
-fn gzip_and_the_other_acks() {
-    for acks in [Acks::All, Acks::Leader, Acks::None] {
+fn codecs_and_the_other_acks() {
+    for (acks, codec) in [
+        (Acks::All, Compression::Gzip { level: 6 }),
+        (Acks::All, Compression::Snappy),
+        (Acks::All, Compression::Lz4 { level: 9 }),
+        (Acks::All, Compression::Zstd { level: 3 }),
+        (Acks::Leader, Compression::Gzip { level: 1 }),
+        (Acks::None, Compression::Lz4 { level: 1 }),
+    ] {
         let broker = broker(1);
         let producer = builder(&broker)
             .configure(|config| {
                 config.acks = acks;
-                config.compression_type = Compression::Gzip { level: 6 };
+                config.compression_type = codec;
                 if acks != Acks::All {
                     config.enable_idempotence = klamm_std::Idempotence::Off;
                 }
@@ -260,6 +267,28 @@ fn gzip_and_the_other_acks() {
             assert_eq!(log(&broker, 0).len(), 1_000);
         }
     }
+}
+
+#[test]
+fn a_topics_handle_may_have_its_own_codec() {
+    let broker = broker(1);
+    let producer = builder(&broker)
+        .limits(|limits| limits.codecs = &[Compression::Lz4 { level: 1 }])
+        .build()
+        .expect("legal");
+    let topic = producer.topic("t").expect("legal");
+    let small = topic.with_compression(Compression::Lz4 { level: 1 });
+    let value = [b'x'; 1_000];
+    let mut deliveries = Vec::new();
+    for handle in [&topic, &small, &topic] {
+        deliveries.push(handle.send(&Record::value(&value)).expect("accepted"));
+    }
+    let offsets: Vec<_> =
+        deliveries.iter().map(|delivery| delivery.wait().expect("delivered").offset).collect();
+    assert_eq!(offsets, [Some(0), Some(1), Some(2)], "in order, whatever the codec");
+    let other = topic.with_compression(Compression::Zstd { level: 3 });
+    let error = other.send(&Record::value(&value)).expect_err("not in the limits");
+    assert!(matches!(error, SendError::Refused(klamm::SendError::CodecMissing)), "{error}");
 }
 
 #[test]
