@@ -152,12 +152,13 @@ impl Producer<'_> {
             if !done {
                 return false;
             }
-            let batch = &mut self.storage.batches[b];
-            batch.compressed = false;
-            batch.frozen = false;
-            batch.stamped = false;
         }
-        self.storage.batches[b].squeezed = false;
+        // Compressed again, perhaps in parts: with that its header changes.
+        let batch = &mut self.storage.batches[b];
+        batch.compressed = false;
+        batch.squeezed = false;
+        batch.frozen = false;
+        batch.stamped = false;
         true
     }
 

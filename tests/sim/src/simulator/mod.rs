@@ -17,6 +17,7 @@ mod observer;
 mod record;
 pub mod scenario;
 mod setup;
+pub mod squeeze;
 mod trace;
 mod user;
 pub mod wire;
@@ -58,6 +59,8 @@ pub struct Simulation {
     pub observer: Observer,
     /// What happened.
     pub trace: Trace,
+    /// The codec that records ask for.
+    pub codec: Option<klamm::Compression>,
     conns: Vec<ConnId>,
     names: BTreeMap<TopicId, String>,
     dice: Dice,
@@ -65,6 +68,7 @@ pub struct Simulation {
     steps_at_once: u32,
     steps: u64,
     user: user::UserState,
+    squeezer: squeeze::Squeezer,
     ticket: Option<FlushTicket>,
     closed: bool,
     next_fault: Option<u64>,
@@ -159,6 +163,7 @@ impl Simulation {
             ledger: Ledger::default(),
             observer: Observer::new(conns.len(), terms),
             trace: Trace::default(),
+            codec: None,
             conns,
             names: BTreeMap::new(),
             dice: Dice::new(setup.seed ^ 2),
@@ -166,6 +171,7 @@ impl Simulation {
             steps_at_once: 0,
             steps: 0,
             user: user::UserState::default(),
+            squeezer: squeeze::Squeezer::new(setup.seed ^ 3),
             ticket: None,
             closed: false,
             next_fault: (!setup.faults.is_empty()).then_some(now),
@@ -325,6 +331,7 @@ impl Simulation {
         }
         let now = self.instant();
         self.producer.handle_timeout(now);
+        progress |= self.squeeze();
         for slot in 0..self.conns.len() {
             progress |= self.serve(slot)?;
         }
@@ -474,6 +481,7 @@ impl Simulation {
             self.user.next,
             self.next_tick,
             deaf,
+            self.squeezer.next(),
             self.down.iter().map(|(at, _)| *at).min(),
         ];
         let Some(next) = candidates.into_iter().flatten().min() else { return false };
@@ -501,7 +509,8 @@ impl Simulation {
         &self.conns
     }
 
-    fn instant(&self) -> Instant {
+    /// The same, as the producer takes it.
+    pub fn instant(&self) -> Instant {
         Instant::from_micros(self.now)
     }
 
