@@ -26,7 +26,14 @@ pub(crate) mod memory;
 mod out;
 #[cfg(feature = "snappy")]
 mod snappy;
-#[cfg(test)]
+#[cfg(all(
+    test,
+    feature = "gzip",
+    feature = "gzip-tight",
+    feature = "lz4",
+    feature = "snappy",
+    feature = "zstd"
+))]
 mod tests;
 #[cfg(feature = "zstd")]
 mod zstd;
