@@ -4,9 +4,11 @@
 //! -> `Done` (outcome known, report not yet taken) -> `Free`. A batch is *pinned* while its frame is in flight: its
 //! memory then belongs to the connection, whatever else happens (CVE-2026-35554).
 
+mod bad;
 pub(crate) mod pool;
 pub(crate) mod record;
 mod seal;
+mod share;
 mod split;
 
 use crate::error::Reason;
@@ -110,10 +112,14 @@ pub(crate) struct BatchSlot {
     pub(crate) first: u16,
     /// Parts split off from this slot that have not been reported: it is not reused before.
     pub(crate) parts: u16,
+    /// The part split off in place, whose records lie behind this batch's in its chunk (`batch/share.rs`).
+    pub(crate) guest: Link,
+    /// Of such a part: where its records begin, from the start of the batch that it is the guest of; else 0.
+    pub(crate) guest_at: u32,
     /// Records that reports were already taken for (a report for each piece around bad ones).
     pub(crate) told: u16,
-    /// Records that the broker named as invalid: the first, the last, how many.
-    pub(crate) bad: (u16, u16, u16),
+    /// The broker named records as invalid: a bit each lies where the request's heads were (`batch/bad.rs`).
+    pub(crate) bad: bool,
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
     pub(crate) born: u32,
     pub(crate) opened: Instant,
@@ -164,8 +170,10 @@ impl BatchSlot {
         origin: Link::NONE,
         first: 0,
         parts: 0,
+        guest: Link::NONE,
+        guest_at: 0,
         told: 0,
-        bad: (0, 0, 0),
+        bad: false,
         born: 0,
         opened: Instant::ZERO,
         base_timestamp: 0,

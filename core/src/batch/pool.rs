@@ -49,15 +49,6 @@ impl Producer<'_> {
         found
     }
 
-    /// Chunks for a split or a compression, which may use the spare.
-    pub(crate) fn take_chunks_or_spare(&mut self, run: u16) -> Option<u16> {
-        match self.take_chunks(run) {
-            Some(chunk) => Some(chunk),
-            None if run == 1 => self.spare.take(),
-            None => None,
-        }
-    }
-
     pub(crate) fn give_back_chunks(&mut self, first: u16, run: u16) {
         if run == 0 {
             return;
@@ -113,6 +104,10 @@ impl Producer<'_> {
         batch.reason = reason;
         let records = u64::from(batch.records);
         let pinned = batch.pinned;
+        if fate == Fate::Delivered && !pinned {
+            self.hand_over(b);
+        }
+        let batch = &self.storage.batches[b];
         self.storage.partitions[usize::from(batch.partition)].unread += 1;
         self.stats.buffered -= records;
         match fate {
@@ -137,8 +132,13 @@ impl Producer<'_> {
     /// The report was taken: memory and slot are free again. A slot whose parts are still under way stays, for they
     /// go by its id.
     pub(crate) fn release(&mut self, b: usize) {
+        let p = usize::from(self.storage.batches[b].partition);
+        self.storage.partitions[p].unread -= 1;
+        if self.storage.batches[b].guest.is_some() {
+            self.hand_over(b);
+            self.refile(p);
+        }
         let batch = self.storage.batches[b];
-        self.storage.partitions[usize::from(batch.partition)].unread -= 1;
         self.give_back_chunks(batch.chunk, batch.chunks);
         self.storage.batches[b].chunks = 0;
         if batch.parts == 0 {
@@ -147,8 +147,7 @@ impl Producer<'_> {
         if let Some(origin) = batch.origin.get() {
             let slot = &mut self.storage.batches[origin];
             slot.parts -= 1;
-            // Chunks are gone once a slot's own report has been taken.
-            if slot.parts == 0 && slot.state == BatchState::Done && slot.chunks == 0 {
+            if slot.parts == 0 && slot.state == BatchState::Done && slot.told == slot.records {
                 self.give_back_slot(origin);
             }
         }

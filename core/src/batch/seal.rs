@@ -117,7 +117,8 @@ impl Producer<'_> {
     #[cfg(feature = "compression")]
     fn compress(&mut self, b: usize) {
         let batch = self.storage.batches[b];
-        if batch.squeezed || batch.codec == crate::Compression::None {
+        // With a guest, that one's records lie in the same chunk.
+        if batch.squeezed || batch.codec == crate::Compression::None || batch.guest.is_some() {
             return;
         }
         let mut codecs = core::mem::take(&mut self.storage.codecs);
@@ -193,6 +194,10 @@ impl Producer<'_> {
             self.give_back_chunks(to, batch.chunks);
             return false;
         };
+        if batch.bad {
+            let (bits, to) = (self.bad_bits(b), start - self.storage.headroom() as usize);
+            self.storage.chunks.copy_within(bits, to);
+        }
         self.give_back_chunks(batch.chunk, batch.chunks);
         let slot = &mut self.storage.batches[b];
         slot.chunk = to;

@@ -6,7 +6,6 @@ use core::ops::Range;
 use super::{AGE, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::partition::outcome::Answer;
 use crate::producer::Producer;
-use crate::storage::Shape;
 use crate::storage::list::{self, Link};
 use crate::wire::record::RecordIter;
 use crate::wire::varint::{varint_len, varlong_len};
@@ -14,7 +13,7 @@ use crate::wire::writer::Writer;
 
 impl Producer<'_> {
     /// Splits every batch of the round that was answered "too large". `None` if there was none; `Some(false)` where
-    /// memory lacked: the batch stays whole, and the next round asks again.
+    /// slots lacked: the batch stays whole, and the next round asks again.
     pub(crate) fn split_where_asked(&mut self, p: usize) -> Option<bool> {
         let mut found = None;
         let mut at = self.head(p);
@@ -28,7 +27,8 @@ impl Producer<'_> {
         found
     }
 
-    /// Moves the second half of the records into a batch of its own, right behind.
+    /// Makes the second half of the records a batch of its own, right behind: in another chunk, or, where memory lacks,
+    /// in place.
     fn split(&mut self, p: usize, b: usize) -> Option<()> {
         if !self.make_plain(b) {
             return None;
@@ -36,36 +36,19 @@ impl Producer<'_> {
         let batch = self.storage.batches[b];
         let keep = batch.records / 2;
         let cut = self.cut(b, keep)?;
-        let chunk_bytes = self.storage.shape.chunk_bytes;
-        let need = self.storage.headroom() + HEADER + (batch.size - cut) + Shape::TAILROOM;
-        let chunks = u16::try_from(need.div_ceil(chunk_bytes)).ok()?;
-        let chunk = self.take_chunks_or_spare(chunks)?;
-        let Some(tail) = self.take_slot() else {
-            self.give_back_chunks(chunk, chunks);
-            return None;
-        };
-        let size = self.move_records(batch.chunk, cut..batch.size, chunk, keep);
-        let generation = self.storage.batches[tail].generation;
-        let origin = if batch.origin.is_some() { batch.origin } else { Link::to(b) };
-        self.storage.batches[tail] = BatchSlot {
-            links: BatchSlot::EMPTY.links,
-            state: BatchState::Sealed,
-            generation,
-            chunk,
-            chunks,
-            records: batch.records - keep,
-            size,
-            plain: size,
-            sequence: batch.sequence.plus(keep),
-            origin,
-            first: batch.first + keep,
-            parts: 0,
-            frozen: false,
-            stamped: false,
-            retries: 0,
-            answer: Answer::None,
-            ..batch
-        };
+        // What is cut off joins the guest that stands right behind, if there is one: order is kept, and no slot taken.
+        let next = list::next(&self.storage.batches, QUEUE, b);
+        let guest = batch.guest.get().filter(|guest| next == Some(*guest));
+        // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
+        if let Some(guest) = guest.filter(|_| !batch.unsure) {
+            self.widen_guest(b, guest, cut, keep);
+        } else if batch.unsure || batch.guest.is_some() {
+            let chunk = self.take_chunks(1).or_else(|| self.spare.take())?;
+            self.split_off(p, b, Some(chunk), cut, keep)?;
+        } else {
+            let chunk = self.take_chunks(1);
+            self.split_off(p, b, chunk, cut, keep)?;
+        }
         let head = &mut self.storage.batches[b];
         head.records = keep;
         head.size = cut;
@@ -73,8 +56,46 @@ impl Producer<'_> {
         head.frozen = false;
         head.stamped = false;
         head.retries = 0;
-        for part in [b, tail] {
-            self.storage.batches[part].max_timestamp = self.max_timestamp(part);
+        self.storage.batches[b].max_timestamp = self.max_timestamp(b);
+        Some(())
+    }
+
+    /// The records from byte `cut` on, of which `keep` are before it, as a batch in this chunk, or behind the others.
+    fn split_off(
+        &mut self,
+        p: usize,
+        b: usize,
+        chunk: Option<u16>,
+        cut: u32,
+        keep: u16,
+    ) -> Option<()> {
+        let batch = self.storage.batches[b];
+        let Some(tail) = self.take_slot() else {
+            self.give_back_chunks(chunk.unwrap_or_default(), u16::from(chunk.is_some()));
+            return None;
+        };
+        let origin = if batch.origin.is_some() { batch.origin } else { Link::to(b) };
+        self.storage.batches[tail] = BatchSlot {
+            links: BatchSlot::EMPTY.links,
+            state: BatchState::Sealed,
+            generation: self.storage.batches[tail].generation,
+            chunk: chunk.unwrap_or(batch.chunk),
+            chunks: u16::from(chunk.is_some()),
+            records: batch.records - keep,
+            sequence: batch.sequence.plus(keep),
+            origin,
+            first: batch.first + keep,
+            parts: 0,
+            guest: Link::NONE,
+            frozen: false,
+            stamped: false,
+            retries: 0,
+            answer: Answer::None,
+            ..batch
+        };
+        match chunk {
+            Some(_) => self.place_records(tail, batch.chunk, cut..batch.size),
+            None => self.take_in(b, tail, cut),
         }
         if let Some(origin) = origin.get() {
             self.storage.batches[origin].parts += 1;
@@ -92,16 +113,16 @@ impl Producer<'_> {
         u32::try_from(record.range.start).ok().map(|at| HEADER + at)
     }
 
-    /// Writes the records in `from` of one chunk behind the header of another, their offsets lowered by `keep`.
-    /// Returns the size of the new batch. Records only shrink: lengths and deltas take no more bytes than before.
+    /// Writes the records that lie in `from` of a chunk behind the header of the batch, as its first, second, ... one. It
+    /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before.
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the batch it came from")]
-    fn move_records(&mut self, chunk: u16, from: Range<u32>, to: u16, keep: u16) -> u32 {
+    pub(super) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
         let source = self.storage.batch_start(chunk);
         let (mut read, end) = (source + from.start as usize, source + from.end as usize);
-        let start = self.storage.batch_start(to);
+        let start = self.storage.batch_start(self.storage.batches[b].chunk);
         let mut write = start + HEADER as usize;
+        let mut offset_delta = 0;
         while let Some(view) = RecordIter::new(&self.storage.chunks[read..end]).next() {
-            let offset_delta = view.offset_delta - i32::from(keep);
             let (ts_delta, size) = (view.ts_delta, view.range.len());
             // What stays as it is: all behind length, attributes and the two deltas.
             let front = 1 + varlong_len(ts_delta) + varint_len(view.offset_delta);
@@ -116,8 +137,13 @@ impl Producer<'_> {
             self.storage.chunks.copy_within(read + size - rest..read + size, write);
             write += rest;
             read += size;
+            offset_delta += 1;
         }
-        (write - start) as u32
+        let slot = &mut self.storage.batches[b];
+        slot.size = (write - start) as u32;
+        slot.plain = slot.size;
+        slot.guest_at = 0;
+        self.storage.batches[b].max_timestamp = self.max_timestamp(b);
     }
 
     fn max_timestamp(&self, b: usize) -> i64 {
@@ -128,8 +154,8 @@ impl Producer<'_> {
     /// The records of a batch that is not compressed.
     pub(crate) fn record_bytes(&self, b: usize) -> &[u8] {
         let batch = &self.storage.batches[b];
-        let start = self.storage.batch_start(batch.chunk);
-        let records = start + HEADER as usize..start + batch.size as usize;
+        let start = self.storage.batch_start(batch.chunk) + batch.guest_at.max(HEADER) as usize;
+        let records = start..start + (batch.size - HEADER) as usize;
         self.storage.chunks.get(records).unwrap_or_default()
     }
 }

@@ -207,7 +207,7 @@ impl Producer<'_> {
         let mut at = self.head(p);
         while let Some(b) = at {
             let batch = &self.storage.batches[b];
-            if !batch.sent {
+            if !batch.sent || batch.guest_at > 0 {
                 break;
             }
             decided &= matches!(batch.answer, Answer::Sequence | Answer::Final);
@@ -382,6 +382,7 @@ impl Producer<'_> {
         }
         let (initial, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
         let wait = backoff_micros(initial, max, failures, &mut self.rng);
+        self.request_metadata();
         self.leave_place(p);
         self.wait_until(p, failures, now.plus_micros(wait));
     }
@@ -398,7 +399,8 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         let closed = batch.state == BatchState::Sealed || batch.due;
         let timed = batch.anchored || self.clock.is_some();
-        (batch.sent || partition.sent < WINDOW && closed && timed).then_some(b)
+        let new = !batch.sent && partition.sent < WINDOW && closed && timed;
+        (new || batch.sent && batch.guest_at == 0).then_some(b)
     }
 
     /// May the partition send its next batch now, as far as it itself is concerned?

@@ -99,7 +99,9 @@ impl Producer<'_> {
     /// Has the batch to go through the adapter before it is sent?
     pub(super) fn waits_for_codec(&self, b: usize) -> bool {
         let batch = &self.storage.batches[b];
-        self.config.compress_outside && batch.codec != Compression::None && !batch.squeezed
+        let wants = batch.codec != Compression::None && !batch.squeezed;
+        // With a guest the bytes behind its own are not free.
+        self.config.compress_outside && wants && !batch.guest.is_some()
     }
 
     /// Where a partition waits that could go to `place` if its next batch were compressed.

@@ -109,7 +109,7 @@ impl Producer<'_> {
         }
         batch.pinned = true;
         batch.heard = false;
-        batch.bad = (0, 0, 0);
+        batch.bad = false;
         batch.by_name |= version < BY_ID;
         partition.cursor = next;
         partition.in_flight += 1;

@@ -474,7 +474,8 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows; `None` when they were compressed and delivered.
+    /// The records of the report that `peek_report` shows. `None` for what was delivered and is no more there as it was
+    /// accepted: compressed, or split for want of memory.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }

@@ -113,15 +113,12 @@ impl Producer<'_> {
     pub(super) fn piece(&self, b: usize) -> Report {
         let batch = &self.storage.batches[b];
         let partition = &self.storage.partitions[usize::from(batch.partition)];
-        let (first_bad, last_bad, bad) = batch.bad;
         let mut until = batch.records;
         let mut reason = batch.reason;
-        if batch.fate == Fate::NotPersisted && bad > 0 && matches!(reason, Reason::Rejected(_)) {
-            if batch.told < first_bad {
-                (until, reason) = (first_bad, Reason::Neighbour);
-            } else if batch.told <= last_bad {
-                until = last_bad + 1;
-            } else {
+        if batch.fate == Fate::NotPersisted && batch.bad && matches!(reason, Reason::Rejected(_)) {
+            let bad = self.is_bad(b, batch.told);
+            until = (batch.told..until).find(|&at| self.is_bad(b, at) != bad).unwrap_or(until);
+            if !bad {
                 reason = Reason::Neighbour;
             }
         }
@@ -148,7 +145,8 @@ impl Producer<'_> {
 
     pub(super) fn records_of(&self, b: usize) -> Option<Records<'_>> {
         let batch = &self.storage.batches[b];
-        if batch.compressed {
+        let handed_over = batch.chunks == 0 && batch.guest_at == 0;
+        if batch.compressed || handed_over {
             return None;
         }
         let mut records = RecordIter::new(self.record_bytes(b));

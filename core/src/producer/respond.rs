@@ -80,14 +80,9 @@ impl Producer<'_> {
 
     fn note_bad_record(&mut self, c: usize, batch_index: i32) {
         let Some(b) = self.storage.connections[c].subject.get() else { return };
-        let batch = &mut self.storage.batches[b];
         let Ok(index) = u16::try_from(batch_index) else { return };
-        if index < batch.records {
-            let (first, last, count) = batch.bad;
-            batch.bad = match count {
-                0 => (index, index, 1),
-                _ => (first.min(index), last.max(index), count.saturating_add(1)),
-            };
+        if index < self.storage.batches[b].records {
+            self.mark_bad(b, index);
         }
     }
 

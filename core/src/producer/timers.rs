@@ -24,7 +24,7 @@ impl Producer<'_> {
         }
         for level in 0..BACKOFF_LEVELS {
             while let Some(p) = self.backoff[level].head() {
-                if self.storage.partitions[p].retry_at > now {
+                if self.round_begins(p) > now {
                     break;
                 }
                 self.leave_place(p);
@@ -85,6 +85,17 @@ impl Producer<'_> {
         self.storage.batches[b].opened.plus_millis(self.config.delivery_timeout_ms)
     }
 
+    /// When the partition sends again: after its backoff, and what was asked for metadata, which may name another
+    /// leader (rule 1), is answered; for that it waits no longer than one more backoff.
+    fn round_begins(&self, p: usize) -> Instant {
+        let retry_at = self.storage.partitions[p].retry_at;
+        if self.metadata.asked {
+            retry_at.max(self.metadata.not_before.plus_millis(self.config.retry_backoff_max_ms))
+        } else {
+            retry_at
+        }
+    }
+
     /// Puts the partition into the backoff list of its level. A list stays in order of time because a level's waits
     /// differ by the jitter alone, and never end before that of the one ahead.
     pub(crate) fn wait_until(&mut self, p: usize, failures: u8, until: Instant) {
@@ -114,7 +125,7 @@ impl Producer<'_> {
         consider(self.linger.head().map(|b| self.linger_end(b)), Timer::Linger);
         consider(self.age_cursor.get().map(|b| self.delivery_end(b)), Timer::Delivery);
         for list in &self.backoff {
-            consider(list.head().map(|p| self.storage.partitions[p].retry_at), Timer::Retry);
+            consider(list.head().map(|p| self.round_begins(p)), Timer::Retry);
         }
         for conn in self.storage.connections.iter() {
             consider(conn.muted_until, Timer::Connection);

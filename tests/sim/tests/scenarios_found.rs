@@ -1,7 +1,7 @@
 //! What a review of klamm's core found, as scenarios. Each failed before the core was mended.
 
 use klamm::{Acks, Config, ConnId, Demand, Destination, Idempotence, Instant, Limits, Producer};
-use klamm::{ProtocolError, Reason, Record, Resources, Storage};
+use klamm::{ErrorCode, ProtocolError, Reason, Record, Resources, SendError, Storage};
 use klamm_sim::cluster::{Api, ApiVersions, Fault, MetadataFault, Rule};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::wire::METADATA;
@@ -397,5 +397,154 @@ fn after_59_one_batch_is_in_flight() {
     let at = forgotten.expect("59 was answered");
     let known = sent[at + 1].answer.expect("it was answered").0;
     assert!(known <= sent[at + 2].at, "{:#?}", &sent[at..]);
+    s.finish();
+}
+
+/// Rule 1: the round after a backoff waits for the metadata that was asked for. Without, it went to the old leader once
+/// more, whose answer says nothing new.
+#[test]
+fn the_next_round_waits_for_metadata() {
+    let mut setup = Scenario::setup(2, 1);
+    for node in &mut setup.cluster.nodes {
+        // Before Produce 10 no answer names the new leader.
+        node.versions = ApiVersions::KAFKA_2_8;
+    }
+    setup.config.metadata_max_age_ms = 60_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.run(2_000);
+    let old = s.leader(0);
+    let new = s.move_leader(0);
+    // The answer about metadata takes longer than the first backoff.
+    s.cluster.inject(Rule::once(Api::Metadata, Fault::Delay(400_000)));
+    let record = s.batch(0);
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(record..record + 1));
+    let to = |node: i32| {
+        let sent = s.observer.sent_to(TOPIC, 0);
+        sent.iter().filter(|e| e.node == node && e.batch.numbers == [record]).count()
+    };
+    assert_eq!((to(old), to(new)), (1, 1));
+    s.finish();
+}
+
+/// The sticky partition of null keys had no slot while no partition had a leader, and stayed the
+/// sticky one when leaders were back: nothing was accepted any more.
+#[test]
+fn null_keys_leave_a_partition_without_a_slot() {
+    const PARTITIONS: i32 = 10;
+    let mut setup = Scenario::setup(1, PARTITIONS);
+    setup.limits.partitions = 2;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..2);
+    let null_key = |s: &mut Scenario| {
+        let sample = Sample::plain(s.ledger.next(), 200);
+        s.send(TOPIC, None, sample).expect("no promise is broken")
+    };
+    let lie = Fault::Metadata(MetadataFault::NoLeader);
+    s.cluster.inject(Rule { times: u32::MAX, ..Rule::once(Api::Metadata, lie) });
+    s.produce_fault(0, Fault::Error(6));
+    s.batch(0);
+    s.run(1_000);
+    let refused = (0..20).map(|_| null_key(&mut s)).find_map(Result::err);
+    assert_eq!(refused, Some(SendError::NoPartitionSlot), "8 of 10 partitions have no slot");
+    s.cluster.clear_faults();
+    s.run_until_reported(10_000);
+    let first = s.ledger.next();
+    for _ in 0..20 {
+        assert!(null_key(&mut s).is_ok());
+        s.run(10);
+    }
+    s.run_until_reported(10_000);
+    assert!(s.all_delivered(first..s.ledger.next()));
+    s.finish();
+}
+
+/// The slot of a partition that was never written to was given away while a report that names it
+/// was unread: the report then named the other one.
+#[test]
+fn an_unread_report_keeps_its_partition() {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.partitions = 1;
+    let mut s = Scenario::new(setup);
+    let now = s.now();
+    s.cluster.kill(1, now).expect("node 1 is up");
+    let purged = s.batch(0);
+    s.run(100);
+    let now = Instant::from_micros(s.now());
+    s.producer().purge(now);
+    let other = |s: &mut Scenario| {
+        let sample = Sample::plain(s.ledger.next(), 200);
+        s.offer(1, sample)
+    };
+    assert_eq!(other(&mut s), Err(SendError::NoPartitionSlot));
+    // The ledger checks that reports name the partitions that records were sent to.
+    s.run(1);
+    assert_eq!(s.fate(purged), Some(Fate::NotPersisted(Reason::Purged)));
+    assert_eq!(other(&mut s), Ok(()));
+    let now = s.now();
+    s.cluster.start(1, now).expect("node 1 is down");
+    s.run_until_reported(10_000);
+    assert_eq!(s.log(1), [1]);
+    s.finish();
+}
+
+/// A broker's answer said that it throttles for 24 days, and the connection was silent for so long.
+#[test]
+fn no_broker_silences_a_connection_for_more_than_a_minute() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.metadata_max_age_ms = 1_000;
+    setup.config.delivery_timeout_ms = 300_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.cluster.inject(Rule::once(Api::Metadata, Fault::Throttle(i32::MAX)));
+    s.run(1_100);
+    let record = s.batch(0);
+    assert!(!s.run_for(55_000, |s| s.ledger.unreported() == 0), "the throttle is obeyed");
+    // The broker does not read; the request timeout ends that.
+    s.run_until_reported(10_000);
+    assert!(s.all_delivered(record..record + 1));
+    s.finish();
+}
+
+/// A bootstrap connection that became a broker's counted as never dialed: with one connection slot
+/// that broker had a second turn while the other waited for its first.
+#[test]
+fn a_connection_taken_over_from_bootstrap_has_had_its_turn() {
+    const TURN: usize = 16;
+    let mut setup = Scenario::setup(2, 2);
+    setup.bootstrap = "node1:9092".to_owned();
+    setup.limits.connections = 1;
+    setup.config.max_in_flight_requests_per_connection = 1;
+    let mut s = Scenario::new(setup);
+    for partition in [0, 1] {
+        s.batches(partition, 4 * TURN);
+    }
+    s.run_until_reported(10_000);
+    let nodes: Vec<i32> = s.observer.exchanges.iter().map(|e| e.node).collect();
+    let turns: Vec<(i32, usize)> =
+        nodes.chunk_by(|a, b| a == b).map(|turn| (turn[0], turn.len())).collect();
+    assert_eq!(turns[0].0, 1, "the bootstrap server is asked first: {turns:?}");
+    assert!(turns.iter().all(|(_, requests)| *requests <= TURN), "{turns:?}");
+    s.finish();
+}
+
+/// Seed 500031: an unsure batch was refused for good, a success behind it left no room for it in the
+/// log, and it was reported as the broker's loss of data.
+#[test]
+fn a_refused_batch_is_reported_as_refused_when_a_success_leaves_no_room() {
+    let mut s = Scenario::start(1, 1);
+    s.warm_up(0..1);
+    s.ledger.excuses.rejected = true;
+    s.produce_fault(0, Fault::CloseBefore);
+    s.produce_fault(0, Fault::Error(87));
+    // Without the producer's state the broker accepts what comes behind a gap.
+    s.cluster.forget_producers(TOPIC, 0, 1, None).expect("node 1 has partition 0");
+    let refused = s.batch(0);
+    let stored = s.batch(0);
+    s.run_until_reported(10_000);
+    assert_eq!(s.fate(refused), Some(Fate::Unknown(Reason::Rejected(ErrorCode(87)))));
+    assert_eq!(s.fate(stored), Some(Fate::Delivered(Some(1))));
+    assert_eq!(s.stats().data_losses, 0);
     s.finish();
 }

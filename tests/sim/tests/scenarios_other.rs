@@ -285,7 +285,7 @@ fn every_error_code_has_one_outcome_and_frees_its_memory() {
         s.warm_up(0..1);
         s.ledger.excuses.rejected = true;
         s.ledger.excuses.data_loss = true;
-        let capacity = capacity(&mut s);
+        let capacity = s.capacity(0);
         let times = if code == 2 { u32::MAX } else { 1 };
         let fault = match code {
             0 | 46 => Fault::AppendThenError { code, keep_offset: false },
@@ -305,18 +305,9 @@ fn every_error_code_has_one_outcome_and_frees_its_memory() {
         let next = s.batch(0);
         s.run_until_reported(10_000);
         assert!(s.all_delivered(next..next + 1), "code {code}");
-        assert_eq!(self::capacity(&mut s), capacity, "code {code}");
+        assert_eq!(s.capacity(0), capacity, "code {code}");
         s.finish();
     }
-}
-
-/// How many batches fit into memory.
-fn capacity(s: &mut Scenario) -> u64 {
-    let first = s.ledger.next();
-    while s.offer(0, Sample::plain(s.ledger.next(), 200)).is_ok() {}
-    let capacity = s.ledger.next() - first;
-    s.run_until_reported(60_000);
-    capacity
 }
 
 /// A metadata refresh is asked for once, not in a loop, while nothing changes.

@@ -3,4 +3,5 @@
 mod common;
 mod deliver;
 mod failures;
+mod scenarios;
 mod unreachable;

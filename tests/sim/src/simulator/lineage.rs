@@ -25,6 +25,8 @@ struct Live {
     unsure: bool,
     /// Was it too large?
     too_large: bool,
+    /// The first record of the batch that it was cut from.
+    whole: u64,
 }
 
 impl Live {
@@ -87,7 +89,8 @@ impl Lineage {
             return Ok(());
         }
         let (in_flight, batch) = (vec![slot], batch.clone());
-        self.live.push(Live { batch, in_flight, unsure: false, too_large: false });
+        let whole = batch.numbers[0];
+        self.live.push(Live { batch, in_flight, unsure: false, too_large: false, whole });
         let strict = identified && up_to_date && !self.split && !self.recreated;
         if strict && self.live.len() > WINDOW {
             let live: Vec<_> =
@@ -108,6 +111,9 @@ impl Lineage {
                 if seen && live.batch.bytes != batch.bytes {
                     return Err("a retried batch has other bytes".into());
                 }
+                if !seen {
+                    self.pass(batch);
+                }
                 return Ok(());
             }
             Some(live) if live.maybe_in_log() => {
@@ -120,10 +126,17 @@ impl Lineage {
         if !cut_in_place {
             return self.check_gap(batch, start);
         }
-        if let Some((.., next)) = self.next.as_mut().filter(|next| next.2 == batch.sequence) {
-            *next = add(*next, batch.numbers.len());
-        }
+        self.pass(batch);
         Ok(())
+    }
+
+    /// A part of a split keeps its numbers, or got new ones when the parts before it were given up.
+    fn pass(&mut self, part: &SentBatch) {
+        let Some((.., next)) = self.next.as_mut() else { return };
+        let ahead = next.wrapping_sub(part.sequence) & i32::MAX;
+        if usize::try_from(ahead).is_ok_and(|ahead| ahead <= part.numbers.len()) {
+            *next = add(part.sequence, part.numbers.len());
+        }
     }
 
     /// A new epoch: nothing may be in flight, and what may be in the log must be resolved, unless
@@ -178,9 +191,25 @@ impl Lineage {
             batch.numbers = whole.batch.numbers[from..to].to_vec();
             batch.sequence = add(whole.batch.sequence, from);
             batch.bytes = if from == first { part.bytes.clone() } else { Default::default() };
-            let (unsure, too_large) = (whole.unsure, from != first);
-            self.live.insert(place, Live { batch, in_flight: Vec::new(), unsure, too_large });
+            let (unsure, too_large, whole) = (whole.unsure, from != first, whole.whole);
+            let part = Live { batch, in_flight: Vec::new(), unsure, too_large, whole };
+            self.live.insert(place, part);
         }
+        self.join_rests();
+    }
+
+    /// What is left of a split may be cut anywhere while it has not been sent: neighbours of one batch are one.
+    fn join_rests(&mut self) {
+        let unsent = |l: &Live| l.batch.bytes.is_empty() && l.too_large;
+        self.live.dedup_by(|next, rest| {
+            let one = unsent(rest)
+                && unsent(next)
+                && (rest.unsure, rest.whole) == (next.unsure, next.whole);
+            if one {
+                rest.batch.numbers.append(&mut next.batch.numbers);
+            }
+            one
+        });
     }
 
     /// A sequence may be used for other records only if the batch that had it cannot be in the log.

@@ -246,19 +246,18 @@ impl Simulation {
     /// Without faults since `calm` and with time enough until its deadline, no record may time out.
     fn check_in_time(&self, calm: u64) -> Checked {
         let (config, network) = (&self.setup.config, &self.network.conditions);
-        // Splitting takes memory: where all is in use by batches that are to be split, deadlines
-        // make room.
         let splits = self.setup.faults.contains(&Kind::SmallerLimit);
         let fast = network.window >= 4_000 && network.piece >= 60 && network.latency <= 1_000;
         let repair = 4 * u64::from(config.request_timeout_ms)
             + u64::from(config.socket_connection_setup_timeout_ms)
             + 5 * u64::from(config.retry_backoff_max_ms.max(config.reconnect_backoff_max_ms));
         let delivery = u64::from(config.delivery_timeout_ms) * 1_000;
-        for entry in self.ledger.entries().iter().filter(|_| fast && !splits) {
-            // With 45 it is what stood behind a batch that was given up before.
+        for entry in self.ledger.entries().iter().filter(|_| fast) {
+            // With 45 it is what stood behind a batch that was given up before. And parts of a batch that may be in
+            // the log take a chunk each, which a full memory may not have (rule 9, seed 8396).
             let timed_out = match entry.fate {
                 Some(Fate::NotPersisted(Reason::TimedOut { .. })) => true,
-                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45,
+                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45 && !splits,
                 _ => false,
             };
             let deadline = entry.opened.saturating_add(delivery);

@@ -137,6 +137,19 @@ impl Scenario {
         }
     }
 
+    /// How many batches of one record each memory holds: sends them to `partition` until there is
+    /// no room, and waits for their outcomes.
+    ///
+    /// # Panics
+    /// When they get none within a minute.
+    pub fn capacity(&mut self, partition: i32) -> u64 {
+        let first = self.ledger.next();
+        while self.offer(partition, Sample::plain(self.ledger.next(), ALONE)).is_ok() {}
+        let capacity = self.ledger.next() - first;
+        self.run_until_reported(60_000);
+        capacity
+    }
+
     /// Lets time pass, in milliseconds.
     ///
     /// # Panics

@@ -1,0 +1,52 @@
+//! A split where memory lacks: the second part stays where it is, as the *guest* of the first, and is sent when that one
+//! is done with. Else batches that are all too large would fill the memory, each waiting for another one's.
+
+use super::{BatchState, HEADER};
+use crate::producer::Producer;
+use crate::storage::Shape;
+use crate::storage::list::Link;
+
+impl Producer<'_> {
+    /// The records from byte `cut` on are those of `guest`. They make room for the tags behind the first part.
+    pub(super) fn take_in(&mut self, b: usize, guest: usize, cut: u32) {
+        let batch = self.storage.batches[b];
+        let start = self.storage.batch_start(batch.chunk);
+        let records = start + cut as usize..start + batch.size as usize;
+        self.storage.chunks.copy_within(records, start + (cut + Shape::TAILROOM) as usize);
+        let slot = &mut self.storage.batches[guest];
+        slot.guest_at = cut + Shape::TAILROOM;
+        slot.size = HEADER + batch.size - cut;
+        slot.plain = slot.size;
+        self.storage.batches[b].guest = Link::to(guest);
+    }
+
+    /// The first part is split once more: what is cut off joins the guest, so a chunk never has more than one.
+    pub(super) fn widen_guest(&mut self, b: usize, guest: usize, cut: u32, keep: u16) {
+        let batch = self.storage.batches[b];
+        let start = self.storage.batch_start(batch.chunk);
+        let bytes = batch.size - cut;
+        let slot = &mut self.storage.batches[guest];
+        slot.guest_at -= bytes;
+        slot.size += bytes;
+        slot.plain = slot.size;
+        slot.records += batch.records - keep;
+        slot.sequence = batch.sequence.plus(keep);
+        slot.first = batch.first + keep;
+        let (records, to) = (start + cut as usize..start + batch.size as usize, slot.guest_at);
+        self.storage.chunks.copy_within(records, start + to as usize);
+    }
+
+    /// Nobody needs the records of the batch any more: its guest, if it has one, gets the chunk.
+    pub(super) fn hand_over(&mut self, b: usize) {
+        let batch = &mut self.storage.batches[b];
+        let Some(guest) = core::mem::take(&mut batch.guest).get() else { return };
+        let (chunk, chunks) = (batch.chunk, core::mem::take(&mut batch.chunks));
+        let slot = &mut self.storage.batches[guest];
+        slot.chunks = chunks;
+        // One that has its outcome already is only read any more.
+        if slot.state != BatchState::Done {
+            let from = slot.guest_at..slot.guest_at + slot.size - HEADER;
+            self.place_records(guest, chunk, from);
+        }
+    }
+}

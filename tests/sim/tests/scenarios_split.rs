@@ -1,0 +1,167 @@
+//! Batches that are too large while memory is full, and batches of which some records are invalid.
+
+use klamm::{ErrorCode, Reason};
+use klamm_sim::cluster::{ApiVersions, Fault};
+use klamm_sim::simulator::scenario::TOPIC;
+use klamm_sim::simulator::{Fate, Sample, Scenario};
+
+/// A chunk of scenarios: a batch of 300 bytes, and room for heads and tags.
+const CHUNK: u32 = 300 + 44 + 255 + 249 + 3;
+
+/// A producer with so many chunks and one more, the spare, for a topic with this limit.
+fn small_memory(chunks: u32, limit: usize) -> Scenario {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.buffer_memory = (chunks + 1) * CHUNK;
+    setup.config.delivery_timeout_ms = 10_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.warm_up(1..2);
+    s.ledger.excuses.rejected = true;
+    s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = limit;
+    s
+}
+
+/// Seed 8396: each batch waited for memory to be split, which only the others could have freed, and all expired.
+#[test]
+fn batches_that_fill_the_memory_are_split_in_place() {
+    for (chunks, limit) in [(1, 300), (1, 61 + 90), (2, 61 + 40), (3, 61 + 40)] {
+        let mut s = small_memory(chunks, limit);
+        let first = s.ledger.next();
+        for chunk in 0..chunks {
+            s.batch_of(i32::try_from(chunk % 2).expect("small"), 8);
+        }
+        let full = s.offer(0, Sample::plain(s.ledger.next(), 200));
+        assert!(full.is_err(), "{chunks} chunks are taken");
+        s.run_until_reported(9_000);
+        assert!(s.all_delivered(first..s.ledger.next()), "{chunks} chunks, limit {limit}");
+        // All memory is back: it can be filled again.
+        for _ in 0..chunks {
+            s.batch(1);
+        }
+        s.run_until_reported(9_000);
+        s.finish();
+    }
+}
+
+/// A record that is too large by itself fails alone; what was split off behind it, in place, goes on.
+#[test]
+fn the_rest_goes_on_when_the_first_part_fails() {
+    let mut s = small_memory(1, 61 + 60);
+    let large = s.sample(0, Sample::plain(s.ledger.next(), 100));
+    let first = s.ledger.next();
+    for number in first..first + 4 {
+        s.sample(0, Sample::plain(number, 10));
+    }
+    s.run_until_reported(9_000);
+    assert_eq!(s.fate(large), Some(Fate::NotPersisted(Reason::TooLarge)));
+    assert!(s.all_delivered(first..first + 4));
+    assert_eq!(s.log(0)[1..], [first, first + 1, first + 2, first + 3]);
+    s.finish();
+}
+
+/// Nobody reads the reports: the failed first part keeps its records, and the rest waits behind it until it expires.
+#[test]
+fn parts_in_one_chunk_expire_with_all_their_records() {
+    for answers in [1, u32::MAX] {
+        let mut s = small_memory(1, 61 + 120);
+        s.produce_faults(0, Fault::Error(10), 1);
+        s.produce_faults(0, Fault::Error(19), answers);
+        let records = s.batch_of(0, 8);
+        s.run(300);
+        if answers == 1 {
+            s.run_until_reported(9_000);
+            assert!(s.all_delivered(records));
+        } else {
+            s.run_until_reported(13_000);
+            for record in records {
+                let fate = s.fate(record);
+                assert!(matches!(fate, Some(Fate::NotPersisted(Reason::TimedOut { .. }))));
+            }
+        }
+        s.cluster.clear_faults();
+        let more = s.batch_of(0, 2);
+        s.run_until_reported(9_000);
+        assert!(s.all_delivered(more));
+        s.finish();
+    }
+}
+
+/// A stored batch whose answer was lost is split because the limit was lowered since. Its parts answer 45, and what
+/// follows them proves that they are in the log: they must not wait for each other's chunk.
+#[test]
+fn an_unsure_batch_is_split_without_memory() {
+    let mut s = small_memory(2, 300);
+    s.produce_fault(0, Fault::CloseAfter);
+    let records = s.batch_of(0, 8);
+    assert!(s.run_for(2_000, |s| s.cluster.log(TOPIC, 0).count() > 1));
+    s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 61 + 120;
+    let next = s.sample(0, Sample::plain(s.ledger.next(), 60));
+    s.run_until_reported(15_000);
+    assert!(s.all_delivered(records) && s.all_delivered(next..next + 1));
+    s.finish();
+}
+
+/// Seed 982: a part that was compressed moved to another chunk, and the other part's records lay in the one it left.
+#[test]
+fn a_part_that_shares_its_chunk_is_not_compressed() {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.buffer_memory = 2 * CHUNK;
+    setup.config.compression_type = klamm::Compression::Gzip { level: 6 };
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.produce_faults(0, Fault::Error(10), 2);
+    let records = s.batch_of(0, 8);
+    s.run_until_reported(9_000);
+    assert!(s.all_delivered(records));
+    s.finish();
+}
+
+/// KIP-467: only the records that the broker names are `Rejected`, also where innocent ones stand between them, and
+/// whether the batch is compressed or not.
+#[test]
+fn exactly_the_named_records_are_rejected() {
+    let codecs = [klamm::Compression::None, klamm::Compression::Gzip { level: 6 }];
+    for compression in codecs {
+        let mut setup = Scenario::setup(1, 1);
+        setup.config.compression_type = compression;
+        setup.config.linger_ms = 10;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..1);
+        s.ledger.excuses.rejected = true;
+        s.cluster.topic_config(TOPIC).expect("the topic is there").compacted = true;
+        let first = s.ledger.next();
+        for number in first..first + 8 {
+            let mut sample = Sample::plain(number, 8);
+            // On a compacted topic a record without a key is invalid.
+            sample.key = [1, 4, 5, 7].contains(&(number - first)).then(|| b"k".to_vec());
+            s.sample(0, sample);
+        }
+        s.run_until_reported(5_000);
+        for number in first..first + 8 {
+            let reason = match number - first {
+                1 | 4 | 5 | 7 => Reason::Neighbour,
+                _ => Reason::Rejected(ErrorCode(87)),
+            };
+            assert_eq!(s.fate(number), Some(Fate::NotPersisted(reason)), "{}", number - first);
+        }
+        s.finish();
+    }
+}
+
+/// Brokers before Produce 8 name none: all records are rejected.
+#[test]
+fn where_no_record_is_named_all_are_rejected() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.cluster.nodes[0].versions = ApiVersions::KAFKA_2_1;
+    setup.config.linger_ms = 10;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.ledger.excuses.rejected = true;
+    s.cluster.topic_config(TOPIC).expect("the topic is there").compacted = true;
+    let records = s.batch_of(0, 2);
+    s.run_until_reported(5_000);
+    for record in records {
+        assert!(matches!(s.fate(record), Some(Fate::NotPersisted(Reason::Rejected(_)))));
+    }
+    s.finish();
+}
