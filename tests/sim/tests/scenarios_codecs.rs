@@ -231,6 +231,8 @@ fn a_batch_may_be_purged_while_it_is_compressed() {
     let now = s.instant();
     s.producer().purge(now);
     give(&mut s, job, Some(&[1, 2, 3]));
+    let records = s.producer().report_records().map(Iterator::count);
+    assert_eq!(records, Some(1), "it is handed back as it was");
     s.run_until_reported(1_000);
     assert_eq!(s.fate(gone), Some(Fate::NotPersisted(Reason::Purged)));
     assert_eq!(take(&mut s), None);
