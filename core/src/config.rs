@@ -47,7 +47,7 @@ pub enum Compression {
         level: u8,
     },
     /// Zstandard; Java's default level is 3. Cargo feature `zstd`. Needs Kafka 2.1: to an older broker batches go out as
-    /// they are.
+    /// they are (and one that was sent to a newer leader before is rejected there, error 76).
     Zstd {
         /// -131,072 (fast) to 22 (small); 0 is 3.
         level: i32,

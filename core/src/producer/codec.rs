@@ -114,9 +114,11 @@ impl Producer<'_> {
         }
     }
 
-    /// A broker before 2.1 does not know zstd: to it the batch goes out as it is.
+    /// A broker before 2.1 does not know zstd: to it the batch goes out as it is. But not one that was sent to another
+    /// broker before, for a retry sends the same bytes: that is for the broker to reject.
     pub(super) fn suit_codec(&mut self, b: usize, version: i16) {
-        let zstd = matches!(self.storage.batches[b].codec, Compression::Zstd { .. });
+        let batch = &self.storage.batches[b];
+        let zstd = matches!(batch.codec, Compression::Zstd { .. }) && !batch.sent;
         if zstd && version < WITH_ZSTD && self.make_plain(b) {
             self.storage.batches[b].codec = Compression::None;
         }

@@ -1,6 +1,6 @@
 //! A batch's codec, and batches that are compressed outside of the producer.
 
-use klamm::{Compression, Destination, Reason, Record, Uncompressed};
+use klamm::{Compression, Destination, ErrorCode, Reason, Record, Uncompressed};
 use klamm_sim::cluster::Fault;
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::squeeze::CODECS;
@@ -108,6 +108,38 @@ fn zstd_goes_out_plain_to_a_broker_that_does_not_know_it() {
             assert_eq!(batches(&s), [(codec, 20)], "Produce {newest}");
             s.finish();
         }
+    }
+}
+
+/// In the middle of an upgrade from 2.0: the new leader is one of the old brokers.
+#[test]
+fn a_zstd_batch_that_was_sent_is_rejected_by_a_leader_that_does_not_know_it() {
+    for outside in [false, true] {
+        let mut setup = Scenario::setup(2, 1);
+        setup.config.compression_type = Compression::Zstd { level: 1 };
+        setup.config.compress_outside = outside;
+        setup.config.batch_size = 4_000;
+        setup.limits.batch_size = 4_000;
+        let first = Scenario::new(setup.clone()).leader(0);
+        let old = setup.cluster.nodes.iter_mut().find(|node| node.id != first);
+        old.expect("there are two").versions.produce.1 = 6;
+        let mut s = Scenario::new(setup);
+        s.produce_faults(0, Fault::Error(19), 2);
+        s.ledger.excuses.rejected = true;
+        let number = s.ledger.next();
+        s.sample(0, Sample::plain(number, 1_000));
+        s.run_for(5_000, |s| s.observer.exchanges.len() > 1);
+        s.move_leader(0);
+        s.run_until_reported(10_000);
+        let rejected = Reason::Rejected(ErrorCode(76));
+        assert_eq!(s.fate(number), Some(Fate::NotPersisted(rejected)));
+        // What was not sent before goes out as it is.
+        let next = s.ledger.next();
+        s.sample(0, Sample::plain(next, 1_000));
+        s.run_until_reported(10_000);
+        assert_eq!(batches(&s).last(), Some(&(0, 1)));
+        assert_eq!(s.log(0), [next]);
+        s.finish();
     }
 }
 
