@@ -76,6 +76,21 @@ const HASH: usize = 8_192;
 #[cfg(feature = "alloc")]
 const CHAIN: usize = 65_536;
 
+#[cfg(all(feature = "alloc", feature = "recorder"))]
+#[allow(unused_variables, reason = "without gzip-tight there is no third")]
+impl Work<'static> {
+    pub(super) fn of_sizes(head: u32, chain: u32, huffman: u32) -> Self {
+        Self {
+            tables: Tables {
+                head: Slab::boxed(0, head as usize),
+                chain: Slab::boxed(0, chain as usize),
+            },
+            #[cfg(feature = "gzip-tight")]
+            huffman: Slab::boxed(Huffman::EMPTY, huffman as usize),
+        }
+    }
+}
+
 #[cfg(feature = "alloc")]
 impl Work<'_> {
     /// Takes from the heap what is missing.

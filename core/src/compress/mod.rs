@@ -65,6 +65,55 @@ impl Codecs<'static> {
     }
 }
 
+#[cfg(feature = "recorder")]
+#[allow(unused_mut, clippy::unused_self, reason = "depends on the codecs built in")]
+#[allow(clippy::cast_possible_truncation, reason = "lengths of tables")]
+impl Codecs<'_> {
+    /// Lengths of tables, and what else there is: it decides what batches look like.
+    pub(crate) fn sizes(&self) -> [u32; 5] {
+        let mut sizes = [0; 5];
+        #[cfg(feature = "codec-memory")]
+        {
+            let tables = &self.work.tables;
+            (sizes[0], sizes[1]) = (tables.head.len() as u32, tables.chain.len() as u32);
+        }
+        #[cfg(feature = "gzip-tight")]
+        {
+            sizes[2] = self.work.huffman.len() as u32;
+        }
+        #[cfg(feature = "gzip")]
+        {
+            sizes[3] = u32::from(self.gzip.is_some());
+        }
+        #[cfg(feature = "zstd")]
+        {
+            sizes[4] = u32::from(self.zstd.is_some());
+        }
+        sizes
+    }
+}
+
+#[cfg(all(feature = "recorder", feature = "alloc"))]
+#[allow(unused_variables, unused_mut, reason = "depends on the codecs built in")]
+impl Codecs<'static> {
+    pub(crate) fn of_sizes([head, chain, huffman, gzip, zstd]: [u32; 5]) -> Self {
+        let mut codecs = Self::default();
+        #[cfg(feature = "codec-memory")]
+        {
+            codecs.work = memory::Work::of_sizes(head, chain, huffman);
+        }
+        #[cfg(feature = "gzip")]
+        {
+            codecs.gzip = (gzip > 0).then(gzip::Gzip::new);
+        }
+        #[cfg(feature = "zstd")]
+        {
+            codecs.zstd = (zstd > 0).then(zstd::Zstd::new);
+        }
+        codecs
+    }
+}
+
 #[allow(
     unused_variables,
     unreachable_patterns,

@@ -24,12 +24,20 @@ pub struct Uncompressed {
     pub codec: Compression,
 }
 
+impl Uncompressed {
+    /// As it was handed out: for replays of a recording.
+    pub const fn new(batch: BatchId, codec: Compression) -> Self {
+        Self { batch, codec }
+    }
+}
+
 /// Compression by the adapter, with `Config::compress_outside`.
 impl Producer<'_> {
     /// The next batch to compress: it takes no more records, and is not sent before
     /// [`handle_compressed`](Self::handle_compressed) (or until its delivery timeout, if that is never called). Asked
     /// for after anything that may have made demands; [`take_wake`](Self::take_wake) speaks of it too.
     pub fn take_uncompressed(&mut self, now: Instant) -> Option<Uncompressed> {
+        record!(self, take_uncompressed(now));
         self.advance(now);
         while let Some(p) = self.uncompressed.head() {
             self.leave_place(p);
@@ -61,6 +69,7 @@ impl Producer<'_> {
         compressed: Option<&[u8]>,
         now: Instant,
     ) {
+        record!(self, compressed(job, compressed, now));
         self.advance(now);
         let Some(b) = self.outside(job) else { return };
         let range = self.bytes_of(b);

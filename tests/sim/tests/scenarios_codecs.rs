@@ -1,6 +1,6 @@
 //! A batch's codec, and batches that are compressed outside of the producer.
 
-use klamm::{Compression, Destination, ErrorCode, Reason, Record, Uncompressed};
+use klamm::{Compression, Destination, ErrorCode, Reason, Record, Scope, Uncompressed};
 use klamm_sim::cluster::Fault;
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::squeeze::CODECS;
@@ -261,7 +261,7 @@ fn a_batch_may_be_purged_while_it_is_compressed() {
     s.run(100);
     let job = take(&mut s).expect("a batch waits");
     let now = s.instant();
-    s.producer().purge(now);
+    s.producer().purge(Scope::ALL, now);
     give(&mut s, job, Some(&[1, 2, 3]));
     let records = s.producer().report_records().map(Iterator::count);
     assert_eq!(records, Some(1), "it is handed back as it was");
