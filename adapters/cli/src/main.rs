@@ -6,6 +6,7 @@
 mod args;
 mod broker;
 mod connect;
+mod explain;
 mod failure;
 mod manual;
 mod metadata;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Produce(args) => produce::run(args),
         Command::Perf(args) => perf::run(args),
         Command::Metadata(args) => metadata::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::DevBroker(args) => broker::run(args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

@@ -1,6 +1,7 @@
 //! What goes to standard output: text and tables.
 
-use std::io::{self, Write};
+use core::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 
 use comfy_table::{ColumnConstraint, Table, TableComponent};
 
@@ -82,6 +83,26 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             Err(Failure::Run(format!("cannot write to standard output: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Lines of a name and a figure or text each.
+#[derive(Default)]
+pub(crate) struct Lines(String);
+
+impl Lines {
+    pub(crate) fn put(&mut self, name: &str, text: impl fmt::Display) {
+        // Writing to a `String` does not fail.
+        let _ = writeln!(self.0, "{name:<14}{text}");
+    }
+
+    /// A line of its own.
+    pub(crate) fn say(&mut self, text: impl fmt::Display) {
+        let _ = writeln!(self.0, "{text}");
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.trim_end().to_owned()
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::failure::Failure;
-pub(crate) use look::{Completions, Man, Metadata};
+pub(crate) use look::{Completions, Explain, Man, Metadata};
 pub(crate) use perf::{Payload, Perf};
 
 /// A Kafka producer for tight places, from the shell.
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Perf(Perf),
     /// Show brokers, topics, partitions, leaders, replicas
     Metadata(Metadata),
+    /// Say where a record would go, why, and what would hold it back now
+    Explain(Explain),
     /// Run a broker for development: any Kafka producer writes to it, kcat reads it back
     DevBroker(DevBroker),
     /// Print what makes a shell complete klamm's command line

@@ -44,6 +44,16 @@ pub(crate) struct Broker {
     pub(crate) rack: Option<String>,
 }
 
+impl Broker {
+    /// `host:port`, as one connects to it.
+    pub(crate) fn address(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Topic {
     pub(crate) name: String,
@@ -87,15 +97,15 @@ pub(crate) fn ask(servers: &[String], topic: Option<&str>) -> Result<Cluster, Fa
     for server in servers {
         match ask_one(server, topic) {
             Ok(response) => return Ok(cluster(response)),
-            Err(error) => {
-                let error = error.to_string();
-                // Without the number that the system has for it.
-                let text = error.split(" (os error").next().unwrap_or_default();
-                errors.push(format!("{server}: {text}"));
-            }
+            Err(error) => errors.push(format!("{server}: {}", words(&error))),
         }
     }
     Err(Failure::Run(format!("no broker answered: {}", errors.join("; "))))
+}
+
+/// Does anyone listen there? If not, why not.
+pub(crate) fn reach(server: &str) -> Result<(), String> {
+    connect(server).map(drop).map_err(|error| words(&error))
 }
 
 fn ask_one(server: &str, topic: Option<&str>) -> io::Result<MetadataResponse> {
@@ -128,6 +138,12 @@ fn connect(server: &str) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// An error without the number that the system has for it.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// The errors of a read that the system has numbers for, and people have words.

@@ -7,7 +7,7 @@ use crate::args;
 use crate::connect;
 use crate::failure::Failure;
 use crate::output::print;
-use ask::Cluster;
+use ask::{Cluster, Topic};
 
 pub(crate) fn run(args: args::Metadata) -> Result<(), Failure> {
     let servers = args.broker.as_deref().map(ask::servers).transpose()?;
@@ -31,12 +31,12 @@ pub(crate) fn run(args: args::Metadata) -> Result<(), Failure> {
     print(&text)
 }
 
-/// A topic that was asked for by its name, and that the brokers do not tell about, is a failure.
-pub(crate) fn check(cluster: &Cluster, topic: &str) -> Result<(), Failure> {
+/// A topic that was asked for by its name: that the brokers do not tell about it is a failure.
+pub(crate) fn check<'c>(cluster: &'c Cluster, topic: &str) -> Result<&'c Topic, Failure> {
     let found = cluster.topics.iter().find(|known| known.name == topic);
-    match found.map(|known| known.error.as_deref()) {
-        Some(None) => Ok(()),
-        Some(Some(error)) => Err(Failure::Run(format!("topic {topic}: {error}"))),
+    match found.map(|known| (known, &known.error)) {
+        Some((known, None)) => Ok(known),
+        Some((_, Some(error))) => Err(Failure::Run(format!("topic {topic}: {error}"))),
         None => Err(Failure::Run(format!("topic {topic}: the broker did not mention it"))),
     }
 }

@@ -64,7 +64,7 @@ fn brokers(cluster: &Cluster) -> String {
     for broker in &cluster.brokers {
         rows.add([
             broker.id.to_string(),
-            format!("{}:{}", broker.host, broker.port),
+            broker.address(),
             broker.rack.clone().unwrap_or_default(),
             if cluster.controller == Some(broker.id) { "controller" } else { "" }.into(),
         ]);

@@ -68,17 +68,9 @@ impl Stamps {
     /// The records of the report are done: adds the time that they took.
     pub(super) fn take(&self, report: &Report, latencies: &mut Histogram<u64>) {
         let now = self.now();
-        // Records that were sent together have the same stamp.
-        let (mut stamp, mut records) = (0, 0);
-        for next in self.of(report) {
-            if next != stamp && records > 0 {
-                latencies.saturating_record_n(now.saturating_sub(stamp), records);
-                records = 0;
-            }
-            stamp = next;
-            records += 1;
-        }
-        latencies.saturating_record_n(now.saturating_sub(stamp), records);
+        runs(self.of(report), |stamp, records| {
+            latencies.saturating_record_n(now.saturating_sub(stamp), records);
+        });
     }
 
     /// The stamps of the report's records, in order.
@@ -104,6 +96,23 @@ impl Stamps {
     }
 }
 
+/// Equal stamps next to each other, once, with their number: records that were sent together have
+/// the same.
+fn runs(stamps: impl Iterator<Item = u64>, mut each: impl FnMut(u64, u64)) {
+    let (mut stamp, mut records) = (0, 0);
+    for next in stamps {
+        if next != stamp && records > 0 {
+            each(stamp, records);
+            records = 0;
+        }
+        stamp = next;
+        records += 1;
+    }
+    if records > 0 {
+        each(stamp, records);
+    }
+}
+
 /// A histogram of microseconds, exact to three digits, in constant memory.
 pub(super) fn histogram() -> Result<Histogram<u64>, CreationError> {
     Histogram::new_with_bounds(1, MAX_MICROS, 3)
@@ -119,6 +128,18 @@ mod tests {
     use klamm_std::{Outcome, Producer, Record};
 
     use super::*;
+
+    #[test]
+    fn equal_stamps_are_counted_together() {
+        let found = |stamps: &[u64]| {
+            let mut found = Vec::new();
+            runs(stamps.iter().copied(), |stamp, records| found.push((stamp, records)));
+            found
+        };
+        assert_eq!(found(&[]), []);
+        assert_eq!(found(&[0]), [(0, 1)]);
+        assert_eq!(found(&[5, 5, 7, 5, 5, 5]), [(5, 2), (7, 1), (5, 3)]);
+    }
 
     /// The stamps of a partition's reports, in the order of the reports, are those of its records in
     /// the order of the log; also while batch slots are used again before the callback has looked.

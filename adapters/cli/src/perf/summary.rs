@@ -1,12 +1,11 @@
 //! What `klamm perf` prints: lines of a name and a figure each, or JSON.
 
-use core::fmt::Write as _;
-
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
 use super::{Cost, Results};
 use crate::args;
+use crate::output::Lines;
 use crate::progress::per_second;
 
 /// The percentiles shown, and their names.
@@ -45,8 +44,9 @@ impl Run<'_> {
 pub(super) fn text(run: &Run<'_>) -> String {
     let total = run.results.tally.total();
     let latencies = &run.results.latencies;
-    let mut lines = Lines(format!(
-        "{} record{} of {} bytes acknowledged in topic {} in {:.2} s\n",
+    let mut lines = Lines::default();
+    lines.say(format_args!(
+        "{} record{} of {} bytes acknowledged in topic {} in {:.2} s",
         HumanCount(total.records),
         if total.records == 1 { "" } else { "s" },
         run.args.size,
@@ -76,19 +76,9 @@ pub(super) fn text(run: &Run<'_>) -> String {
     lines.put("  sent again", HumanCount(total.retries));
     lines.put("  ratio", format_args!("{:.2}", total.ratio()));
     if run.own_broker {
-        lines.0.push_str("(CPU and memory include the dev broker's)\n");
+        lines.say("(CPU and memory include the dev broker's)");
     }
-    lines.0.trim_end().to_owned()
-}
-
-/// Names to the left, figures to the right.
-struct Lines(String);
-
-impl Lines {
-    fn put(&mut self, name: &str, figure: impl core::fmt::Display) {
-        // Writing to a `String` does not fail.
-        let _ = writeln!(self.0, "{name:<14}{figure}");
-    }
+    lines.text()
 }
 
 /// Microseconds, shown as milliseconds.

@@ -1,5 +1,6 @@
 //! The command as scripts use it.
 
+mod explain;
 mod interrupt;
 mod manual;
 mod metadata;

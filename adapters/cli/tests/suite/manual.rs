@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use crate::{klamm, text};
 
-const COMMANDS: [&str; 6] = ["produce", "perf", "metadata", "dev-broker", "completions", "man"];
+const COMMANDS: [&str; 7] =
+    ["produce", "perf", "metadata", "explain", "dev-broker", "completions", "man"];
 
 fn output(args: &[&str]) -> String {
     let output = klamm(args).output().expect("it runs");

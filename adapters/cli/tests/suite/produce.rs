@@ -188,18 +188,10 @@ fn records_that_expire_are_counted_with_their_reason() {
 }
 
 #[test]
-fn a_partition_that_is_not_there_is_named_before_anything_is_read() {
+fn a_partition_that_is_not_there_is_named_before_anything_is_sent() {
     let (broker, address) = broker();
-    // Standard input stays open: who waited for it would wait for ever.
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_klamm"))
-        .args(["produce", "-b", &address, "-t", "t", "-p", "3"])
-        .stdin(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let input = child.stdin.take();
-    let output = child.wait_with_output().expect("it ends");
-    drop(input);
+    let args = ["produce", "-b", &address, "-t", "t", "-p", "3"];
+    let output = klamm(&args).write_stdin("a\n").output().expect("it runs");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty());
     let line = text(&output.stderr);

@@ -64,6 +64,10 @@ pub struct Simulation {
     pub observer: Observer,
     /// What happened.
     pub trace: Trace,
+    /// With a recorder: the bytes that the producer wrote on each connection slot, and its reports.
+    pub written: Vec<Vec<u8>>,
+    /// See `written`.
+    pub reports: Vec<klamm::Report>,
     conns: Vec<ConnId>,
     names: BTreeMap<TopicId, String>,
     dice: Dice,
@@ -152,8 +156,9 @@ impl Simulation {
         let mut config: klamm::Config<'_> = setup.config;
         config.bootstrap_servers = &setup.bootstrap;
         let start = Instant::from_micros(now);
-        let mut producer = Producer::new(&config, Storage::boxed(&setup.limits), setup.seed, start)
-            .map_err(|e| e.to_string())?;
+        let storage = Storage::boxed(&setup.limits).with_recorder(setup.recorder);
+        let mut producer =
+            Producer::new(&config, storage, setup.seed, start).map_err(|e| e.to_string())?;
         if setup.clock {
             producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
         }
@@ -170,6 +175,8 @@ impl Simulation {
             ledger: Ledger::default(),
             observer: Observer::new(conns.len(), terms),
             trace: Trace::default(),
+            written: vec![Vec::new(); conns.len()],
+            reports: Vec::new(),
             conns,
             names: BTreeMap::new(),
             dice: Dice::new(setup.seed ^ 2),
@@ -414,6 +421,9 @@ impl Simulation {
             }
             self.check_turns(&obeyed?)?;
             offered.truncate(taken);
+            if self.setup.recorder > 0 {
+                self.written[slot].extend(&offered);
+            }
             self.network.write(slot, offered, self.now);
             progress = true;
         }
@@ -468,6 +478,9 @@ impl Simulation {
                 return Err(format!("peeked {peeked:?}, polled {report:?}"));
             }
             self.trace.note(self.now, &report);
+            if self.setup.recorder > 0 {
+                self.reports.push(report);
+            }
             let name = self.names.get(&report.partition.topic).cloned().unwrap_or_default();
             let numbers = self.ledger.reported(&report, &name)?;
             let place = (name, report.partition.index);

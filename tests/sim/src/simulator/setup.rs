@@ -39,6 +39,8 @@ pub struct Setup {
     /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
     /// only.
     pub hands_off: bool,
+    /// Bytes of memory for a recording of the producer's inputs; 0: none.
+    pub recorder: usize,
     /// Does the producer get to know the time of day, at the start?
     pub clock: bool,
 }
@@ -100,6 +102,7 @@ impl Setup {
                 meddles: false,
             },
             hands_off: false,
+            recorder: 0,
             clock: true,
         }
     }
