@@ -8,7 +8,7 @@ use std::hash::RandomState;
 use std::path::Path;
 use std::process;
 
-use klamm::{Config, ConfigError, Limits, Record, Storage};
+use klamm::{Config, ConfigError, Limits, Profile, Record, Storage};
 
 use crate::error::{BuildError, PropertyError};
 use crate::hooks::{BatchReport, Hooks};
@@ -110,6 +110,21 @@ impl<P: Start> Builder<P> {
     #[must_use]
     pub fn client_id(mut self, name: &str) -> Self {
         name.clone_into(&mut self.options.client_id);
+        self
+    }
+
+    /// The defaults of another producer: replaces all options but the servers, the client id and
+    /// what becomes of reports.
+    #[must_use]
+    pub fn profile(mut self, profile: &Profile) -> Self {
+        let crc32c = self.options.config.crc32c;
+        self.options.config = profile.config;
+        self.options.config.crc32c = crc32c;
+        self.options.limits = profile.limits;
+        self.options.max_block = match profile.max_block_ms {
+            u32::MAX => Duration::MAX,
+            limit => Duration::from_millis(u64::from(limit)),
+        };
         self
     }
 

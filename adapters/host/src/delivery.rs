@@ -62,6 +62,17 @@ impl Delivery {
         self.known(self.completion.fate(self.index))
     }
 
+    /// Moves on to the record behind those that were reported together with this one.
+    pub(crate) fn skip_piece(&mut self) {
+        if let Fate::Reported(report) = self.completion.fate(self.index) {
+            self.index = report.first.saturating_add(report.records);
+        }
+    }
+
+    pub(crate) fn index(&self) -> u16 {
+        self.index
+    }
+
     fn known(&self, fate: Fate) -> Option<Result<Delivered, DeliveryError>> {
         result(fate, self.index)
     }

@@ -90,6 +90,7 @@ pub struct Turn {
     pub sleep: Option<Duration>,
     /// The producer is closed and everything has its outcome: call [`Engine::end`].
     pub end: bool,
+    sent: bool,
     outcomes: Outcomes,
     flushed: Vec<Arc<Signal>>,
     wakers: Vec<Waker>,
@@ -200,8 +201,9 @@ impl Engine {
             serve(inner, *conn, link, now, &mut turn);
         }
         let unread = turn.outcomes.take(inner, REPORTS_A_TURN, Trust::Core);
+        // Room for more: in the memory, or in a queue that counts what was not sent.
         let freed = !turn.outcomes.is_empty();
-        open_gates(inner, freed);
+        open_gates(inner, freed || turn.sent);
         if !unread {
             let core = &inner.core;
             let flushed = inner.flushes.extract_if(.., |(ticket, _)| core.is_flushed(*ticket));
@@ -286,6 +288,7 @@ fn serve(
             link.fill(taken);
             // With nothing taken there is nothing to come back for: that would spin.
             turn.again |= taken > 0;
+            turn.sent |= taken > 0;
             return;
         }
         Demand::Close => {
@@ -305,6 +308,7 @@ fn serve(
 fn open_gates(inner: &mut Inner, freed: bool) {
     if freed {
         inner.gates.wake(Gate::Memory);
+        inner.gates.wake(Gate::Broker);
     }
     for topic in inner.gates.topics() {
         let core = &inner.core;

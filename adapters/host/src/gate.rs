@@ -12,13 +12,18 @@ pub(crate) enum Gate {
     Memory,
     /// The partitions of a topic: other topics are not held up.
     Topic(TopicId),
+    /// Room in the queue of a broker, whichever it is: nobody is held up, and all try again.
+    Broker,
 }
 
 impl Gate {
     /// The gate that may open after this refusal; `None` for a refusal that waiting does not heal.
     pub(crate) fn of(refusal: SendError, topic: TopicId) -> Option<Self> {
         match refusal {
-            SendError::Full => Some(Self::Memory),
+            SendError::QueueFull { option, .. } if option.starts_with("broker_") => {
+                Some(Self::Broker)
+            }
+            SendError::Full | SendError::QueueFull { .. } => Some(Self::Memory),
             SendError::TopicPending => Some(Self::Topic(topic)),
             // A topic that is just being created; Java's producer waits for it as well.
             SendError::Topic(
@@ -41,12 +46,13 @@ struct Waiter {
     waker: Waker,
 }
 
-/// All queues. Only the first of a queue is ever woken; leaving the queue, it wakes the next: so
+/// All queues. Only the first of a queue is ever woken (but all at `Gate::Broker`); leaving the queue, it wakes the next: so
 /// nobody is forgotten, whoever gives up, and those that fit into one batch come right behind each
 /// other.
 #[derive(Default)]
 pub(crate) struct Gates {
     memory: VecDeque<Waiter>,
+    brokers: VecDeque<Waiter>,
     topics: Vec<(TopicId, VecDeque<Waiter>)>,
     next: u64,
     /// To be called when the lock around all this is given back: wakers run foreign code.
@@ -61,6 +67,7 @@ impl Gates {
         let waiter = Waiter { number, waker };
         match gate {
             Gate::Memory => self.memory.push_back(waiter),
+            Gate::Broker => self.brokers.push_back(waiter),
             Gate::Topic(topic) => match self.topics.iter_mut().find(|(id, _)| *id == topic) {
                 Some((_, queue)) => queue.push_back(waiter),
                 None => self.topics.push((topic, VecDeque::from([waiter]))),
@@ -89,10 +96,10 @@ impl Gates {
         }
     }
 
-    pub(crate) fn is_first(&self, ticket: &Ticket) -> bool {
-        self.queue(ticket.gate)
-            .and_then(VecDeque::front)
-            .is_some_and(|waiter| waiter.number == ticket.number)
+    /// Is it this place's turn?
+    pub(crate) fn may_try(&self, ticket: &Ticket) -> bool {
+        let first = self.queue(ticket.gate).and_then(VecDeque::front);
+        ticket.gate == Gate::Broker || first.is_some_and(|waiter| waiter.number == ticket.number)
     }
 
     /// Does anyone wait at this gate?
@@ -102,13 +109,16 @@ impl Gates {
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.memory.len() + self.topics.iter().map(|(_, queue)| queue.len()).sum::<usize>()
+        let broad = self.memory.len() + self.brokers.len();
+        broad + self.topics.iter().map(|(_, queue)| queue.len()).sum::<usize>()
     }
 
-    /// Lets the first of the queue try again.
+    /// Lets those try again whose turn it is.
     pub(crate) fn wake(&mut self, gate: Gate) {
-        let first = self.queue(gate).and_then(VecDeque::front).map(|first| first.waker.clone());
-        self.due.extend(first);
+        let turn = if gate == Gate::Broker { usize::MAX } else { 1 };
+        let queue = self.queue(gate).into_iter().flatten().take(turn);
+        let due: Vec<Waker> = queue.map(|waiter| waiter.waker.clone()).collect();
+        self.due.extend(due);
     }
 
     /// The topics that someone waits for.
@@ -119,7 +129,8 @@ impl Gates {
     /// Lets everyone look again: the producer is closed, or its driver has ended.
     pub(crate) fn wake_all(&mut self) {
         let topics = self.topics.iter().flat_map(|(_, queue)| queue);
-        self.due.extend(self.memory.iter().chain(topics).map(|waiter| waiter.waker.clone()));
+        let all = self.memory.iter().chain(&self.brokers).chain(topics);
+        self.due.extend(all.map(|waiter| waiter.waker.clone()));
     }
 
     /// Those to be woken now.
@@ -130,6 +141,7 @@ impl Gates {
     fn queue(&self, gate: Gate) -> Option<&VecDeque<Waiter>> {
         match gate {
             Gate::Memory => Some(&self.memory),
+            Gate::Broker => Some(&self.brokers),
             Gate::Topic(topic) => {
                 self.topics.iter().find(|(id, _)| *id == topic).map(|(_, queue)| queue)
             }
@@ -139,6 +151,7 @@ impl Gates {
     fn queue_mut(&mut self, gate: Gate) -> Option<&mut VecDeque<Waiter>> {
         match gate {
             Gate::Memory => Some(&mut self.memory),
+            Gate::Broker => Some(&mut self.brokers),
             Gate::Topic(topic) => {
                 self.topics.iter_mut().find(|(id, _)| *id == topic).map(|(_, queue)| queue)
             }
@@ -177,11 +190,11 @@ mod tests {
     fn places_are_served_in_the_order_they_were_taken() {
         let mut gates = Gates::default();
         let [(first, _), (second, _), (third, _)] = core::array::from_fn(|_| join(&mut gates));
-        assert!(gates.is_first(&first) && !gates.is_first(&second));
+        assert!(gates.may_try(&first) && !gates.may_try(&second));
         gates.leave(&second);
-        assert!(gates.is_first(&first) && !gates.is_first(&third), "one in the middle gave up");
+        assert!(gates.may_try(&first) && !gates.may_try(&third), "one in the middle gave up");
         gates.leave(&first);
-        assert!(gates.is_first(&third));
+        assert!(gates.may_try(&third));
         gates.leave(&third);
         assert!(!gates.is_crowded(Gate::Memory));
     }

@@ -9,15 +9,16 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use klamm::{ConfigError, Record, RecordId, Stats};
+use klamm::{ConfigError, Record, RecordId, Scope, Stats};
 
+use crate::batch::Batch;
 use crate::builder::Options;
 use crate::clock::Clock;
 use crate::completion::Callback;
 use crate::connection_error::ConnectionError;
 use crate::engine::Engine;
 use crate::error::{BuildError, DriverFailure, SendError};
-use crate::operation::{Asking, Posting, RENEWALS, Registering, Sending, Want};
+use crate::operation::{Asking, Batching, Posting, RENEWALS, Registering, Sending, Want};
 use crate::owned::Closed;
 use crate::process::ProcessLock;
 use crate::shared::{Common, Shared, Target};
@@ -79,6 +80,7 @@ impl<D: Driver> Handle<D> {
             options,
             names: ArcSwap::default(),
             failure: ArcSwapOption::empty(),
+            paused: AtomicBool::new(false),
         });
         let shared = driver.start(unborn(&common)?)?;
         Ok(Self {
@@ -139,6 +141,44 @@ impl<D: Driver> Handle<D> {
         F: FnMut(RecordId),
     {
         Posting::new(self, target, partition, records.into_iter(), accepted)
+    }
+
+    /// An empty batch of up to `batch.size` bytes.
+    #[must_use]
+    pub fn create_batch(&self) -> Batch {
+        let size = usize::try_from(self.options().config.batch_size).unwrap_or(usize::MAX);
+        Batch::new(vec![0; size].into_boxed_slice())
+    }
+
+    /// Accepts the records of a batch.
+    pub fn send_batch<'h>(
+        &'h self,
+        target: Target<'h>,
+        partition: Option<i32>,
+        batch: &'h Batch,
+    ) -> Batching<'h, D> {
+        Batching::new(self, target, partition, batch)
+    }
+
+    /// Holds back what was never sent, or no longer.
+    pub fn pause(&self, paused: bool) {
+        self.common.paused.store(paused, Ordering::Relaxed);
+        self.command(|core, now| core.pause(paused, now));
+    }
+
+    /// Gives up what is in the scope and has no outcome.
+    pub fn purge(&self, scope: Scope) {
+        self.command(|core, now| core.purge(scope, now));
+    }
+
+    /// Where there is no core to be told, there is nothing to be done either.
+    fn command(&self, tell: impl FnOnce(&mut klamm::Producer<'static>, klamm::Instant)) {
+        let Ok((shared, now)) = self.current_at() else { return };
+        let mut inner = shared.lock();
+        if !inner.dead {
+            tell(&mut inner.core, now);
+        }
+        shared.release(inner);
     }
 
     /// Asks how many partitions a topic has.
@@ -279,6 +319,7 @@ fn unborn(common: &Arc<Common>) -> Result<Unborn, ConfigError> {
         // They were legal, and there was room for them, with the same options.
         let _ = core.topic(name);
     }
+    core.pause(common.paused.load(Ordering::Relaxed), clock.now());
     Ok(Unborn { core, common: Arc::clone(common), clock })
 }
 

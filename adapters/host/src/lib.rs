@@ -7,6 +7,7 @@
 //! A producer has *generations*: a core and a driver. It begins a new one when a call finds that
 //! the driver died, or that the process was forked; the topics keep their ids.
 
+mod batch;
 mod builder;
 mod clock;
 mod completion;
@@ -21,6 +22,7 @@ mod interceptor;
 mod operation;
 mod outcomes;
 mod owned;
+mod policy_properties;
 mod process;
 mod properties;
 mod properties_file;
@@ -28,6 +30,7 @@ mod route;
 mod shared;
 mod signal;
 
+pub use batch::{Batch, BatchDelivery};
 pub use builder::{Builder, KeepRecords, Options, Start};
 pub use connection_error::ConnectionError;
 pub use delivery::{Delivered, Delivery};
@@ -36,7 +39,7 @@ pub use error::{BuildError, DeliveryError, DriverFailure, ProduceError, Property
 pub use handle::{Closing, Driver, Flushing, Handle, Unborn};
 pub use hooks::BatchReport;
 pub use interceptor::{Draft, DraftHeader, Interceptor};
-pub use operation::{Asking, Operation, Posting, Registering, Sending, Waiting};
+pub use operation::{Asking, Batching, Operation, Posting, Registering, Sending, Waiting};
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use route::{Outbox, Route};
 pub use shared::{Shared, Target};

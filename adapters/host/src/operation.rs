@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use klamm::{Record, RecordId, TopicId};
 
+use crate::batch::{Batch, BatchDelivery};
 use crate::completion::Callback;
 use crate::delivery::Delivery;
 use crate::error::SendError;
@@ -58,16 +59,21 @@ pub trait Operation {
 }
 
 /// A place in a queue, and how long one may keep it.
-#[derive(Default)]
 pub struct Waiting {
     place: Option<(Arc<Shared>, Ticket)>,
     since: Option<Instant>,
     limit: Duration,
+    /// What it waits for.
+    last: klamm::SendError,
 }
 
 impl Waiting {
     fn new<D: Driver>(handle: &Handle<D>) -> Self {
-        Self { place: None, since: None, limit: handle.options().max_block }
+        Self::up_to(handle.options().max_block)
+    }
+
+    fn up_to(limit: Duration) -> Self {
+        Self { place: None, since: None, limit, last: klamm::SendError::Full }
     }
 
     /// What is left of `max.block.ms`. The operation ends when it is tried after that.
@@ -134,6 +140,7 @@ impl Waiting {
         };
         shared.release(inner);
         self.since.get_or_insert_with(Instant::now);
+        self.last = refusal.error;
         self.again(shared, ticket, waker, act)
     }
 
@@ -147,10 +154,7 @@ impl Waiting {
     ) -> Step<T> {
         let _panic = shared.tell_of_panic();
         let mut inner = shared.lock();
-        let mut last = match ticket.gate {
-            Gate::Memory => klamm::SendError::Full,
-            Gate::Topic(_) => klamm::SendError::TopicPending,
-        };
+        let mut last = self.last;
         let result = loop {
             if inner.dead {
                 inner.gates.leave(&ticket);
@@ -160,12 +164,13 @@ impl Waiting {
             if inner.closing {
                 break Err(SendError::Refused(klamm::SendError::Closed));
             }
-            if inner.gates.is_first(&ticket) {
+            if inner.gates.may_try(&ticket) {
                 let refusal = match act(&mut inner, shared.clock.now(), Some(ticket.gate)) {
                     Ok(value) => break Ok(value),
                     Err(refusal) => refusal,
                 };
                 last = refusal.error;
+                self.last = last;
                 match refusal.gate() {
                     None => break Err(SendError::Refused(last)),
                     Some(other) if other != ticket.gate => {
@@ -364,6 +369,44 @@ where
     }
 }
 
+/// A batch of the application's own on its way in.
+pub struct Batching<'h, D> {
+    handle: &'h Handle<D>,
+    target: Target<'h>,
+    partition: Option<i32>,
+    batch: &'h Batch,
+    waiting: Waiting,
+}
+
+impl<'h, D: Driver> Batching<'h, D> {
+    pub(crate) fn new(
+        handle: &'h Handle<D>,
+        target: Target<'h>,
+        partition: Option<i32>,
+        batch: &'h Batch,
+    ) -> Self {
+        Self { handle, target, partition, batch, waiting: Waiting::new(handle) }
+    }
+}
+
+impl<D: Driver> Operation for Batching<'_, D> {
+    type Output = BatchDelivery;
+    type Error = SendError;
+
+    fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<BatchDelivery, SendError>> {
+        let Self { handle, target, partition, batch, waiting } = self;
+        waiting.poll(handle, waker, &mut |inner, now, mine| {
+            let id = inner.accept_batch(*target, *partition, batch, now, mine)?;
+            let first = Delivery::new(inner.completions.of(id), id.index);
+            Ok(BatchDelivery::new(first, batch.records()))
+        })
+    }
+
+    fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+}
+
 /// A question for a topic's partitions.
 pub struct Asking<'h, D> {
     handle: &'h Handle<D>,
@@ -400,7 +443,7 @@ pub struct Registering<'h, D> {
 
 impl<'h, D: Driver> Registering<'h, D> {
     pub(crate) fn new(handle: &'h Handle<D>, name: &'h str) -> Self {
-        Self { handle, name, waiting: Waiting::default() }
+        Self { handle, name, waiting: Waiting::up_to(Duration::ZERO) }
     }
 }
 

@@ -7,18 +7,19 @@ use klamm::{Acks, Compression, Idempotence};
 
 use crate::builder::Options;
 use crate::error::PropertyError;
+use crate::policy_properties::POLICY_PROPERTIES;
 
 /// A property: its name, its other names, what a value looks like, and what it does.
-struct Property {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    expected: &'static str,
-    set: fn(&mut Draft, &str) -> Option<()>,
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) expected: &'static str,
+    pub(crate) set: fn(&mut Draft, &str) -> Option<()>,
 }
 
 /// What is collected before it can be checked together.
-struct Draft {
-    builder: Options,
+pub(crate) struct Draft {
+    pub(crate) builder: Options,
     idempotence: Option<bool>,
     gzip: bool,
     gzip_level: u8,
@@ -39,7 +40,7 @@ struct Given {
 const MS: &str = "a whole number of milliseconds, 0 to 4294967295";
 const POSITIVE_MS: &str = "a whole number of milliseconds, 1 to 4294967295";
 const BYTES: &str = "a whole number of bytes, 1 to 4294967295";
-const BOOL: &str = "true or false";
+pub(crate) const BOOL: &str = "true or false";
 
 /// Adds a property of milliseconds that is a field of `Config`.
 macro_rules! ms {
@@ -282,13 +283,14 @@ where
 
 fn find(name: &str) -> Result<&'static Property, PropertyError> {
     let is_named = |property: &&Property| property.name == name || property.aliases.contains(&name);
-    if let Some(property) = PROPERTIES.iter().find(is_named) {
+    let known = || PROPERTIES.iter().chain(POLICY_PROPERTIES);
+    if let Some(property) = known().find(is_named) {
         return Ok(property);
     }
     if NOT_THERE_YET.iter().any(|prefix| name.starts_with(prefix)) {
         return Err(PropertyError::Unsupported { name: name.into() });
     }
-    let names = PROPERTIES.iter().flat_map(|property| {
+    let names = known().flat_map(|property| {
         core::iter::once(property.name).chain(property.aliases.iter().copied())
     });
     let likeness = |known: &str| strsim::jaro_winkler(known, name);
@@ -376,16 +378,16 @@ fn finish(mut draft: Draft, given: &[Given]) -> Result<Options, PropertyError> {
     Ok(draft.builder)
 }
 
-fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+pub(crate) fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
     *place = value?;
     Some(())
 }
 
-fn number(text: &str) -> Option<u32> {
+pub(crate) fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
-fn positive(text: &str) -> Option<u32> {
+pub(crate) fn positive(text: &str) -> Option<u32> {
     number(text).filter(|number| *number > 0)
 }
 

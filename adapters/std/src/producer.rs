@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-use klamm::{Record, Stats};
+use klamm::{Record, Scope, Stats};
 use klamm_host::{
-    BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError, DriverFailure, Handle,
-    Operation, Options, ProduceError, SendError, Start, Target,
+    Batch, BatchDelivery, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError,
+    DriverFailure, Handle, Operation, Options, ProduceError, SendError, Start, Target,
 };
 
 use crate::Builder;
 use crate::driver::Threads;
-use crate::scope::Scope;
+use crate::scoped::Scoped;
 use crate::topic::Topic;
 
 /// A Kafka producer: a handle that any number of threads share, cheap to clone.
@@ -152,6 +152,58 @@ impl Producer {
         Ok(self.send(topic, record)?.wait()?)
     }
 
+    /// An empty batch of up to `batch.size` bytes, which belongs to nobody: fill it without a lock,
+    /// then send it.
+    ///
+    /// ```no_run
+    /// # let producer = klamm_std::Producer::builder("localhost:9092").build()?;
+    /// # let records: [klamm_std::Record<'_>; 0] = [];
+    /// let mut batch = producer.create_batch();
+    /// for record in &records {
+    ///     if batch.append(record).is_err() {
+    ///         producer.send_batch("readings", Some(1), &batch)?;
+    ///         batch.clear();
+    ///         batch.append(record)?;
+    ///     }
+    /// }
+    /// println!("from offset {:?}", producer.send_batch("readings", Some(1), &batch)?.wait()?.offset);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn create_batch(&self) -> Batch {
+        self.handle().create_batch()
+    }
+
+    /// Accepts the records of a batch, behind what was accepted for that partition before; `None`
+    /// lets the partitioner choose one, as for a record without a key. Waits as `send` does.
+    /// Interceptors and the key maker do not see these records on their way in.
+    ///
+    /// Unless the batch is closed, what `send` accepts while it waits is appended to it.
+    ///
+    /// # Errors
+    /// As `send`; nothing of the batch will ever be sent then.
+    pub fn send_batch(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        block(self.handle().send_batch(Target::Name(topic), partition, batch))
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. Delivery
+    /// timeouts run.
+    pub fn pause(&self, paused: bool) {
+        self.handle().pause(paused);
+    }
+
+    /// Gives up what is in the scope and has no outcome: `Scope::ALL`, `Scope::topic(topic.id())`
+    /// and so on. What was never sent is reported as not persisted, and its records are handed to
+    /// the callback if `Builder::keep_records` says so.
+    pub fn purge(&self, scope: Scope) {
+        self.handle().purge(scope);
+    }
+
     /// How many partitions a topic has. Waits as `send` does.
     ///
     /// # Errors
@@ -181,8 +233,8 @@ impl Producer {
     /// This producer for the length of a scope: leaving it is [`close`](Self::close) with this
     /// limit.
     #[must_use]
-    pub fn scoped(self, limit: Duration) -> Scope {
-        Scope::new(self, limit)
+    pub fn scoped(self, limit: Duration) -> Scoped {
+        Scoped::new(self, limit)
     }
 
     /// The counters. They begin at 0 again in a forked child, and when a driver that failed was

@@ -13,7 +13,7 @@ use std::task::Wake;
 
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_sim::dev_broker::{DevBroker, Options};
-use klamm_tokio::{Builder, Delivery, DeliveryError, Producer, Reason, Record, SendError};
+use klamm_tokio::{Builder, Delivery, DeliveryError, Producer, Reason, Record, Scope, SendError};
 use tokio::runtime;
 use tokio::task::yield_now;
 
@@ -151,6 +151,30 @@ async fn tasks_share_a_producer() {
     assert!(producer.flush().await);
     let log = values_of(&broker);
     assert!(log[100..].iter().eq(values.iter().map(|value| value.as_bytes())));
+}
+
+/// AK-23 to AK-31.
+#[tokio::test]
+async fn a_batch_of_ones_own_and_what_is_paused_or_purged() {
+    let broker = broker(1);
+    let producer = Producer::builder(&broker.address().to_string()).build().expect("legal");
+    let topic = producer.topic("t").expect("legal");
+    let mut batch = producer.create_batch();
+    for n in 0..10_u8 {
+        assert_eq!(batch.append(&Record::value(&[n])), Ok(u16::from(n)));
+    }
+    topic.send(&Record::value(b"before")).await.expect("accepted").await.expect("delivered");
+    let first = topic.send_batch(Some(0), &batch).await.expect("accepted");
+    let again = producer.send_batch("t", Some(0), &batch).await.expect("accepted");
+    drop(topic.send_batch(Some(0), &batch).await.expect("accepted"));
+    assert_eq!(first.await.expect("delivered").offset, Some(1), "that of its first record");
+    assert_eq!(again.await.expect("delivered").offset, Some(11));
+    assert!(producer.flush().await);
+    producer.pause(true);
+    let held = topic.send_batch(Some(0), &batch).await.expect("accepted");
+    producer.purge(Scope::ALL.queued_only());
+    assert_eq!(held.await, Err(DeliveryError::NotPersisted(Reason::Purged)));
+    assert_eq!(values_of(&broker).len(), 31, "dropping cancels nothing");
 }
 
 /// PK-21.

@@ -2,4 +2,5 @@
 
 mod common;
 mod deliver;
+mod policies;
 mod scenarios;
