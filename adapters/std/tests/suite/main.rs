@@ -2,6 +2,4 @@
 
 mod common;
 mod deliver;
-mod failures;
 mod scenarios;
-mod unreachable;
