@@ -7,7 +7,11 @@ use crate::setup;
 
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] =
+<<<<<<< HEAD
     &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "policies", "policies,gzip"];
+=======
+    &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "snapshot", "recorder"];
+>>>>>>> partitioners
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &["fuzz", "firmware-examples/size"];
