@@ -1,6 +1,7 @@
 //! Every option: its name (Java's property with `_` for `.`), unit, default. Checked once, in `Producer::new`.
 
 use crate::error::ConfigError;
+use crate::partition::partitioner::{self, Partitioner};
 
 /// How many replicas must have a batch before it counts as delivered.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -61,11 +62,13 @@ pub struct Config<'c> {
     pub enable_idempotence: Idempotence,
     /// Default `None`.
     pub compression_type: Compression,
-    /// How long an open batch waits for more records. Default 5 ms.
+    /// How long an open batch waits for more records; `u32::MAX`: until it is full or flushed. Default 5 ms.
     pub linger_ms: u32,
     /// Bytes at which a batch is full, with its header of 61, before compression. Default 16,384; never more
     /// than a chunk of the storage holds. A larger record makes a batch of its own.
     pub batch_size: u32,
+    /// Records at which a batch is full, 1 to 65,535. Default 65,535.
+    pub batch_records: u16,
     /// The largest batch and the largest request, in bytes. Default 1,048,576.
     pub max_request_size: u32,
     /// Requests in flight to a broker, 1 to 5. Default 5.
@@ -84,7 +87,9 @@ pub struct Config<'c> {
     /// From a request's start to its answer; longer closes the connection. Also what the broker may wait for
     /// replication. Default 30,000 ms.
     pub request_timeout_ms: u32,
-    /// From a batch's first record to its outcome. At least `linger_ms` + `request_timeout_ms`. Default 120,000 ms.
+    /// From a batch's first record to its outcome. At least `linger_ms` + `request_timeout_ms`; `u32::MAX`: for ever.
+    /// Default 120,000 ms. After a jump in time (no call for longer than `request_timeout_ms`, and past a deadline: a
+    /// device has slept) a batch that had less than `request_timeout_ms` before gets that once more.
     pub delivery_timeout_ms: u32,
     /// From dialing to an open connection, doubled on failures up to the maximum (KIP-601). Default 10,000 ms.
     pub socket_connection_setup_timeout_ms: u32,
@@ -96,13 +101,32 @@ pub struct Config<'c> {
     pub metadata_max_age_ms: u32,
     /// May asking for a topic create it? Default true, as Java's producer.
     pub allow_auto_create_topics: bool,
+    /// How long records without a timestamp wait for [`Producer::set_clock`](crate::Producer::set_clock), from the start
+    /// of the producer on. Then they go out with the time since [`Instant::ZERO`](crate::Instant::ZERO) as if that were
+    /// 1970, which is of use on topics with `LogAppendTime` only: others delete what is that old. Default `u32::MAX`:
+    /// until the clock is set, or the delivery timeout.
+    pub clock_wait_ms: u32,
     /// Stop (no further record is accepted) when a broker lost data or state. Default false: report and go on.
     pub stop_on_data_loss: bool,
+    /// Options of batching, of the queue and of retries.
+    #[cfg(feature = "policies")]
+    pub policies: crate::Policies,
     /// Sequence and epoch that every partition begins with: for tests of the wrap.
     #[doc(hidden)]
     pub start_sequence: i32,
     #[doc(hidden)]
     pub start_epoch: i16,
+    /// Chooses partitions. Default [`partitioner::java`](crate::partitioner::java).
+    pub partitioner: &'static dyn Partitioner,
+    /// An adaptive partitioner leaves out leaders that have taken nothing for so long (KIP-794). Default 0: none.
+    pub partitioner_availability_timeout_ms: u32,
+    /// All leaders are reached through the bootstrap servers, whatever address metadata names: for proxies that know
+    /// the way to each leader, or networks that show one address. One connection then serves them all. Default false.
+    pub single_address: bool,
+    /// Batches that got a producer id, epoch and sequence wait for `Producer::release_batch` before their first byte is
+    /// sent. Default false.
+    #[cfg(feature = "snapshot")]
+    pub hold_stamped: bool,
     /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
     pub crc32c: fn(&[u8]) -> u32,
 }
@@ -118,6 +142,7 @@ impl<'c> Config<'c> {
             compression_type: Compression::None,
             linger_ms: 5,
             batch_size: 16_384,
+            batch_records: u16::MAX,
             max_request_size: 1_048_576,
             max_in_flight_requests_per_connection: 5,
             retries: u32::MAX,
@@ -132,9 +157,17 @@ impl<'c> Config<'c> {
             connections_max_idle_ms: 540_000,
             metadata_max_age_ms: 300_000,
             allow_auto_create_topics: true,
+            clock_wait_ms: u32::MAX,
             stop_on_data_loss: false,
+            #[cfg(feature = "policies")]
+            policies: crate::Policies::new(),
             start_sequence: 0,
             start_epoch: 0,
+            partitioner: &partitioner::java,
+            partitioner_availability_timeout_ms: 0,
+            single_address: false,
+            #[cfg(feature = "snapshot")]
+            hold_stamped: false,
             crc32c: crate::wire::crc::crc32c,
         }
     }
@@ -149,6 +182,7 @@ impl<'c> Config<'c> {
             compression_type: self.compression_type,
             linger_ms: self.linger_ms,
             batch_size: self.batch_size,
+            batch_records: self.batch_records,
             max_request_size: self.max_request_size,
             max_in_flight_requests_per_connection: self.max_in_flight_requests_per_connection,
             retries: self.retries,
@@ -163,9 +197,17 @@ impl<'c> Config<'c> {
             connections_max_idle_ms: self.connections_max_idle_ms,
             metadata_max_age_ms: self.metadata_max_age_ms,
             allow_auto_create_topics: self.allow_auto_create_topics,
+            clock_wait_ms: self.clock_wait_ms,
             stop_on_data_loss: self.stop_on_data_loss,
+            #[cfg(feature = "policies")]
+            policies: self.policies,
             start_sequence: self.start_sequence,
             start_epoch: self.start_epoch,
+            partitioner: self.partitioner,
+            partitioner_availability_timeout_ms: self.partitioner_availability_timeout_ms,
+            single_address: self.single_address,
+            #[cfg(feature = "snapshot")]
+            hold_stamped: self.hold_stamped,
             crc32c: self.crc32c,
         }
     }
@@ -181,11 +223,14 @@ impl<'c> Config<'c> {
         };
         let in_flight = u32::from(self.max_in_flight_requests_per_connection);
         range("max_in_flight_requests_per_connection", in_flight, 1, 5)?;
+        range("batch_records", u32::from(self.batch_records), 1, 65_535)?;
         range("max_request_size", self.max_request_size, 128, 1 << 30)?;
         range("request_timeout_ms", self.request_timeout_ms, 1, i32::MAX.cast_unsigned())?;
         range("delivery_timeout_ms", self.delivery_timeout_ms, 1, u32::MAX)?;
         range("connections_max_idle_ms", self.connections_max_idle_ms, 1, u32::MAX)?;
         range("metadata_max_age_ms", self.metadata_max_age_ms, 1, u32::MAX)?;
+        #[cfg(feature = "policies")]
+        self.policies.check()?;
         if let Compression::Gzip { level } = self.compression_type {
             range("compression_type: gzip level", u32::from(level), 1, 9)?;
             if !cfg!(feature = "gzip") {

@@ -4,6 +4,7 @@
 use core::fmt;
 
 use crate::error_code::ErrorCode;
+use crate::id::TopicId;
 
 /// The configuration or the memory handed in cannot work. For the programmer, at start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,6 +76,19 @@ pub enum SendError {
         /// The largest batch allowed, from `max_request_size` and the storage.
         max: u32,
     },
+    /// The queue has as many records or bytes waiting as an option allows: retry when some have been sent.
+    QueueFull {
+        /// The record's topic.
+        topic: TopicId,
+        /// The option, one of [`Policies`](crate::Policies)'.
+        option: &'static str,
+        /// Its value.
+        max: u32,
+    },
+    /// The record was dropped, as `Overflow::DropNewest` asks for; it is counted in `Stats::refused`.
+    Dropped,
+    /// A batch without a record.
+    EmptyBatch,
     /// The number of partitions is not known yet: retry when the first metadata has come.
     TopicPending,
     /// A broker answered with this error for the topic. 3 may heal; 17 and 29 need a person.
@@ -98,6 +112,11 @@ impl fmt::Display for SendError {
             Self::TooLarge { size, max } => {
                 write!(f, "record too large: {size} bytes as a batch, at most {max} allowed")
             }
+            Self::QueueFull { option, max, .. } => {
+                write!(f, "queue full: {option} = {max} reached")
+            }
+            Self::Dropped => f.write_str("dropped: the buffer or queue is full"),
+            Self::EmptyBatch => f.write_str("the batch has no record"),
             Self::TopicPending => f.write_str("partitions of the topic not known yet"),
             Self::Topic(code) => write!(f, "topic: {code}"),
             Self::InvalidTopic => f.write_str("invalid topic name"),
@@ -137,6 +156,8 @@ pub enum Reason {
     Purged,
     /// One record alone is larger than the broker allows.
     TooLarge,
+    /// The topic has fewer partitions than [`Producer::expect_partitions`](crate::Producer::expect_partitions) said.
+    NoSuchPartition,
 }
 
 impl fmt::Display for Reason {
@@ -150,6 +171,7 @@ impl fmt::Display for Reason {
             Self::Retries { last } => write!(f, "retries used up, last error: {last}"),
             Self::Purged => f.write_str("purged"),
             Self::TooLarge => f.write_str("record larger than the broker allows"),
+            Self::NoSuchPartition => f.write_str("the topic has no such partition"),
         }
     }
 }

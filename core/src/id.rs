@@ -55,9 +55,14 @@ pub struct BatchId {
 }
 
 impl BatchId {
-    /// The batch slot's number, below `Limits::batches`: made for an array with one completion per slot.
+    /// The batch slot's number, from 0: made for an array with one completion per slot.
     pub const fn index(self) -> usize {
         self.slot as usize
+    }
+
+    /// How often the slot had been used before this batch, modulo 65,536: tells a batch from the slot's previous one.
+    pub const fn generation(self) -> u16 {
+        self.generation
     }
 }
 

@@ -90,13 +90,25 @@
 //!
 //! # Features
 //!
-//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table).
+//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table),
+//! `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that outlives a
+//! crash), `recorder` (every input, for a replay).
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+/// Notes an input, where there is a recorder.
+macro_rules! record {
+    ($producer:expr, $($input:tt)+) => {
+        #[cfg(feature = "recorder")]
+        if $producer.storage.recorder.is_on() {
+            $producer.storage.recorder.$($input)+;
+        }
+    };
+}
 
 mod backoff;
 mod batch;
@@ -112,11 +124,18 @@ pub mod fuzzing;
 mod id;
 mod limits;
 mod partition;
+#[cfg(feature = "policies")]
+mod policy;
 mod producer;
+#[cfg(feature = "policies")]
+mod profile;
+#[cfg(feature = "recorder")]
+pub mod recorder;
 mod storage;
 mod time;
 mod wire;
 
+pub use batch::builder::{AppendError, BatchBuilder};
 pub use batch::record::{Header, Record};
 pub use config::{Acks, Compression, Config, Idempotence};
 pub use connection::transmit::Transmit;
@@ -124,8 +143,16 @@ pub use error::{ConfigError, ProtocolError, Reason, SendError};
 pub use error_code::ErrorCode;
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
+pub use partition::partitioner;
+#[cfg(feature = "policies")]
+pub use policy::{Overflow, Policies};
+pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
-pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Stats, Timer};
+#[cfg(feature = "snapshot")]
+pub use producer::snapshot::{Numbered, RestoreError};
+pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Scope, Stats, Timer};
+#[cfg(feature = "policies")]
+pub use profile::Profile;
 pub use storage::Storage;
 pub use storage::resources::Resources;
 pub use time::{Instant, Timestamp};

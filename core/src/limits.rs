@@ -17,7 +17,9 @@ pub struct Limits {
     pub topics: u16,
     /// Partitions that can be written to, over all topics; at most 65,535. Default 4,096.
     pub partitions: u16,
-    /// Brokers that can be known, bootstrap servers included. Default 128.
+    /// Brokers that can be known at once, bootstrap servers included. Default 128. Brokers that nothing is queued for
+    /// make room for others, so it takes one for each leader under steady load: with fewer, what is sent to the others
+    /// times out. (Connections may be fewer: leaders take turns at them.)
     pub brokers: u8,
     /// Connections open at once. Default 32.
     pub connections: u8,

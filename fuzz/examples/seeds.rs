@@ -47,30 +47,41 @@ fn api_versions_first() -> Result<()> {
 
 /// Variants of `Call` in `targets/call_sequence.rs`, by their place there.
 const SEND: u32 = 0;
-const DRIVE: u32 = 9;
-const WAIT_FOR_DEADLINE: u32 = 8;
-const ANSWER: u32 = 14;
-const REPORT: u32 = 17;
-const VARIANTS: u64 = 18;
+const WAIT: u32 = 8;
+const WAIT_FOR_DEADLINE: u32 = 10;
+const DRIVE: u32 = 11;
+const ANSWER: u32 = 16;
+const REPORT: u32 = 22;
+const VARIANTS: u64 = 27;
 
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
     for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
-        // Gzip, idempotence, linger_ms, in_flight, retries, clock.
-        let mut seed = [&head[..], &[gzip, 1, 5, 4, 0, 1]].concat();
+        // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots; of the
+        // twelve policies none.
+        let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, 8, 0xfd];
+        let mut seed = [&head[..], &options, &[0; 12]].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {
             let [low, high] = length.to_le_bytes();
             call(&mut seed, SEND, &[1, 0, 0, low, high, 1]);
         }
-        // ApiVersions, Metadata and InitProducerId are answered well on both connections, Produce with `error`.
-        for round in 0..8 {
-            let [low, high] = if round < 5 { [0, 0] } else { error.to_le_bytes() };
+        // The first connection's deadline is at once, then the batch's linger ends.
+        for _ in 0..2 {
+            call(&mut seed, WAIT_FOR_DEADLINE, &[]);
             call(&mut seed, DRIVE, &[]);
+        }
+        // ApiVersions, Metadata, InitProducerId and Produce are answered; the first Produce with `error`.
+        for round in 0..10 {
+            let [low, high] = if round == 3 { error.to_le_bytes() } else { [0, 0] };
+            for _ in 0..2 {
+                call(&mut seed, DRIVE, &[]);
+            }
             for conn in 0..2 {
                 call(&mut seed, ANSWER, &[conn, low, high, round, 0]);
             }
-            call(&mut seed, WAIT_FOR_DEADLINE, &[]);
+            // Time for a backoff; none of the long timeouts.
+            call(&mut seed, WAIT, &[200, 0]);
         }
         call(&mut seed, REPORT, &[]);
         fs::write(format!("seeds/call_sequence/{name}"), seed)?;

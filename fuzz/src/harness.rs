@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use klamm::{
-    BatchId, Config, ConnId, Demand, Destination, Instant, Limits, Producer, ProtocolError, Record,
-    RecordId, Report, SendError, Stats, Storage, Timestamp, TopicId,
+    BatchId, Config, ConnId, Demand, Destination, Instant, Limits, Outcome, Producer,
+    ProtocolError, Record, RecordId, Report, SendError, Stats, Storage, Timestamp, TopicId,
 };
 
 use crate::answer::{Request, Versions};
@@ -25,6 +25,8 @@ pub struct Harness {
     /// Requests that were written and not answered, by connection.
     pub asked: Vec<VecDeque<Request>>,
     written: Vec<Vec<u8>>,
+    /// Records in the reports that were taken: delivered, not persisted, unknown, dropped.
+    reported: [u64; 4],
     /// Of every batch that was accepted and not wholly reported: which records have been reported.
     open: HashMap<BatchId, Vec<bool>>,
 }
@@ -32,6 +34,15 @@ pub struct Harness {
 impl Harness {
     /// A producer with little memory. It is given records only by the caller.
     pub fn new(versions: Versions, configure: impl FnOnce(&mut Config<'_>)) -> Self {
+        Self::within(versions, |_| {}, configure)
+    }
+
+    /// As `new`, with other bounds.
+    pub fn within(
+        versions: Versions,
+        bound: impl FnOnce(&mut Limits),
+        configure: impl FnOnce(&mut Config<'_>),
+    ) -> Self {
         let mut limits = Limits::new();
         limits.buffer_memory = 16 * 1024;
         limits.batch_size = 1024;
@@ -40,6 +51,7 @@ impl Harness {
         limits.partitions = 4;
         limits.brokers = 4;
         limits.connections = CONNECTIONS;
+        bound(&mut limits);
         let mut config = Config::new("b:9092");
         config.batch_size = 1024;
         config.max_request_size = 4096;
@@ -54,6 +66,7 @@ impl Harness {
             versions,
             asked: vec![VecDeque::new(); CONNECTIONS.into()],
             written: vec![Vec::new(); CONNECTIONS.into()],
+            reported: [0; 4],
             open: HashMap::new(),
         }
     }
@@ -78,6 +91,15 @@ impl Harness {
         records.push(false);
     }
 
+    /// The first record of every batch that has not been reported yet.
+    pub fn unreported(&self) -> Vec<RecordId> {
+        let first = |(batch, records): (&BatchId, &Vec<bool>)| {
+            let index = records.iter().position(|reported| !reported)?;
+            Some(RecordId { batch: *batch, index: u16::try_from(index).ok()? })
+        };
+        self.open.iter().filter_map(first).collect()
+    }
+
     /// Takes a report, if there is one, and checks that its records had none.
     pub fn take_report(&mut self) -> Option<Report> {
         let peeked = self.producer.peek_report();
@@ -88,6 +110,13 @@ impl Harness {
         let report = self.producer.poll_report();
         assert_eq!(peeked, report, "peek_report shows what poll_report takes");
         let report = report?;
+        let kind = match report.outcome {
+            Outcome::Delivered { .. } => 0,
+            Outcome::NotPersisted(_) => 1,
+            Outcome::Unknown(_) => 2,
+            _ => 3,
+        };
+        self.reported[kind] += u64::from(report.records);
         let records =
             self.open.get_mut(&report.batch).expect("a report of a batch with open records");
         let first = usize::from(report.first);
@@ -169,6 +198,23 @@ impl Harness {
         }
     }
 
+    /// Answers the oldest request of a connection, if there is one, with other bytes than a broker
+    /// would.
+    pub fn answer_wrongly(
+        &mut self,
+        conn: ConnId,
+        splits: &[u8],
+        body: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) {
+        if let Some(request) = self.asked[conn.index()].pop_front() {
+            let frame = request.frame(&body(request.body(self.versions, 0, 0)));
+            if self.receive(conn, &frame, splits).is_err() {
+                let demand = self.producer.demand(conn);
+                assert!(matches!(demand, Demand::Close | Demand::Nothing), "{demand:?}");
+            }
+        }
+    }
+
     /// The connection is gone.
     pub fn disconnect(&mut self, conn: ConnId) {
         self.producer.handle_disconnected(conn, self.now);
@@ -208,14 +254,17 @@ impl Harness {
 
     /// Gives everything up; afterwards every record that was accepted has been reported once.
     pub fn finish(mut self) {
-        self.producer.purge(self.now);
+        self.producer.purge(klamm::Scope::ALL, self.now);
         for conn in self.producer.connections() {
             self.disconnect(conn);
         }
         while self.take_report().is_some() {
             self.check();
         }
-        assert_eq!(self.check().buffered, 0, "records without an outcome after purge");
+        let stats = self.check();
+        assert_eq!(stats.buffered, 0, "records without an outcome after purge");
+        let counted = [stats.delivered, stats.not_persisted, stats.unknown, stats.dropped];
+        assert_eq!(counted, self.reported, "the counters and the reports");
         assert!(self.open.is_empty(), "records without a report after purge: {:?}", self.open);
     }
 }

@@ -5,8 +5,17 @@
 
 mod args;
 mod broker;
+mod connect;
+mod explain;
 mod failure;
+mod manual;
+mod metadata;
+mod output;
+mod perf;
 mod produce;
+mod progress;
+mod tally;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -15,7 +24,12 @@ use args::Command;
 fn main() -> ExitCode {
     let result = args::parse().and_then(|command| match command {
         Command::Produce(args) => produce::run(args),
+        Command::Perf(args) => perf::run(args),
+        Command::Metadata(args) => metadata::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::DevBroker(args) => broker::run(args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

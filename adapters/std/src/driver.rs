@@ -11,7 +11,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use klamm::{ConnId, Demand, Outcome, Report};
+use klamm::{ConnId, Demand, Outcome, Report, Scope};
 use mio::{Events, Poll, Token};
 
 use crate::builder::KeepRecords;
@@ -157,7 +157,7 @@ impl Driver {
         }
         if inner.purge_at.is_some_and(|at| at <= now) && !self.purged {
             self.purged = true;
-            inner.core.purge(now);
+            inner.core.purge(Scope::ALL, now);
         }
         let connects = inner.core.stats().connects;
         if core::mem::replace(&mut self.connects, connects) != connects {

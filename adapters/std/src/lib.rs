@@ -55,8 +55,8 @@ pub use connection_error::ConnectionError;
 pub use delivery::{Delivered, Delivery};
 pub use error::{BuildError, DeliveryError, PropertyError, SendError};
 pub use klamm::{
-    Acks, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome, PartitionId,
-    Reason, Record, Report, Stats, Timestamp, TopicId,
+    Acks, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
+    PartitionId, Reason, Record, RecordId, Report, Stats, Timestamp, TopicId,
 };
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use producer::Producer;

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use klamm::partitioner::{self, Partitioner};
 use klamm::{Acks, Compression, Idempotence};
 
 use crate::builder::Builder;
@@ -22,6 +23,10 @@ struct Draft {
     gzip: bool,
     gzip_level: u8,
     in_flight: u32,
+    /// Named by `partitioner`; else Java's, of which the other two say more.
+    partitioner: Option<&'static dyn Partitioner>,
+    ignores_keys: bool,
+    adaptive: bool,
 }
 
 /// A value that was given, for messages that name it as it was written.
@@ -183,7 +188,53 @@ static PROPERTIES: &[Property] = &[
             put(&mut draft.builder.config.allow_auto_create_topics, text.parse().ok())
         },
     },
+    Property {
+        name: "partitioner",
+        aliases: &["partitioner.class"],
+        expected: "java, consistent, consistent_random, crc32, murmur2, murmur2_random, fnv1a, \
+                   fnv1a_random, random, round_robin, sticky or few_connections",
+        set: |draft, text| {
+            // Java's classes by their last name.
+            let name = text.rsplit('.').next().unwrap_or_default();
+            let known = PARTITIONERS.iter().find(|(known, _)| *known == name);
+            put(&mut draft.partitioner, known.map(|(_, partitioner)| Some(*partitioner)))
+        },
+    },
+    Property {
+        name: IGNORE_KEYS,
+        aliases: &[],
+        expected: BOOL,
+        set: |draft, text| put(&mut draft.ignores_keys, text.parse().ok()),
+    },
+    Property {
+        name: ADAPTIVE,
+        aliases: &[],
+        expected: BOOL,
+        set: |draft, text| put(&mut draft.adaptive, text.parse().ok()),
+    },
+    ms!("partitioner.availability.timeout.ms", partitioner_availability_timeout_ms),
 ];
+
+/// What `partitioner` may say.
+static PARTITIONERS: &[(&str, &dyn Partitioner)] = &[
+    ("java", &partitioner::java),
+    ("consistent", &partitioner::consistent),
+    ("consistent_random", &partitioner::consistent_random),
+    ("crc32", &partitioner::crc32),
+    ("murmur2", &partitioner::murmur2),
+    ("murmur2_random", &partitioner::murmur2_random),
+    ("fnv1a", &partitioner::fnv1a),
+    ("fnv1a_random", &partitioner::fnv1a_random),
+    ("random", &partitioner::random),
+    ("round_robin", &partitioner::round_robin),
+    ("RoundRobinPartitioner", &partitioner::round_robin),
+    ("sticky", &partitioner::sticky),
+    ("UniformStickyPartitioner", &partitioner::sticky),
+    ("few_connections", &partitioner::few_connections),
+];
+
+const IGNORE_KEYS: &str = "partitioner.ignore.keys";
+const ADAPTIVE: &str = "partitioner.adaptive.partitioning.enable";
 
 /// Zlib's and Java's.
 const DEFAULT_GZIP_LEVEL: u8 = 6;
@@ -205,6 +256,9 @@ where
         gzip: false,
         gzip_level: DEFAULT_GZIP_LEVEL,
         in_flight: 5,
+        partitioner: None,
+        ignores_keys: false,
+        adaptive: false,
     };
     let mut given: Vec<Given> = Vec::new();
     for (name, value) in properties {
@@ -301,6 +355,21 @@ fn finish(mut draft: Draft, given: &[Given]) -> Result<Builder, PropertyError> {
         }
         config.delivery_timeout_ms = least;
     }
+    config.partitioner = match (draft.partitioner, draft.ignores_keys, draft.adaptive) {
+        (Some(_), true, _) | (Some(_), _, true) => {
+            let name = if draft.ignores_keys { IGNORE_KEYS } else { ADAPTIVE };
+            return Err(PropertyError::Conflict {
+                one: as_given(name).unwrap_or_else(|| name.into()),
+                other: as_given("partitioner").unwrap_or_else(|| "partitioner".into()),
+                rule: "it is about the default partitioner",
+            });
+        }
+        (Some(named), ..) => named,
+        (None, false, false) => &partitioner::java,
+        (None, false, true) => &partitioner::java_adaptive,
+        (None, true, false) => &partitioner::sticky,
+        (None, true, true) => &partitioner::adaptive,
+    };
     if draft.gzip {
         config.compression_type = Compression::Gzip { level: draft.gzip_level };
     }
@@ -424,6 +493,31 @@ mod tests {
         assert!(message.starts_with("delivery.timeout.ms=1000 conflicts with linger.ms=5 + "));
         let builder = build(&[("request.timeout.ms", "200000")]).expect("the default gives way");
         assert_eq!(builder.config.delivery_timeout_ms, 200_005);
+    }
+
+    #[test]
+    fn names_partitioners_as_others_do() {
+        let chosen = |properties: &[(&str, &str)]| {
+            let name = build(properties).expect("legal").config.partitioner.name();
+            name.rsplit("::").next().map(str::to_owned)
+        };
+        let java = |name: &str| format!("org.apache.kafka.clients.producer.{name}");
+        let (ignore, adaptive) = ((IGNORE_KEYS, "true"), (ADAPTIVE, "true"));
+        for (properties, name) in [
+            (&[][..], "java"),
+            (&[adaptive], "java_adaptive"),
+            (&[ignore], "sticky"),
+            (&[ignore, adaptive], "adaptive"),
+            (&[("partitioner", "consistent_random")], "consistent_random"),
+            (&[("partitioner", "murmur2")], "murmur2"),
+            (&[("partitioner.class", &java("RoundRobinPartitioner"))], "round_robin"),
+            (&[("partitioner.class", &java("UniformStickyPartitioner"))], "sticky"),
+        ] {
+            assert_eq!(chosen(properties).as_deref(), Some(name), "{properties:?}");
+        }
+        assert!(error(&[("partitioner", "md5")]).contains("fnv1a_random"));
+        let message = error(&[("partitioner", "fnv1a"), ignore]);
+        assert!(message.contains("partitioner.ignore.keys=true conflicts with partitioner=fnv1a"));
     }
 
     #[test]

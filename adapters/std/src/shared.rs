@@ -135,6 +135,7 @@ impl Shared {
         &self,
         to: Destination,
         records: impl IntoIterator<Item = Record<'r>>,
+        mut tell: impl FnMut(RecordId),
     ) -> Result<u64, (u64, SendError)> {
         let mut records = records.into_iter();
         let mut group = [const { Record::null() }; RECORDS_A_LOCK];
@@ -152,7 +153,7 @@ impl Shared {
             let now = self.clock.now();
             let mut inner = self.lock();
             for record in &group[..size] {
-                let (guard, result) = self.accept(inner, to, record, now, |_, _| ());
+                let (guard, result) = self.accept(inner, to, record, now, |_, id| tell(id));
                 inner = guard;
                 if let Err(error) = result {
                     self.release(inner);
@@ -226,7 +227,7 @@ impl Shared {
         inner: MutexGuard<'s, Inner>,
         to: Destination,
         record: &Record<'_>,
-        then: impl Fn(&mut Inner, RecordId) -> T,
+        then: impl FnMut(&mut Inner, RecordId) -> T,
     ) -> Result<T, SendError> {
         let (inner, result) = self.accept(inner, to, record, self.clock.now(), then);
         self.release(inner);
@@ -240,7 +241,7 @@ impl Shared {
         to: Destination,
         record: &Record<'_>,
         now: klamm::Instant,
-        then: impl Fn(&mut Inner, RecordId) -> T,
+        mut then: impl FnMut(&mut Inner, RecordId) -> T,
     ) -> (MutexGuard<'s, Inner>, Result<T, SendError>) {
         match inner.accept(to, record, now, None) {
             Ok(id) => {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use klamm::{Destination, Record, TopicId};
+use klamm::{Destination, Record, RecordId, TopicId};
 
 use crate::delivery::Delivery;
 use crate::error::SendError;
@@ -91,7 +91,25 @@ impl Topic {
         partition: Option<i32>,
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<u64, (u64, SendError)> {
-        self.producer.shared().post_all(destination(self.id, partition), records)
+        self.post_all_with(partition, records, |_| ())
+    }
+
+    /// As [`post_all`](Self::post_all), and tells the id of every record as it is accepted: what
+    /// [`Report::batch`](crate::Report::batch), `first` and `records` refer to later. For those who
+    /// keep something about each record (when it was sent, say) without a [`Delivery`] each.
+    ///
+    /// `accepted` runs under the producer's lock, so that no report comes before it: it has to be
+    /// short, and must not call the producer, which would be a deadlock.
+    ///
+    /// # Errors
+    /// As `post_all`.
+    pub fn post_all_with<'r>(
+        &self,
+        partition: Option<i32>,
+        records: impl IntoIterator<Item = Record<'r>>,
+        accepted: impl FnMut(RecordId),
+    ) -> Result<u64, (u64, SendError)> {
+        self.producer.shared().post_all(destination(self.id, partition), records, accepted)
     }
 
     /// As [`Producer::partitions_for`].

@@ -5,6 +5,8 @@
 //! memory then belongs to the connection, whatever else happens (CVE-2026-35554).
 
 mod bad;
+pub(crate) mod builder;
+mod gate;
 pub(crate) mod pool;
 pub(crate) mod record;
 mod seal;
@@ -20,13 +22,14 @@ use crate::time::Instant;
 
 /// Bytes of a batch's header.
 pub(crate) const HEADER: u32 = 61;
-/// Most records of a batch: what `RecordId::index` can tell apart.
-pub(crate) const RECORDS_MAX: u16 = u16::MAX;
 
 /// The lists that a batch can be in.
 pub(crate) const QUEUE: usize = 0; // of its partition, in order, until its outcome is known; or the free list
 pub(crate) const AGE: usize = 1; // of all batches without outcome, oldest first
 pub(crate) const AUX: usize = 2; // lingering, then the request in flight, then the reports
+#[cfg(feature = "policies")]
+pub(crate) const UNSENT: usize = 3; // of all batches that were never sent, oldest first
+const LISTS: usize = if cfg!(feature = "policies") { 4 } else { 3 };
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(u8)]
@@ -46,6 +49,8 @@ pub(crate) enum Fate {
     Delivered = 0,
     NotPersisted,
     Unknown,
+    #[cfg(feature = "policies")]
+    Dropped,
 }
 
 /// The reason of what was delivered.
@@ -53,9 +58,9 @@ pub(crate) const NO_REASON: Reason = Reason::Rejected(ErrorCode::NONE);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchSlot {
-    pub(crate) links: [Links; 3],
+    pub(crate) links: [Links; LISTS],
     pub(crate) state: BatchState,
-    /// Lingered enough, or flushed: may be sealed as soon as it can be sent.
+    /// Full, lingered enough, or flushed: may be sent as soon as it can be, and takes records until then if there is room.
     pub(crate) due: bool,
     /// The base timestamp is real time. Else it is milliseconds since `opened`, until the clock is known.
     pub(crate) anchored: bool,
@@ -68,6 +73,11 @@ pub(crate) struct BatchSlot {
     pub(crate) pinned: bool,
     /// Has a sequence: it joined a request at least once (the "transmitted" of protocol.md 4.6).
     pub(crate) sent: bool,
+    /// Its identity, as it stands in its header, may be sent; it has never joined a request.
+    #[cfg(feature = "snapshot")]
+    pub(crate) released: bool,
+    #[cfg(feature = "snapshot")]
+    pub(crate) fresh: bool,
     /// One of its transmissions may have put it into the log.
     pub(crate) unsure: bool,
     /// Got a final error although an earlier transmission is unsure.
@@ -116,6 +126,8 @@ pub(crate) struct BatchSlot {
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
     pub(crate) born: u32,
     pub(crate) opened: Instant,
+    /// `Producer::asleep` when it was opened.
+    pub(crate) asleep: u32,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
     pub(crate) base_offset: i64,
@@ -124,7 +136,7 @@ pub(crate) struct BatchSlot {
 
 impl BatchSlot {
     pub(crate) const EMPTY: Self = Self {
-        links: [Links::EMPTY; 3],
+        links: [Links::EMPTY; LISTS],
         state: BatchState::Free,
         due: false,
         anchored: false,
@@ -133,6 +145,10 @@ impl BatchSlot {
         stamped: false,
         pinned: false,
         sent: false,
+        #[cfg(feature = "snapshot")]
+        released: false,
+        #[cfg(feature = "snapshot")]
+        fresh: false,
         unsure: false,
         rejected: false,
         expired: false,
@@ -163,6 +179,7 @@ impl BatchSlot {
         bad: false,
         born: 0,
         opened: Instant::ZERO,
+        asleep: 0,
         base_timestamp: 0,
         max_timestamp: 0,
         base_offset: 0,

@@ -65,10 +65,17 @@ impl Producer<'_> {
 
     /// The oldest batch of the partition has its outcome.
     pub(crate) fn settle_head(&mut self, p: usize, fate: Fate, reason: Reason) {
-        let Some(b) = self.head(p) else { return };
+        if let Some(b) = self.head(p) {
+            self.settle(p, b, fate, reason);
+        }
+    }
+
+    /// A batch of the partition has its outcome: the oldest, or one that was never sent and leaves no gap.
+    pub(crate) fn settle(&mut self, p: usize, b: usize, fate: Fate, reason: Reason) {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
         partition.queue.remove(&mut self.storage.batches, QUEUE, b);
+        partition.queued -= 1;
         if partition.cursor == Link::to(b) {
             partition.cursor = next;
         }
@@ -77,22 +84,17 @@ impl Producer<'_> {
         }
         if self.storage.batches[b].sent {
             partition.sent -= 1;
+        } else {
+            #[cfg(feature = "policies")]
+            self.unqueue_batch(p, b);
         }
         if self.age_cursor == Link::to(b) {
             self.age_cursor =
                 list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
         }
         self.age.remove(&mut self.storage.batches, AGE, b);
-        if self.lingers(b) {
-            self.linger.remove(&mut self.storage.batches, AUX, b);
-        }
+        self.end_linger(b);
         self.finish(b, fate, reason);
-    }
-
-    /// Is the batch in the list of open batches that wait for more records?
-    pub(crate) fn lingers(&self, b: usize) -> bool {
-        let batch = &self.storage.batches[b];
-        batch.state == BatchState::Open && !batch.due
     }
 
     /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.
@@ -114,6 +116,8 @@ impl Producer<'_> {
             Fate::Delivered => self.stats.delivered += records,
             Fate::NotPersisted => self.stats.not_persisted += records,
             Fate::Unknown => self.stats.unknown += records,
+            #[cfg(feature = "policies")]
+            Fate::Dropped => self.stats.dropped += records,
         }
         if !pinned {
             self.make_report(b);
@@ -122,11 +126,16 @@ impl Producer<'_> {
 
     pub(crate) fn make_report(&mut self, b: usize) {
         self.wake = true;
-        if self.storage.batches[b].fate != Fate::Delivered {
-            // Whoever takes the report may want the records back.
+        self.reports.push_back(&mut self.storage.batches, AUX, b);
+        self.make_readable(b);
+    }
+
+    /// Whoever takes the report may want the records back. Where memory lacks for that, it is tried again when the report
+    /// is the next one.
+    pub(crate) fn make_readable(&mut self, b: usize) {
+        if matches!(self.storage.batches[b].fate, Fate::NotPersisted | Fate::Unknown) {
             self.make_plain(b);
         }
-        self.reports.push_back(&mut self.storage.batches, AUX, b);
     }
 
     /// The report was taken: memory and slot are free again. A slot whose parts are still under way stays, for they

@@ -13,10 +13,10 @@ use crate::storage::list::Link;
 use crate::wire::batch_header::{self, BEFORE_LENGTH, BatchHeader};
 
 impl Producer<'_> {
-    /// No record is appended any more.
+    /// No record is appended any more, so there is nothing to wait for, unless full batches are held back as well.
     pub(crate) fn close_batch(&mut self, b: usize) {
-        if self.lingers(b) {
-            self.linger.remove(&mut self.storage.batches, AUX, b);
+        if !self.holds_full_batches() {
+            self.end_linger(b);
         }
         let batch = &mut self.storage.batches[b];
         if batch.state == BatchState::Open {
@@ -25,12 +25,31 @@ impl Producer<'_> {
         }
     }
 
-    /// An open batch has waited long enough: it goes as soon as it can, and takes records until then.
+    /// The batch has waited long enough: it goes as soon as it can, and takes records until then.
     pub(crate) fn make_due(&mut self, b: usize) {
-        if self.lingers(b) {
+        self.end_linger(b);
+        if self.holds_full_batches() {
+            // What comes later waits for the next time.
+            self.close_batch(b);
+        }
+        self.refile(usize::from(self.storage.batches[b].partition));
+    }
+
+    #[allow(clippy::unused_self, reason = "is an option of a feature")]
+    pub(crate) const fn holds_full_batches(&self) -> bool {
+        #[cfg(feature = "policies")]
+        return self.config.policies.hold_full_batches;
+        #[cfg(not(feature = "policies"))]
+        false
+    }
+
+    /// Takes the batch out of the list of those that wait for more records, if it is there.
+    pub(crate) fn end_linger(&mut self, b: usize) {
+        if !self.storage.batches[b].due {
             self.linger.remove(&mut self.storage.batches, AUX, b);
             self.storage.batches[b].due = true;
-            self.refile(usize::from(self.storage.batches[b].partition));
+            #[cfg(feature = "policies")]
+            self.count_released(b);
         }
     }
 
@@ -76,6 +95,10 @@ impl Producer<'_> {
             return;
         }
         batch.stamped = true;
+        #[cfg(feature = "snapshot")]
+        {
+            batch.released = false;
+        }
         let partition = &self.storage.partitions[usize::from(batch.partition)];
         let (id, epoch, sequence) = if self.identity.is_idempotent() {
             (partition.producer_id_plus_1 - 1, partition.epoch, batch.sequence.get())

@@ -103,6 +103,7 @@ impl Producer<'_> {
         let partition = &mut self.storage.partitions[p];
         partition.queue.insert_after(&mut self.storage.batches, QUEUE, Link::to(b), tail);
         partition.sent += 1;
+        partition.queued += 1;
         self.age.insert_after(&mut self.storage.batches, AGE, Link::to(b), tail);
         Some(())
     }
@@ -116,7 +117,7 @@ impl Producer<'_> {
     /// Writes the records that lie in `from` of a chunk behind the header of the batch, as its first, second, ... one. It
     /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before.
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the batch it came from")]
-    pub(super) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
+    pub(crate) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
         let source = self.storage.batch_start(chunk);
         let (mut read, end) = (source + from.start as usize, source + from.end as usize);
         let start = self.storage.batch_start(self.storage.batches[b].chunk);

@@ -4,6 +4,9 @@ pub(crate) mod refresh;
 
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
+use crate::partition::partitions::Sticky;
+#[cfg(feature = "policies")]
+use crate::producer::queue::Count;
 use crate::storage::list::{Link, List};
 use crate::time::Instant;
 
@@ -15,16 +18,19 @@ pub(crate) struct TopicSlot {
     pub(crate) previous_uuid: TopicUuid,
     /// Number of partitions; 0 until metadata has said.
     pub(crate) partitions: i32,
+    /// Answers that have to say fewer before `partitions`, the application's number, is given up; 0: metadata's number.
+    pub(crate) expected: u8,
     /// What metadata last said of the topic.
     pub(crate) error: ErrorCode,
     /// Metadata has answered for this topic at least once.
     pub(crate) answered: bool,
     /// To be asked for in the metadata request that is due.
     pub(crate) wanted: bool,
-    /// The sticky partition for null keys, + 1; 0 for none chosen.
-    pub(crate) sticky_plus_1: i32,
-    /// Bytes appended to the sticky partition since it was chosen.
-    pub(crate) sticky_bytes: u32,
+    /// Partitions with a slot and a leader.
+    pub(crate) led: u16,
+    pub(crate) sticky: Sticky,
+    /// Records that the partitioner placed.
+    pub(crate) turn: u32,
     /// Scratch while a request is built: how many of its batches are of this topic, and the last of them.
     pub(crate) in_request: u16,
     pub(crate) request_tail: Link,
@@ -38,11 +44,13 @@ impl TopicSlot {
         uuid: TopicUuid::ZERO,
         previous_uuid: TopicUuid::ZERO,
         partitions: 0,
+        expected: 0,
         error: ErrorCode::NONE,
         answered: false,
         wanted: false,
-        sticky_plus_1: 0,
-        sticky_bytes: 0,
+        led: 0,
+        sticky: Sticky::NONE,
+        turn: 0,
         in_request: 0,
         request_tail: Link::NONE,
         counted: 0,
@@ -62,8 +70,13 @@ pub(crate) struct BrokerSlot {
     pub(crate) conn: Link,
     /// Partitions led, of those that have slots.
     pub(crate) leads: u16,
+    /// What waits in the queues of these, and was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: Count,
     /// Partitions that can send a batch to it now.
     pub(crate) ready: List,
+    /// Since when the first of them waits.
+    pub(crate) waits_since: Instant,
     /// Failed attempts to connect in a row.
     pub(crate) failures: u8,
     /// Its last attempt died while the first `ApiVersions` was under way: every other attempt uses version 0.
@@ -85,7 +98,10 @@ impl BrokerSlot {
         port: 0,
         conn: Link::NONE,
         leads: 0,
+        #[cfg(feature = "policies")]
+        waiting: Count::ZERO,
         ready: List::EMPTY,
+        waits_since: Instant::ZERO,
         failures: 0,
         old_handshake: false,
         retry_at: Instant::ZERO,

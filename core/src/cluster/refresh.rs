@@ -5,9 +5,10 @@ use super::BrokerSlot;
 use crate::backoff::backoff_micros;
 use crate::batch::QUEUE;
 use crate::connection::ConnState;
-use crate::error::ProtocolError;
+use crate::error::{ProtocolError, Reason};
 use crate::error_code::ErrorCode;
 use crate::id::TopicUuid;
+use crate::partition::partitions::Sticky;
 use crate::partition::{PartitionSlot, Place};
 use crate::producer::Producer;
 use crate::storage::Text;
@@ -115,7 +116,7 @@ impl Producer<'_> {
             Event::Partition { error, index, leader, leader_epoch } => {
                 self.note_leader(c, error, index, leader, leader_epoch);
             }
-            Event::TopicEnd => self.end_topic(c),
+            Event::TopicEnd => self.end_topic(c, now),
             Event::Error(code) => {
                 if code == ErrorCode::REBOOTSTRAP_REQUIRED {
                     self.rebootstrap();
@@ -152,7 +153,7 @@ impl Producer<'_> {
             if recreated {
                 // Leader epochs start again, and so must sequences (KAFKA-16012, franz-go 1417).
                 topic.partitions = 0;
-                topic.sticky_plus_1 = 0;
+                topic.sticky = Sticky::NONE;
                 self.start_over(t, back, now);
             }
         }
@@ -165,7 +166,7 @@ impl Producer<'_> {
             }
         }
         if is_final(error) {
-            self.fail_unsent(Some(t), error, now);
+            self.fail_unsent(Some(t), 0, Reason::Rejected(error), now);
         } else if !error.is_ok() {
             self.request_metadata();
         }
@@ -186,6 +187,8 @@ impl Producer<'_> {
                 self.storage.batches[b].by_name = true;
                 at = list::next(&self.storage.batches, QUEUE, b);
             }
+            // There may be fewer partitions now: who has a leader is what the answer says next.
+            self.set_leader(p, Link::NONE);
             self.settle_partition(p, now);
         }
     }
@@ -209,6 +212,8 @@ impl Producer<'_> {
         let newer = reliable && epoch > partition.leader_epoch;
         if newer {
             partition.leader_epoch = epoch;
+            // Behind a single address another leader may answer on the same connection.
+            partition.known_on = Link::NONE;
         }
         partition.error = error;
         if leader < 0 {
@@ -216,7 +221,7 @@ impl Producer<'_> {
             return;
         }
         let waits = matches!(partition.place, Place::Backoff(_));
-        let broker = self.broker_slot(leader);
+        let broker = self.leader_slot(c, leader);
         self.metadata.crowded |= broker.is_none() && !self.storage.partitions[p].queue.is_empty();
         self.set_leader(p, broker.map_or(Link::NONE, Link::to));
         if newer && waits {
@@ -226,11 +231,21 @@ impl Producer<'_> {
         }
     }
 
-    fn end_topic(&mut self, c: usize) {
+    fn end_topic(&mut self, c: usize, now: Instant) {
         let Some(t) = self.storage.connections[c].topic.get() else { return };
         let topic = &mut self.storage.topics[t];
+        let counted = topic.counted;
+        if topic.expected > 0 && counted > 0 {
+            topic.expected = if counted < topic.partitions { topic.expected - 1 } else { 0 };
+            if counted < topic.partitions && topic.expected == 0 {
+                topic.partitions = counted;
+                topic.sticky = Sticky::NONE;
+                self.fail_unsent(Some(t), counted, Reason::NoSuchPartition, now);
+            }
+        }
+        let topic = &mut self.storage.topics[t];
         // Never fewer: an answer may leave partitions out for a moment, or come from a broker that lags behind.
-        topic.partitions = topic.partitions.max(topic.counted);
+        topic.partitions = topic.partitions.max(counted);
         self.wake = true;
     }
 
@@ -300,6 +315,14 @@ impl Producer<'_> {
         used.position(|topic| id.is_known() && (topic.uuid == *id || topic.previous_uuid == *id))
     }
 
+    /// The slot that a leader is reached by: its own or, behind a single address, that of the server that named it.
+    pub(crate) fn leader_slot(&mut self, c: usize, node: i32) -> Option<usize> {
+        if self.config.single_address {
+            return self.storage.connections[c].broker.get();
+        }
+        self.broker_slot(node)
+    }
+
     /// The slot of a broker, a fresh one if it has none; its address may be unknown yet. `None` if all slots are taken
     /// by brokers that lead something.
     pub(crate) fn broker_slot(&mut self, node: i32) -> Option<usize> {
@@ -336,6 +359,9 @@ impl Producer<'_> {
 
     /// A broker's address, from metadata or a leader hint.
     pub(crate) fn note_broker(&mut self, node: i32, host: &str, port: i32) {
+        if self.config.single_address {
+            return;
+        }
         let (Ok(port), Ok(host_len)) = (u16::try_from(port), u8::try_from(host.len())) else {
             return;
         };

@@ -1,12 +1,16 @@
 //! The partition slot: a queue of batches and where its sending stands.
 
+pub mod hash;
 pub(crate) mod outcome;
-pub(crate) mod partitioner;
+pub mod partitioner;
+pub(crate) mod partitions;
 mod recovery;
 pub(crate) mod sequence;
 mod table;
 
 use crate::error_code::ErrorCode;
+#[cfg(feature = "policies")]
+use crate::producer::queue::Count;
 use crate::storage::list::{Link, Linked, Links, List};
 use crate::time::Instant;
 use sequence::Sequence;
@@ -43,6 +47,11 @@ pub(crate) struct PartitionSlot {
     /// The last batch of the queue, if it is still open.
     pub(crate) open: Link,
     pub(crate) sent: u16,
+    /// What is in the queue and was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: Count,
+    /// Batches in the queue.
+    pub(crate) queued: u16,
     /// Batches with an outcome whose reports, which name this partition, have not been taken.
     pub(crate) unread: u16,
     /// Batches in flight, all on `conn`.
@@ -94,6 +103,9 @@ impl PartitionSlot {
         cursor: Link::NONE,
         open: Link::NONE,
         sent: 0,
+        #[cfg(feature = "policies")]
+        waiting: Count::ZERO,
+        queued: 0,
         unread: 0,
         in_flight: 0,
         conn: 0,

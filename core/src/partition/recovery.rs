@@ -6,11 +6,11 @@
 //! and has no success is *absent*, and so is all that follows it. A *round* is one pass over the batches sent. Rules
 //! simpler than these lose, duplicate or give up records; ARCHITECTURE.md says which and why.
 
-use super::outcome::{Answer, CORRUPT_RETRIES, classify};
+use super::outcome::{Answer, CORRUPT_RETRIES, Verdict, classify};
 use super::sequence::Sequence;
 use super::{PartitionSlot, Place, WAIT};
 use crate::backoff::backoff_micros;
-use crate::batch::{BatchState, Fate, NO_REASON, QUEUE};
+use crate::batch::{Fate, NO_REASON, QUEUE};
 use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
@@ -27,7 +27,7 @@ impl Producer<'_> {
     /// an error waits until nothing is in flight (`settle_partition`).
     pub(crate) fn apply_answer(&mut self, p: usize, b: usize, conn: usize) {
         let slot = self.storage.batches[b];
-        let mut verdict = classify(slot.code, slot.base_offset);
+        let mut verdict = self.verdict(slot.code, slot.base_offset);
         let idempotent = self.identity.is_idempotent();
         if !idempotent && verdict.answer == Answer::Sequence {
             verdict.answer = Answer::Final;
@@ -72,6 +72,19 @@ impl Producer<'_> {
                 partition.leader_epoch = -1;
             }
         }
+    }
+
+    /// What the code means, and what the options make of it.
+    #[allow(clippy::unused_self, reason = "options are of a feature")]
+    fn verdict(&self, code: ErrorCode, base_offset: i64) -> Verdict {
+        #[cfg(feature = "policies")]
+        if self.config.policies.final_errors.contains(&code) {
+            let verdict = classify(code, base_offset);
+            let retried = verdict.answer == Answer::Retry;
+            let answer = if retried { Answer::Final } else { verdict.answer };
+            return Verdict { answer, ..verdict };
+        }
+        classify(code, base_offset)
     }
 
     /// On this connection the leader has the producer's state, so more than one batch may be in flight (rule 2).
@@ -279,7 +292,7 @@ impl Producer<'_> {
             let last = codes.into_iter().find(|code| !code.is_ok()).unwrap_or_default();
             return Reason::TimedOut { last };
         }
-        match classify(batch.code, batch.base_offset).answer {
+        match self.verdict(batch.code, batch.base_offset).answer {
             Answer::Retry => Reason::Retries { last: batch.code },
             Answer::Split => Reason::TooLarge,
             Answer::None | Answer::Success | Answer::Sequence | Answer::Final => {
@@ -397,9 +410,8 @@ impl Producer<'_> {
         let partition = &self.storage.partitions[p];
         let b = partition.cursor.get()?;
         let batch = &self.storage.batches[b];
-        let closed = batch.state == BatchState::Sealed || batch.due;
         let timed = batch.anchored || self.clock.is_some();
-        let new = !batch.sent && partition.sent < WINDOW && closed && timed;
+        let new = !batch.sent && partition.sent < WINDOW && batch.due && timed && !self.paused;
         (new || batch.sent && batch.guest_at == 0).then_some(b)
     }
 
@@ -409,7 +421,7 @@ impl Producer<'_> {
         let head_expired =
             || partition.queue.head().is_some_and(|head| self.storage.batches[head].expired);
         let numbered = !self.identity.is_idempotent() || partition.producer_id_plus_1 != 0;
-        self.next_to_send(p).is_some()
+        self.next_to_send(p).is_some_and(|b| !self.is_held(b))
             && !partition.draining
             && !partition.void
             && !partition.recreated
@@ -484,6 +496,7 @@ impl Producer<'_> {
             let first = broker.ready.is_empty();
             broker.ready.push_back(&mut self.storage.partitions, WAIT, p);
             if first {
+                broker.waits_since = self.now;
                 self.wake = true;
                 self.arrange_due |= !broker.conn.is_some();
             }

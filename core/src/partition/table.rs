@@ -84,6 +84,10 @@ impl Producer<'_> {
         if let Some(new) = leader.get() {
             self.storage.brokers[new].leads += 1;
         }
+        #[cfg(feature = "policies")]
+        self.move_waiting(p, old, leader);
+        let topic = &mut self.storage.topics[usize::from(self.storage.partitions[p].topic)];
+        topic.led = topic.led + u16::from(leader.is_some()) - u16::from(old.is_some());
         self.refile(p);
     }
 }

@@ -35,6 +35,9 @@ impl Producer<'_> {
                 if self.storage.topics[t].uuid.is_known() { newest } else { newest.min(BY_ID - 1) };
             let first = batches.is_empty();
             self.freeze(b);
+            if self.holds_back(p, b) {
+                continue;
+            }
             let size = self.storage.batches[b].size + self.storage.headroom() + Shape::TAILROOM;
             if !first && (speaks != version || bytes + size > self.config.max_request_size) {
                 self.put_back(broker, p);
@@ -53,6 +56,7 @@ impl Producer<'_> {
         if batches.is_empty() {
             return false;
         }
+        self.storage.brokers[broker].waits_since = now;
         self.write_heads(c, &batches, version, topics, now);
         let mut at = batches.head();
         while let Some(b) = at {
@@ -88,26 +92,40 @@ impl Producer<'_> {
     /// (sarama 1430). From here on its memory is the connection's.
     fn join_request(&mut self, p: usize, b: usize, version: i16) {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
-        let partition = &mut self.storage.partitions[p];
+        let first = self.number(p, b);
         let batch = &mut self.storage.batches[b];
-        if batch.sent {
+        #[cfg(feature = "snapshot")]
+        let first = core::mem::take(&mut batch.fresh) || first;
+        if !first {
             batch.retries = batch.retries.saturating_add(1);
             self.stats.retries += 1;
-        } else {
-            batch.sent = true;
-            batch.sequence = partition.next;
-            batch.stamped = false;
-            partition.next = partition.next.plus(batch.records);
-            partition.sent += 1;
         }
         batch.pinned = true;
         batch.heard = false;
         batch.bad = false;
         batch.by_name |= version < BY_ID;
+        let partition = &mut self.storage.partitions[p];
         partition.cursor = next;
         partition.in_flight += 1;
         self.stats.batches += 1;
         self.stamp(b);
+    }
+
+    /// Gives the batch its sequence; false if it has one.
+    pub(crate) fn number(&mut self, p: usize, b: usize) -> bool {
+        let partition = &mut self.storage.partitions[p];
+        let batch = &mut self.storage.batches[b];
+        if batch.sent {
+            return false;
+        }
+        batch.sent = true;
+        batch.sequence = partition.next;
+        batch.stamped = false;
+        partition.next = partition.next.plus(batch.records);
+        partition.sent += 1;
+        #[cfg(feature = "policies")]
+        self.unqueue_batch(p, b);
+        true
     }
 
     /// Writes the heads around the batches, and puts the cursor on the first byte.
@@ -119,7 +137,7 @@ impl Producer<'_> {
             Acks::None => 0,
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
-        let timeout_ms = self.config.request_timeout_ms as i32;
+        let timeout_ms = self.ack_timeout_ms() as i32;
         let (mut len, mut previous, mut at) = (0u32, None, batches.head());
         // Names are read from the storage while heads are written into it.
         let mut chunks = core::mem::take(&mut self.storage.chunks);
@@ -183,6 +201,15 @@ impl Producer<'_> {
         let conn = &mut self.storage.connections[c];
         conn.turn = conn.turn.saturating_add(1);
         self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
+    }
+
+    /// How long the broker may wait for replicas.
+    const fn ack_timeout_ms(&self) -> u32 {
+        #[cfg(feature = "policies")]
+        if self.config.policies.ack_timeout_ms > 0 {
+            return self.config.policies.ack_timeout_ms;
+        }
+        self.config.request_timeout_ms
     }
 
     /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.

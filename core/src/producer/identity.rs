@@ -43,6 +43,15 @@ impl Identity {
         }
     }
 
+    /// Goes on with the id of a snapshot; without one (0) another is asked for.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn restore(&mut self, id_plus_1: i64, epoch: i16, first_sequence: Sequence) {
+        self.id_plus_1 = id_plus_1;
+        self.had = id_plus_1 != 0;
+        self.epoch = epoch;
+        self.first_sequence = first_sequence;
+    }
+
     pub(crate) const fn is_idempotent(&self) -> bool {
         self.idempotent
     }
@@ -97,7 +106,7 @@ impl Producer<'_> {
         self.identity.failures = self.identity.failures.saturating_add(1);
         self.identity.not_before = now.plus_micros(wait);
         if error == ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
-            self.fail_unsent(None, error, now);
+            self.fail_unsent(None, 0, Reason::Rejected(error), now);
         }
         Ok(())
     }
@@ -126,22 +135,29 @@ impl Producer<'_> {
         }
     }
 
-    fn refile_all(&mut self) {
+    pub(super) fn refile_all(&mut self) {
         for p in 0..usize::from(self.partitions_used) {
             self.refile(p);
         }
     }
 
-    /// Fails what was never sent, of one topic or of all: an error of the topic or cluster says nothing of batches that
+    /// Fails what was never sent, of one topic's partitions from `first` on or of all: an error of the topic or cluster says nothing of batches that
     /// are in flight (franz-go 781).
-    pub(crate) fn fail_unsent(&mut self, topic: Option<usize>, code: ErrorCode, now: Instant) {
+    pub(crate) fn fail_unsent(
+        &mut self,
+        topic: Option<usize>,
+        first: i32,
+        reason: Reason,
+        now: Instant,
+    ) {
         for p in 0..usize::from(self.partitions_used) {
             let partition = &self.storage.partitions[p];
-            if partition.sent > 0 || topic.is_some_and(|t| usize::from(partition.topic) != t) {
+            let another = topic.is_some_and(|t| usize::from(partition.topic) != t);
+            if partition.sent > 0 || another || partition.index < first {
                 continue;
             }
             while self.head(p).is_some() {
-                self.settle_head(p, Fate::NotPersisted, Reason::Rejected(code));
+                self.settle_head(p, Fate::NotPersisted, reason);
             }
             self.settle_partition(p, now);
         }

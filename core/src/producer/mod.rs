@@ -1,30 +1,44 @@
 //! The producer: public methods, each a few lines.
 
 mod drain;
+pub(crate) mod explain;
 pub(crate) mod identity;
+mod purge;
+#[cfg(feature = "policies")]
+pub(crate) mod queue;
 pub(crate) mod report;
 mod respond;
 mod send;
+mod send_batch;
+#[cfg(feature = "snapshot")]
+pub(crate) mod snapshot;
 mod start;
 pub(crate) mod timers;
 
 use crate::backoff::Rng;
+use crate::batch::builder::BatchBuilder;
 use crate::batch::record::Record;
 use crate::cluster::refresh::Refresh;
 use crate::config::Config;
+use crate::connection::ConnState;
 use crate::connection::transmit::Transmit;
-use crate::connection::{ConnState, Request};
 use crate::error::{ConfigError, ProtocolError, SendError};
 use crate::error_code::ErrorCode;
-use crate::id::{ConnId, RecordId, TopicId};
+use crate::id::{BatchId, ConnId, PartitionId, RecordId, TopicId};
+use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record, write_record_with};
+use explain::Explain;
 use identity::Identity;
+pub use purge::Scope;
 use report::{Records, Report};
 use timers::BACKOFF_LEVELS;
+
+/// Metadata answers that have to name fewer partitions than expected: one may come from a broker that lags behind.
+const ANSWERS: u8 = 2;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,8 +120,10 @@ pub struct Stats {
     pub not_persisted: u64,
     /// Records of which that is not known.
     pub unknown: u64,
-    /// Records removed by a drop policy.
+    /// Records removed by `Overflow::DropOldest`.
     pub dropped: u64,
+    /// Records refused by `Overflow::DropNewest`: never accepted, so in none of the other counters.
+    pub refused: u64,
     /// Records accepted that have no outcome yet.
     pub buffered: u64,
     /// Produce requests sent.
@@ -135,10 +151,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The wall-clock time at a moment, which may be before the clock was set.
-    #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
     pub(crate) fn at(&self, moment: Instant) -> Timestamp {
-        let after = (moment.micros_since(self.at) / 1_000) as i64;
-        let before = (self.at.micros_since(moment) / 1_000) as i64;
+        let (after, before) = (moment.millis_since(self.at), self.at.millis_since(moment));
         Timestamp::from_millis(self.wall.as_millis().wrapping_add(after - before))
     }
 }
@@ -156,6 +170,12 @@ pub struct Producer<'a> {
     /// The latest time that was handed in.
     pub(crate) now: Instant,
     pub(crate) clock: Option<Clock>,
+    /// When records that wait for the clock go without.
+    pub(crate) clock_due: Instant,
+    /// The last jump in time: the call before, and the one that saw it. And the sum of all, in units of 1,024 us.
+    pub(crate) slept_from: Instant,
+    pub(crate) woke: Instant,
+    pub(crate) asleep: u32,
     pub(crate) identity: Identity,
     pub(crate) metadata: Refresh,
     pub(crate) chunks: Chunks,
@@ -168,6 +188,9 @@ pub struct Producer<'a> {
     pub(crate) fresh: u16,
     /// Open batches that wait for more records, oldest first.
     pub(crate) linger: List,
+    /// What was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: queue::Waiting,
     /// Batches without outcome, oldest first; those from `age_cursor` on have not expired.
     pub(crate) age: List,
     pub(crate) age_cursor: Link,
@@ -183,6 +206,8 @@ pub struct Producer<'a> {
     pub(crate) batch_max: u32,
     pub(crate) record_max: u32,
     pub(crate) closed: bool,
+    /// Nothing is sent for the first time.
+    pub(crate) paused: bool,
     /// Something changed that the adapter has to look at.
     pub(crate) wake: bool,
     /// Connections have to be given out anew, a broker wants a slot and there is none, a broker's backoff ends.
@@ -212,7 +237,26 @@ impl<'a> Producer<'a> {
     /// # Errors
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
+        record!(self, topic(name));
         self.register_topic(name)
+    }
+
+    /// Says how many partitions the topic has, so that keyed records are accepted before the first metadata. Returns
+    /// whether that counts: not once metadata has said it, with a `count` below 1, or for another producer's handle.
+    ///
+    /// If metadata says more, later records go by its number, and those that were accepted stay where they are. If two
+    /// answers running say fewer, the records of partitions that do not exist fail with
+    /// [`Reason::NoSuchPartition`](crate::Reason::NoSuchPartition).
+    pub fn expect_partitions(&mut self, topic: TopicId, count: i32) -> bool {
+        record!(self, expect_partitions(topic, count));
+        let known = topic.index() < usize::from(self.topics_used);
+        let slot = self.storage.topics.get_mut(topic.index()).filter(|_| known && count > 0);
+        let Some(slot) = slot.filter(|slot| slot.partitions == 0 || slot.expected > 0) else {
+            return false;
+        };
+        slot.partitions = count;
+        slot.expected = ANSWERS;
+        true
     }
 
     /// Accepts a record: copies it into the open batch of its partition.
@@ -225,6 +269,7 @@ impl<'a> Producer<'a> {
         record: &Record<'_>,
         now: Instant,
     ) -> Result<RecordId, SendError> {
+        record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
             write_record(room, record, place.ts_delta, place.offset_delta)
@@ -244,17 +289,56 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<RecordId, SendError> {
-        self.accept(to, head, Some(value_max), now, |room, place| {
+        #[cfg(feature = "recorder")]
+        let mut recorder = core::mem::take(&mut self.storage.recorder);
+        #[cfg(feature = "recorder")]
+        let mut called = false;
+        #[cfg(feature = "recorder")]
+        let write = |room: &mut [u8]| {
+            called = true;
+            let said = write(room);
+            let written = room.get(..said.min(room.len())).unwrap_or_default();
+            recorder.send_with(to, head, value_max, now, Some((written, said)));
+            said
+        };
+        let result = self.accept(to, head, Some(value_max), now, |room, place| {
             write_record_with(room, head, place.ts_delta, place.offset_delta, value_max, write)
-        })
+        });
+        #[cfg(feature = "recorder")]
+        {
+            if !called {
+                recorder.send_with(to, head, value_max, now, None);
+            }
+            self.storage.recorder = recorder;
+        }
+        result
+    }
+
+    /// Accepts the records of a builder as a batch of its own: one copy. The partition's open batch is sealed before it.
+    /// Unless the builder is closed, later records are appended to this batch while it lingers or waits, as to any other.
+    /// Record `n` of it has the [`RecordId`] with this batch and index `n`.
+    ///
+    /// # Errors
+    /// Any [`SendError`]; nothing has changed then.
+    pub fn send_batch(
+        &mut self,
+        to: Destination,
+        batch: &BatchBuilder<'_>,
+        now: Instant,
+    ) -> Result<BatchId, SendError> {
+        record!(self, send_batch(to, batch, now));
+        self.accept_batch(to, batch, now)
     }
 
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
+        record!(self, flush(now));
+        self.flush_all(now)
+    }
+
+    fn flush_all(&mut self, now: Instant) -> FlushTicket {
         self.advance(now);
-        while let Some(b) = self.linger.head() {
-            self.make_due(b);
-        }
+        self.release_all();
         FlushTicket(self.born)
     }
 
@@ -268,43 +352,37 @@ impl<'a> Producer<'a> {
 
     /// Accepts nothing more, and flushes. What is under way goes on until its outcome.
     pub fn close(&mut self, now: Instant) {
+        record!(self, close(now));
         self.closed = true;
-        self.flush(now);
+        self.flush_all(now);
     }
 
-    /// Gives up everything that has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was sent is
-    /// `Unknown(Purged)` as soon as its connection, which is closed for it, is gone.
-    pub fn purge(&mut self, now: Instant) {
+    /// Gives up what is in the scope and has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was
+    /// sent is `Unknown(Purged)` when its answer is there and says nothing else. [`Scope::ALL`] waits for no answers: it
+    /// closes the connections with requests in flight.
+    pub fn purge(&mut self, scope: Scope, now: Instant) {
+        record!(self, purge(scope, now));
         let now = self.advance(now);
-        self.flush(now);
-        let mut at = self.age.head();
-        while let Some(b) = at {
-            at = crate::storage::list::next(&self.storage.batches, crate::batch::AGE, b);
-            let batch = &mut self.storage.batches[b];
-            batch.expired = true;
-            batch.purged = true;
-        }
-        self.age_cursor = Link::NONE;
-        for c in 0..self.storage.connections.len() {
-            let conn = &self.storage.connections[c];
-            if conn.in_flight.iter().any(|sent| sent.request == Request::Produce) {
-                self.close_connection(c);
-            }
-        }
-        for p in 0..usize::from(self.partitions_used) {
-            self.settle_partition(p, now);
-        }
+        self.give_up(scope, now);
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. What was sent goes on to its outcome,
+    /// retries included; delivery timeouts run.
+    pub fn pause(&mut self, paused: bool, now: Instant) {
+        record!(self, pause(paused, now));
+        self.advance(now);
+        self.paused = paused;
+        self.refile_all();
     }
 
     /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
     /// first call wait for it, and then get the time at which they were accepted.
     pub fn set_clock(&mut self, wall: Timestamp, at: Instant) {
+        record!(self, set_clock(wall, at));
         let first = self.clock.is_none();
         self.clock = Some(Clock { wall, at });
         if first {
-            for p in 0..usize::from(self.partitions_used) {
-                self.refile(p);
-            }
+            self.refile_all();
         }
     }
 }
@@ -313,6 +391,7 @@ impl<'a> Producer<'a> {
 impl Producer<'_> {
     /// `Demand::Connect` is taken up; starts the connect timeout.
     pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
+        record!(self, dialing(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.start_dialing(conn.index(), now);
@@ -321,6 +400,7 @@ impl Producer<'_> {
 
     /// The connection is open.
     pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
+        record!(self, connected(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.start_handshake(conn.index(), now);
@@ -337,6 +417,7 @@ impl Producer<'_> {
         bytes: &[u8],
         now: Instant,
     ) -> Result<(), ProtocolError> {
+        record!(self, received(conn, bytes, now));
         let now = self.advance(now);
         let c = conn.index();
         if !self.knows(conn) {
@@ -362,6 +443,7 @@ impl Producer<'_> {
 
     /// The connection is gone, or could not be made. No byte of it will be written any more.
     pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
+        record!(self, disconnected(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.lose_connection(conn.index(), now);
@@ -371,6 +453,7 @@ impl Producer<'_> {
 
     /// Lets time pass. Harmless to call too early or too often.
     pub fn handle_timeout(&mut self, now: Instant) {
+        record!(self, timeout(now));
         let now = self.advance(now);
         self.expire(now);
     }
@@ -435,11 +518,15 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
+        #[cfg(feature = "recorder")]
+        let (handed, mut taken) = (now, None);
+        #[cfg(feature = "recorder")]
+        let write = |transmit: &Transmit<'_>| write(transmit).inspect(|n| taken = Some(*n));
         let now = self.advance(now);
-        if !self.knows(conn) || !self.prepare(conn.index(), now) {
-            return Ok(0);
-        }
-        self.offer(conn.index(), now, write)
+        let ready = self.knows(conn) && self.prepare(conn.index(), now);
+        let result = if ready { self.offer(conn.index(), now, write) } else { Ok(0) };
+        record!(self, transmit(conn, handed, taken));
+        result
     }
 
     /// When `handle_timeout` is due, and why; `None` while nothing is waited for.
@@ -452,14 +539,16 @@ impl<'a> Producer<'a> {
         self.reports.head().map(|b| self.piece(b))
     }
 
-    /// The records of the report that `peek_report` shows. `None` for what was delivered and is no more there as it was
-    /// accepted: compressed, or split for want of memory.
+    /// The records of the report that `peek_report` shows. `None` for what is no more there as it was accepted: delivered
+    /// and compressed, or delivered and split for want of memory; dropped by `Overflow::DropOldest`, which gave the memory
+    /// away; compressed, with no memory left to undo that.
     pub fn report_records(&self) -> Option<Records<'_>> {
         self.reports.head().and_then(|b| self.records_of(b))
     }
 
     /// Takes the next report, and frees its records' memory.
     pub fn poll_report(&mut self) -> Option<Report> {
+        record!(self, take_report());
         self.take_report()
     }
 
@@ -491,6 +580,21 @@ impl Producer<'_> {
             .filter(|count| *count > 0)
     }
 
+    /// The topic's partitions, as a partitioner sees them; `None` while their number is not known.
+    pub fn partitions(&self, topic: TopicId) -> Option<Partitions<'_>> {
+        self.partition_count(topic).map(|_| Partitions::new(self, topic.index(), 0))
+    }
+
+    /// What the next batch of a partition waits for: the first thing that has to happen.
+    pub fn explain(&self, partition: PartitionId) -> Explain {
+        self.why_partition(partition)
+    }
+
+    /// What this record waits for. With [`Explain::Behind`] the way on is [`explain`](Self::explain) of its partition.
+    pub fn explain_record(&self, record: RecordId) -> Explain {
+        self.why_record(record)
+    }
+
     /// The last error that metadata gave for the topic.
     pub fn topic_error(&self, topic: TopicId) -> Option<ErrorCode> {
         self.storage.topics.get(topic.index()).map(|slot| slot.error).filter(|error| !error.is_ok())
@@ -507,6 +611,13 @@ impl Producer<'_> {
     /// Is it one of this producer's slots, and not of another with more?
     fn knows(&self, conn: ConnId) -> bool {
         conn.index() < self.storage.connections.len()
+    }
+
+    /// Nothing is held back any longer.
+    pub(crate) fn release_all(&mut self) {
+        while let Some(b) = self.linger.head() {
+            self.make_due(b);
+        }
     }
 
     /// A broker was found to have lost data or the producer's state.

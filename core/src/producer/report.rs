@@ -130,6 +130,8 @@ impl Producer<'_> {
             },
             Fate::NotPersisted => Outcome::NotPersisted(reason),
             Fate::Unknown => Outcome::Unknown(reason),
+            #[cfg(feature = "policies")]
+            Fate::Dropped => Outcome::Dropped,
         };
         Report {
             batch: self.batch_id(batch.origin.get().unwrap_or(b)),
@@ -165,6 +167,9 @@ impl Producer<'_> {
         if batch.told == batch.records {
             self.reports.remove(&mut self.storage.batches, AUX, b);
             self.release(b);
+            if let Some(next) = self.reports.head() {
+                self.make_readable(next);
+            }
         }
         Some(report)
     }

@@ -98,10 +98,11 @@ impl Producer<'_> {
         if !moved || leader < 0 || epoch <= self.storage.partitions[p].leader_epoch.max(-1) {
             return;
         }
-        if let Some(broker) = self.broker_slot(leader) {
+        if let Some(broker) = self.leader_slot(c, leader) {
             let partition = &mut self.storage.partitions[p];
             partition.leader_epoch = epoch;
             partition.hinted = true;
+            partition.known_on = Link::NONE;
             self.set_leader(p, Link::to(broker));
         }
     }

@@ -2,11 +2,11 @@
 
 use super::{Destination, Producer};
 use crate::batch::record::Record;
-use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE, RECORDS_MAX};
+use crate::batch::{AGE, AUX, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::cluster::refresh::is_final;
 use crate::error::SendError;
 use crate::id::{BatchId, RecordId};
-use crate::partition::partitioner::partition_for_key;
+use crate::partition::partitions::{Partitions, Sticky};
 use crate::storage::list::Link;
 use crate::time::Instant;
 use crate::wire::record::{record_body_size, record_size};
@@ -42,8 +42,11 @@ impl Producer<'_> {
         if alone > self.record_max {
             return Err(SendError::TooLarge { size: alone, max: self.record_max });
         }
-        let p = self.choose_partition(to, record, alone - HEADER)?;
-        let place = self.place(p, record, value, alone, now)?;
+        let (p, stuck) = self.choose_partition(to, record, alone - HEADER)?;
+        let place = self.place(p, record, value, alone, now);
+        #[cfg(feature = "policies")]
+        let place = place.map_err(|error| self.overflow(error, 1));
+        let place = place?;
         let batch = &mut self.storage.batches[place.batch];
         let (chunk, size) = (batch.chunk, batch.size as usize);
         let end = self.storage.batch_start(chunk)
@@ -52,8 +55,8 @@ impl Producer<'_> {
         // The room was checked with the exact size, so `write` has enough.
         let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
         let written = write(room, &place).unwrap_or_default();
-        if to.partition.is_none() && record.key.is_none() {
-            self.stick(to.topic.index(), u32::try_from(written).unwrap_or(u32::MAX));
+        if to.partition.is_none() {
+            self.placed(to.topic.index(), stuck, u32::try_from(written).unwrap_or(u32::MAX));
         }
         Ok(self.appended(p, &place, written))
     }
@@ -70,21 +73,32 @@ impl Producer<'_> {
         let timestamp = batch.base_timestamp.wrapping_add(place.ts_delta);
         batch.max_timestamp =
             if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
-        self.stats.accepted += 1;
-        self.stats.buffered += 1;
-        let id = RecordId { batch: self.batch_id(b), index };
+        self.grown(p, b, 1, written as u32);
+        RecordId { batch: self.batch_id(b), index }
+    }
+
+    /// The batch has got `records` more, of so many bytes.
+    #[cfg_attr(not(feature = "policies"), allow(unused_variables, reason = "who counts bytes"))]
+    pub(super) fn grown(&mut self, p: usize, b: usize, records: u16, bytes: u32) {
+        self.stats.accepted += u64::from(records);
+        self.stats.buffered += u64::from(records);
+        #[cfg(feature = "policies")]
+        self.queue_records(p, b, records, bytes);
+        let batch = &self.storage.batches[b];
         let full =
-            self.storage.batches[b].size + RECORD_MIN > self.batch_max || index + 1 == RECORDS_MAX;
+            batch.size + RECORD_MIN > self.batch_max || batch.records >= self.config.batch_records;
+        let fresh = batch.records == records;
         if full {
             self.close_batch(b);
             self.refile(p);
-        } else if index == 0 && self.storage.batches[b].due {
+        } else if fresh && batch.due {
             self.refile(p);
         }
-        if index == 0 && self.storage.partitions[p].leader == Link::NONE {
+        if fresh && self.storage.partitions[p].leader == Link::NONE {
             self.request_metadata();
         }
-        id
+        #[cfg(feature = "policies")]
+        self.release_at_threshold();
     }
 
     pub(crate) fn batch_id(&self, b: usize) -> BatchId {
@@ -101,6 +115,8 @@ impl Producer<'_> {
         alone: u32,
         now: Instant,
     ) -> Result<Place, SendError> {
+        #[cfg(feature = "policies")]
+        self.make_queue_room(p, 1, alone - HEADER)?;
         let anchored = record.timestamp.is_some() || self.clock.is_some();
         // Not one that has expired or was purged, and only waits for what is in flight before it.
         let open = self.storage.partitions[p].open.get();
@@ -137,24 +153,24 @@ impl Producer<'_> {
         match (record.timestamp, self.clock) {
             (Some(timestamp), _) => timestamp.as_millis().wrapping_sub(batch.base_timestamp),
             (None, Some(clock)) => clock.at(now).as_millis().wrapping_sub(batch.base_timestamp),
-            #[allow(clippy::cast_possible_wrap, reason = "microseconds / 1,000 fit")]
-            (None, None) => (now.micros_since(batch.opened) / 1_000) as i64,
+            (None, None) => now.millis_since(batch.opened),
         }
     }
 
     /// A new batch at the end of the partition's queue. The one that was open is closed, but only once there is
     /// memory: a refused record changes nothing.
-    fn open_batch(
+    pub(super) fn open_batch(
         &mut self,
         p: usize,
         size: u32,
         anchored: bool,
         now: Instant,
     ) -> Result<usize, SendError> {
-        let overhead = self.storage.shape.chunk_bytes - self.storage.capacity(1);
-        let run = (size + overhead).div_ceil(self.storage.shape.chunk_bytes);
-        let run = u16::try_from(run).unwrap_or(u16::MAX);
-        let Some(chunk) = self.take_chunks(run) else { return Err(self.full()) };
+        let run = self.storage.run_for(size);
+        let chunk = self.take_chunks(run);
+        #[cfg(feature = "policies")]
+        let chunk = chunk.or_else(|| self.drop_for_chunks(run));
+        let Some(chunk) = chunk else { return Err(self.full()) };
         let Some(b) = self.take_slot() else {
             self.chunks.give_back(&mut self.storage.chunk_map, chunk, run);
             return Err(self.full());
@@ -181,6 +197,7 @@ impl Producer<'_> {
             size: HEADER,
             born: self.born,
             opened: now,
+            asleep: self.asleep,
             base_timestamp: base,
             base_offset: -1,
             append_time: -1,
@@ -189,6 +206,7 @@ impl Producer<'_> {
         self.storage.batches[b] = slot;
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
+        partition.queued += 1;
         partition.open = Link::to(b);
         if !partition.cursor.is_some() {
             partition.cursor = Link::to(b);
@@ -198,6 +216,8 @@ impl Producer<'_> {
             self.age_cursor = Link::to(b);
             self.wake = true;
         }
+        #[cfg(feature = "policies")]
+        self.queue_batch(b, now);
         if !due {
             self.wake |= self.linger.is_empty();
             self.linger.push_back(&mut self.storage.batches, AUX, b);
@@ -206,21 +226,21 @@ impl Producer<'_> {
     }
 
     /// No memory: the oldest batch that only waits for more records goes at once, so that some will be free.
-    fn full(&mut self) -> SendError {
-        if let Some(oldest) = self.linger.head() {
+    pub(super) fn full(&mut self) -> SendError {
+        if let Some(oldest) = self.linger.head().filter(|_| !self.holds_full_batches()) {
             self.make_due(oldest);
         }
         SendError::Full
     }
 
-    /// The slot of the partition that the record goes to. Fixed at acceptance: a retry never asks again
+    /// The slot of the partition that the record goes to, and whether that is the sticky one. Fixed at acceptance: a retry never asks again
     /// (ruby-kafka 956).
-    fn choose_partition(
+    pub(super) fn choose_partition(
         &mut self,
         to: Destination,
         record: &Record<'_>,
         size: u32,
-    ) -> Result<usize, SendError> {
+    ) -> Result<(usize, bool), SendError> {
         let t = to.topic.index();
         let Some(topic) = self.storage.topics.get(t).filter(|_| t < usize::from(self.topics_used))
         else {
@@ -231,6 +251,7 @@ impl Producer<'_> {
             self.request_metadata();
             return Err(SendError::Topic(error));
         }
+        let mut stuck = false;
         let index = match (to.partition, record.key) {
             (Some(index), _) if index < 0 || partitions > 0 && index >= partitions => {
                 // It may have been added since.
@@ -246,73 +267,35 @@ impl Producer<'_> {
                     SendError::Topic(error)
                 });
             }
-            (None, Some(key)) => partition_for_key(key, partitions),
-            (None, None) => self.sticky_partition(t, size),
+            (None, key) => {
+                let mut view = Partitions::new(self, t, size);
+                let index = self.config.partitioner.choose(key, &mut view);
+                stuck = view.stuck;
+                (self.rng, self.storage.topics[t].sticky) = (view.rng, view.sticky);
+                if !(0..partitions).contains(&index) {
+                    return Err(SendError::NoSuchPartition);
+                }
+                index
+            }
         };
         let slot = self.partition_slot(t, index);
         if slot.is_none() {
             // Else a sticky partition without a slot would be asked for for ever.
-            self.storage.topics[t].sticky_plus_1 = 0;
+            self.storage.topics[t].sticky = Sticky::NONE;
         }
-        slot.ok_or(SendError::NoPartitionSlot)
+        slot.map(|p| (p, stuck)).ok_or(SendError::NoPartitionSlot)
     }
 
-    /// The partition that null keys go to at the moment (KIP-480, KIP-794).
-    fn sticky_partition(&mut self, t: usize, size: u32) -> i32 {
-        let topic = self.storage.topics[t];
-        if topic.sticky_plus_1 > 0 {
-            let index = topic.sticky_plus_1 - 1;
-            let room = self
-                .find_partition(t, index)
-                .and_then(|p| self.storage.partitions[p].open.get())
-                .is_some_and(|b| {
-                    self.storage.batches[b].size.saturating_add(size) <= self.batch_max
-                });
-            if room || topic.sticky_bytes.saturating_add(size) < self.batch_max {
-                return index;
-            }
-        }
-        let index = self.pick_available(t, topic.partitions);
+    /// The partitioner's choice has got `bytes` more; a sticky partition is left after twice a batch in any case.
+    pub(super) fn placed(&mut self, t: usize, stuck: bool, bytes: u32) {
         let topic = &mut self.storage.topics[t];
-        topic.sticky_plus_1 = index + 1;
-        topic.sticky_bytes = 0;
-        index
-    }
-
-    /// The sticky partition has got `bytes` more; after twice a batch it is left in any case.
-    fn stick(&mut self, t: usize, bytes: u32) {
-        let topic = &mut self.storage.topics[t];
-        topic.sticky_bytes = topic.sticky_bytes.saturating_add(bytes);
-        if topic.sticky_bytes >= self.batch_max.saturating_mul(2) {
-            topic.sticky_plus_1 = 0;
+        topic.turn = topic.turn.wrapping_add(1);
+        if !stuck {
+            return;
         }
-    }
-
-    /// A random partition that has a leader, of those with slots; any if none has.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_possible_wrap,
-        reason = "below `partitions`"
-    )]
-    fn pick_available(&mut self, t: usize, partitions: i32) -> i32 {
-        const TRIES: u32 = 8;
-        let led = |producer: &Self, index: i32| {
-            producer
-                .find_partition(t, index)
-                .is_some_and(|p| producer.storage.partitions[p].leader.is_some())
-        };
-        let mut index = 0;
-        for _ in 0..TRIES {
-            index = self.rng.below(partitions.cast_unsigned()) as i32;
-            if led(self, index) {
-                return index;
-            }
+        topic.sticky.bytes = topic.sticky.bytes.saturating_add(bytes);
+        if topic.sticky.bytes >= self.batch_max.saturating_mul(2) {
+            topic.sticky = Sticky::NONE;
         }
-        // Few have a leader, or few have a slot: take the next one that has both.
-        let slots = &self.storage.partitions[..usize::from(self.partitions_used)];
-        let from = self.rng.below(u32::from(self.partitions_used)) as usize;
-        let mut turn = slots[from..].iter().chain(&slots[..from]);
-        turn.find(|slot| usize::from(slot.topic) == t && slot.leader.is_some())
-            .map_or(index, |slot| slot.index)
     }
 }

@@ -15,7 +15,7 @@ use crate::id::TopicId;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
-use crate::time::Instant;
+use crate::time::{Instant, deadline};
 
 impl<'a> Producer<'a> {
     pub(super) fn start(
@@ -24,6 +24,11 @@ impl<'a> Producer<'a> {
         seed: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
+        #[cfg(feature = "recorder")]
+        {
+            let sizes = crate::recorder::Sizes::of(&storage);
+            storage.recorder.start(config, &sizes, seed, now);
+        }
         config.check()?;
         storage.clear();
         let client_id_len = u8::try_from(config.client_id.len()).ok();
@@ -46,6 +51,7 @@ impl<'a> Producer<'a> {
             rng: Rng::new(seed),
             now,
             clock: None,
+            clock_due: deadline(now, config.clock_wait_ms),
             identity: Identity::new(config),
             metadata: Refresh::START,
             chunks: Chunks::EMPTY,
@@ -55,6 +61,8 @@ impl<'a> Producer<'a> {
             free: List::EMPTY,
             fresh: 0,
             linger: List::EMPTY,
+            #[cfg(feature = "policies")]
+            waiting: super::queue::Waiting::NOTHING,
             age: List::EMPTY,
             age_cursor: Link::NONE,
             reports: List::EMPTY,
@@ -65,6 +73,10 @@ impl<'a> Producer<'a> {
             batch_max: config.batch_size.min(config.max_request_size).min(storage.capacity(1)),
             record_max: config.max_request_size.min(storage.capacity(for_records)),
             closed: false,
+            paused: false,
+            asleep: 0,
+            slept_from: now,
+            woke: now,
             wake: false,
             arrange_due: false,
             slot_wanted: false,

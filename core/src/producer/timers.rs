@@ -6,7 +6,7 @@ use crate::batch::AGE;
 use crate::connection::{ConnSlot, ConnState, Request};
 use crate::partition::{Place, WAIT};
 use crate::storage::list::{self, Link};
-use crate::time::Instant;
+use crate::time::{Instant, Timestamp, deadline};
 
 /// Levels of the exponential backoff that have lists of their own.
 pub(crate) const BACKOFF_LEVELS: usize = 8;
@@ -14,14 +14,28 @@ pub(crate) const BACKOFF_LEVELS: usize = 8;
 impl Producer<'_> {
     /// Time only moves forward, whatever the adapter's clock does.
     pub(crate) fn advance(&mut self, now: Instant) -> Instant {
+        let gap = now.micros_since(self.now);
+        if gap > u64::from(self.config.request_timeout_ms) * 1_000
+            && self.earliest().is_some_and(|(at, _)| at < now)
+        {
+            // Nobody came when it was due: a device has slept.
+            self.slept_from = self.now;
+            self.woke = now;
+            self.asleep = self.asleep.saturating_add(units(gap));
+        }
         self.now = self.now.max(now);
         self.now
     }
 
     pub(crate) fn expire(&mut self, now: Instant) {
+        if self.clock_due <= now && self.clock.is_none() {
+            self.set_clock(Timestamp::from_millis(0), Instant::ZERO);
+        }
         while let Some(b) = self.linger.head().filter(|&b| self.linger_end(b) <= now) {
             self.make_due(b);
         }
+        #[cfg(feature = "policies")]
+        self.expire_interval(now);
         for level in 0..BACKOFF_LEVELS {
             while let Some(p) = self.backoff[level].head() {
                 if self.round_begins(p) > now {
@@ -77,12 +91,23 @@ impl Producer<'_> {
         }
     }
 
-    fn linger_end(&self, b: usize) -> Instant {
-        self.storage.batches[b].opened.plus_millis(self.config.linger_ms)
+    pub(super) fn linger_end(&self, b: usize) -> Instant {
+        deadline(self.storage.batches[b].opened, self.config.linger_ms)
     }
 
+    /// When the batch is given up. One that had less than a request timeout before the last jump in time gets that once
+    /// more: a device that slept an hour tries before it gives up.
     fn delivery_end(&self, b: usize) -> Instant {
-        self.storage.batches[b].opened.plus_millis(self.config.delivery_timeout_ms)
+        let batch = &self.storage.batches[b];
+        let end = deadline(batch.opened, self.config.delivery_timeout_ms);
+        let timeout = self.config.request_timeout_ms;
+        let life = units(self.woke.micros_since(batch.opened));
+        let asleep = self.asleep - batch.asleep;
+        let tried = life.saturating_sub(asleep) >= units(u64::from(timeout) * 1_000);
+        if batch.opened > self.slept_from || tried {
+            return end;
+        }
+        end.max(self.woke.plus_millis(timeout))
     }
 
     /// When the partition sends again: after its backoff, and what was asked for metadata, which may name another
@@ -123,6 +148,8 @@ impl Producer<'_> {
             }
         };
         consider(self.linger.head().map(|b| self.linger_end(b)), Timer::Linger);
+        #[cfg(feature = "policies")]
+        consider(self.interval_end(), Timer::Linger);
         consider(self.age_cursor.get().map(|b| self.delivery_end(b)), Timer::Delivery);
         for list in &self.backoff {
             consider(list.head().map(|p| self.round_begins(p)), Timer::Retry);
@@ -132,6 +159,7 @@ impl Producer<'_> {
             consider(self.closes_at(conn), Timer::Connection);
         }
         consider(self.redial_at, Timer::Connection);
+        consider(Some(self.clock_due).filter(|_| self.clock.is_none()), Timer::Linger);
         if self.topics_used > 0 && !self.metadata.asked {
             let needed = self.metadata.needed.then_some(self.metadata.not_before);
             consider(needed.filter(|at| self.now < *at), Timer::Metadata);
@@ -146,6 +174,12 @@ impl Producer<'_> {
         }
         next
     }
+}
+
+/// Time for which 32 bits are enough: units of 1,024 microseconds.
+#[allow(clippy::cast_possible_truncation, reason = "clamped")]
+fn units(micros: u64) -> u32 {
+    (micros >> 10).min(u64::from(u32::MAX)) as u32
 }
 
 /// Deadline of the oldest request that has to be answered.

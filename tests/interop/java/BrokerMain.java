@@ -18,18 +18,7 @@ public final class BrokerMain {
                 System.exit(1);
             }
         }
-        Thread watch = new Thread(BrokerMain::haltAtEndOfInput, "end-of-input");
-        watch.setDaemon(true);
-        watch.start();
+        EndOfInput.halts();
         kafka.Kafka.main(new String[] {file});
-    }
-
-    private static void haltAtEndOfInput() {
-        try {
-            while (System.in.read() >= 0) { }
-        } catch (java.io.IOException gone) {
-            // The same as the end: whoever held the other end is gone.
-        }
-        Runtime.getRuntime().halt(0);
     }
 }

@@ -16,14 +16,19 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.CreateTopicsOptions;
+import org.apache.kafka.clients.admin.NewPartitionReassignment;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.header.Header;
@@ -63,6 +68,11 @@ public final class Helper {
             case "nodes": return waitForNodes(a[1], Integer.parseInt(a[2]));
             case "create": return createTopic(a[1], a[2], Integer.parseInt(a[3]),
                 Short.parseShort(a[4]), Arrays.copyOfRange(a, 5, a.length));
+            case "create-on": return createTopic(a[1], a[2], replicas(a[3]),
+                Arrays.copyOfRange(a, 4, a.length));
+            case "delete": return deleteTopic(a[1], a[2]);
+            case "add-partitions": return addPartitions(a[1], a[2], Integer.parseInt(a[3]));
+            case "move": return move(a[1], a[2], replicas(a[3]));
             case "in-sync": return waitInSync(a[1], a[2], Integer.parseInt(a[3]));
             case "leader": return leader(a[1], a[2], Integer.parseInt(a[3]),
                 Integer.parseInt(a[4]));
@@ -74,11 +84,21 @@ public final class Helper {
         }
     }
 
+    /** For questions: one that is not answered soon is better asked again. */
     private static Admin admin(String bootstrap) {
+        return admin(bootstrap, 5_000);
+    }
+
+    /** For changes: one that takes long, as a thousand partitions with ZooKeeper, is made once. */
+    private static Admin patientAdmin(String bootstrap) {
+        return admin(bootstrap, PATIENCE_MS);
+    }
+
+    private static Admin admin(String bootstrap, long requestTimeoutMs) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", bootstrap);
-        properties.put("default.api.timeout.ms", "20000");
-        properties.put("request.timeout.ms", "5000");
+        properties.put("default.api.timeout.ms", Long.toString(Math.max(20_000, requestTimeoutMs)));
+        properties.put("request.timeout.ms", Long.toString(requestTimeoutMs));
         return Admin.create(properties);
     }
 
@@ -93,16 +113,81 @@ public final class Helper {
 
     private static String createTopic(String bootstrap, String topic, int partitions,
             short replicas, String[] options) throws Exception {
+        return create(bootstrap, new NewTopic(topic, partitions, replicas), replicas, options);
+    }
+
+    /** With the brokers of each partition, the one that is to lead first. */
+    private static String createTopic(String bootstrap, String topic,
+            Map<Integer, List<Integer>> replicas, String[] options) throws Exception {
+        return create(bootstrap, new NewTopic(topic, replicas), replicas.get(0).size(), options);
+    }
+
+    private static String create(String bootstrap, NewTopic topic, int replicas, String[] options)
+            throws Exception {
         Map<String, String> configs = new HashMap<>();
         for (String option : options) {
             String[] parts = option.split("=", 2);
             configs.put(parts[0], parts[1]);
         }
-        try (Admin admin = admin(bootstrap)) {
-            NewTopic request = new NewTopic(topic, partitions, replicas).configs(configs);
-            admin.createTopics(List.of(request)).all().get();
+        try (Admin admin = patientAdmin(bootstrap)) {
+            admin.createTopics(List.of(topic.configs(configs))).all().get();
         }
-        waitInSync(bootstrap, topic, replicas);
+        waitInSync(bootstrap, topic.name(), replicas);
+        return topic.name();
+    }
+
+    /** "2,3;3,1" is partition 0 on the brokers 2 and 3, partition 1 on 3 and 1. */
+    private static Map<Integer, List<Integer>> replicas(String text) {
+        Map<Integer, List<Integer>> replicas = new HashMap<>();
+        for (String partition : text.split(";")) {
+            replicas.put(replicas.size(),
+                Arrays.stream(partition.split(",")).map(Integer::valueOf).toList());
+        }
+        return replicas;
+    }
+
+    /** Returns when a topic of the same name can be created. */
+    private static String deleteTopic(String bootstrap, String topic) throws Exception {
+        try (Admin admin = patientAdmin(bootstrap)) {
+            admin.deleteTopics(List.of(topic)).all().get();
+            List<NewTopic> another = List.of(new NewTopic(topic, 1, (short) 1));
+            CreateTopicsOptions dry = new CreateTopicsOptions().validateOnly(true);
+            retry(topic + " to be gone",
+                () -> admin.createTopics(another, dry).all().get() == null);
+        }
+        return topic;
+    }
+
+    private static int addPartitions(String bootstrap, String topic, int count) throws Exception {
+        try (Admin admin = patientAdmin(bootstrap)) {
+            admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(count))).all().get();
+        }
+        return count;
+    }
+
+    /** Moves each partition to other brokers, and returns when no other has it any more. */
+    private static String move(String bootstrap, String topic,
+            Map<Integer, List<Integer>> replicas) throws Exception {
+        Map<TopicPartition, Optional<NewPartitionReassignment>> moves = new HashMap<>();
+        replicas.forEach((partition, brokers) -> moves.put(new TopicPartition(topic, partition),
+            Optional.of(new NewPartitionReassignment(brokers))));
+        try (Admin admin = patientAdmin(bootstrap)) {
+            admin.alterPartitionReassignments(moves).all().get();
+            retry(topic + " to be moved", () -> {
+                if (!admin.listPartitionReassignments(moves.keySet()).reassignments().get()
+                        .isEmpty()) {
+                    return false;
+                }
+                for (TopicPartitionInfo p : describe(admin, topic)) {
+                    List<Integer> brokers = p.replicas().stream().map(Node::id).toList();
+                    if (!brokers.equals(replicas.get(p.partition())) || p.leader() == null
+                            || !brokers.contains(p.leader().id())) {
+                        return false;
+                    }
+                }
+                return true;
+            });
+        }
         return topic;
     }
 

@@ -4,7 +4,7 @@ use crate::dump::{Batch, parse_dump};
 use crate::log::{StoredRecord, parse_line};
 use crate::process::Process;
 use crate::run_dir::RunDir;
-use crate::setup::Tools;
+use crate::setup;
 use anyhow::{Context, Result, bail};
 use core::fmt::Write as _;
 use std::fs;
@@ -22,11 +22,13 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Starts the JVM; its messages go to `helper.log` in the run's folder.
+    /// Starts the JVM, with the tools of the newest Kafka, which serve brokers since 2.1; its
+    /// messages go to `helper.log` in the run's folder.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start(tools: &Tools, run: &RunDir) -> Result<Self> {
+    pub fn start(run: &RunDir) -> Result<Self> {
+        let tools = setup::tools_of(setup::NEWEST)?;
         let mut process = Process::start(
             "Helper.java",
             tools
@@ -68,6 +70,46 @@ impl Helper {
         let mut words = vec!["create", bootstrap, topic, &partitions, &replicas];
         words.extend_from_slice(configs);
         self.ask(&words).map(drop)
+    }
+
+    /// Creates a topic on given brokers: `"2,3;3,1"` has partition 0 on the brokers 2, which is to
+    /// lead, and 3, and partition 1 on 3 and 1.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn create_topic_on(
+        &mut self,
+        bootstrap: &str,
+        topic: &str,
+        brokers: &str,
+        configs: &[&str],
+    ) -> Result<()> {
+        self.ask(&[&["create-on", bootstrap, topic, brokers], configs].concat()).map(drop)
+    }
+
+    /// Deletes a topic, and waits until another one may have its name.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn delete_topic(&mut self, bootstrap: &str, topic: &str) -> Result<()> {
+        self.ask(&["delete", bootstrap, topic]).map(drop)
+    }
+
+    /// Adds partitions until there are `count`.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn add_partitions(&mut self, bootstrap: &str, topic: &str, count: u32) -> Result<()> {
+        self.ask(&["add-partitions", bootstrap, topic, &count.to_string()]).map(drop)
+    }
+
+    /// Moves a topic's partitions to brokers given as in [`create_topic_on`](Self::create_topic_on),
+    /// and waits until no other broker has them.
+    ///
+    /// # Errors
+    /// What the broker says, or that it takes more than two minutes.
+    pub fn move_topic(&mut self, bootstrap: &str, topic: &str, brokers: &str) -> Result<()> {
+        self.ask(&["move", bootstrap, topic, brokers]).map(drop)
     }
 
     /// Waits until every partition has a leader and `replicas` replicas in sync.

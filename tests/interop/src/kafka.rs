@@ -1,11 +1,11 @@
-//! Apache Kafka in `KRaft` mode, every node broker and controller at once, on loopback.
+//! Apache Kafka on loopback: in `KRaft` mode, or a single node with the `ZooKeeper` of old.
 
 use crate::helper::Helper;
 use crate::ports;
 use crate::process::Process;
 use crate::run_dir::{RunDir, open_log};
 use crate::setup::Tools;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use core::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -16,10 +16,8 @@ const CLUSTER_ID: &str = "a2xhbW0taW50ZXJvcC10ZA";
 
 /// Properties of every node. Records with timestamps decades apart stay, and in one segment. A node
 /// that was killed is missed soon (the default is 9 s), but not while two slow cores are merely busy.
-const PROPERTIES: [(&str, &str); 12] = [
-    ("process.roles", "broker,controller"),
+const PROPERTIES: [(&str, &str); 10] = [
     ("inter.broker.listener.name", "DIRECT"),
-    ("controller.listener.names", "CONTROLLER"),
     ("auto.create.topics.enable", "false"),
     ("broker.session.timeout.ms", "6000"),
     ("log.retention.ms", "-1"),
@@ -36,6 +34,9 @@ const PROPERTIES: [(&str, &str); 12] = [
 pub struct Options<'a> {
     /// Nodes, 1 or 3.
     pub nodes: u16,
+    /// Node 1 alone is a controller, and with it alive the cluster outlives both other nodes. Else
+    /// every node is one.
+    pub one_controller: bool,
     /// Each node's second listener is advertised under these ports, a proxy's; empty for none.
     pub advertised_ports: &'a [u16],
     /// Further broker properties.
@@ -76,9 +77,9 @@ impl Node {
     /// # Errors
     /// If it runs already or Java does not start.
     pub fn start(&mut self) -> Result<()> {
-        anyhow::ensure!(self.process.is_none(), "node {} runs already", self.id);
+        ensure!(self.process.is_none(), "node {} runs already", self.id);
         let mut java = self.tools.java(512);
-        java.arg("BrokerMain")
+        java.arg(if self.tools.needs_zookeeper() { "ZooKeeperBroker" } else { "BrokerMain" })
             .arg(&self.properties)
             .arg(CLUSTER_ID)
             .stdin(Stdio::piped())
@@ -129,12 +130,13 @@ impl Cluster {
     /// # Errors
     /// If Java does not start or the cluster does not come up.
     pub fn start(tools: &Tools, run: &RunDir, options: &Options<'_>) -> Result<Self> {
-        let mut controllers = Vec::new();
-        for _ in 0..options.nodes {
-            controllers.push(ports::free()?);
-        }
+        let old = tools.needs_zookeeper();
+        ensure!(options.nodes == 1 || !old, "Kafka {} is run as one node only", tools.version);
+        let controllers = if options.one_controller || old { 1 } else { options.nodes };
+        let controllers: Vec<u16> =
+            (0..controllers).map(|_| ports::free()).collect::<Result<_>>()?;
         let mut nodes = Vec::new();
-        for (id, &controller) in (1..).zip(&controllers) {
+        for id in 1..=u32::from(options.nodes) {
             let mut node = Node {
                 id,
                 port: ports::free()?,
@@ -145,12 +147,12 @@ impl Cluster {
                 tools: tools.clone(),
                 process: None,
             };
-            let text = properties(&node, controller, &controllers, options)?;
+            let text = properties(&node, &controllers, options)?;
             fs::write(&node.properties, text)?;
             node.start()?;
             nodes.push(node);
         }
-        let mut cluster = Self { nodes, helper: Helper::start(tools, run)? };
+        let mut cluster = Self { nodes, helper: Helper::start(run)? };
         cluster.wait_until_alive()?;
         Ok(cluster)
     }
@@ -187,22 +189,30 @@ impl Cluster {
     }
 }
 
-fn properties(
-    node: &Node,
-    controller: u16,
-    controllers: &[u16],
-    options: &Options<'_>,
-) -> Result<String> {
-    let mut listeners = format!("CONTROLLER://127.0.0.1:{controller},DIRECT://{}", node.address());
-    let mut advertised = format!("DIRECT://{}", node.address());
-    if let Some(port) = options.advertised_ports.get(usize::try_from(node.id)? - 1) {
+fn properties(node: &Node, controllers: &[u16], options: &Options<'_>) -> Result<String> {
+    let index = usize::try_from(node.id)? - 1;
+    let mut listeners = format!("DIRECT://{}", node.address());
+    let mut advertised = listeners.clone();
+    if let Some(port) = options.advertised_ports.get(index) {
         write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
         write!(advertised, ",PROXIED://127.0.0.1:{port}")?;
     }
-    let voters: Vec<_> =
-        (1..).zip(controllers).map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
-    let mut text = format!("node.id={}\nlog.dirs={}\n", node.id, node.log_dir.display());
-    writeln!(text, "controller.quorum.voters={}", voters.join(","))?;
+    let mut text = format!("log.dirs={}\n", node.log_dir.display());
+    if node.tools.needs_zookeeper() {
+        let zookeeper = controllers.first().context("no port for ZooKeeper")?;
+        writeln!(text, "broker.id={}\nzookeeper.connect=127.0.0.1:{zookeeper}", node.id)?;
+    } else {
+        let voters: Vec<_> =
+            (1..).zip(controllers).map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
+        writeln!(text, "node.id={}\ncontroller.listener.names=CONTROLLER", node.id)?;
+        writeln!(text, "controller.quorum.voters={}", voters.join(","))?;
+        if let Some(port) = controllers.get(index) {
+            write!(listeners, ",CONTROLLER://127.0.0.1:{port}")?;
+            writeln!(text, "process.roles=broker,controller")?;
+        } else {
+            writeln!(text, "process.roles=broker")?;
+        }
+    }
     writeln!(text, "listeners={listeners}\nadvertised.listeners={advertised}")?;
     for (name, value) in PROPERTIES.iter().chain(options.properties) {
         writeln!(text, "{name}={value}")?;

@@ -66,14 +66,14 @@ fn take<'a>(bytes: &'a [u8], length: &str) -> Result<(Option<Vec<u8>>, &'a [u8])
     Ok((Some(taken.to_vec()), rest))
 }
 
-/// Writes the lines `key:value` of a file to a topic with kcat.
+/// Writes the lines `key:value` of a file to a topic with kcat, under `property=value`.
 ///
 /// # Errors
 /// If kcat fails.
-pub fn write(bootstrap: &str, topic: &str, lines: &Path) -> Result<()> {
+pub fn write(bootstrap: &str, topic: &str, lines: &Path, property: &str) -> Result<()> {
     let out = Command::new("kcat")
         .args(["-P", "-q", "-b", bootstrap, "-t", topic, "-K", ":"])
-        .args(["-X", "enable.idempotence=true"])
+        .args(["-X", "enable.idempotence=true", "-X", property])
         .stdin(File::open(lines)?)
         .output()
         .context("kcat cannot be started")?;

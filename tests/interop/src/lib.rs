@@ -4,8 +4,9 @@
 //! The tests in `tests/` need the feature `kafka`, a `klamm` binary (`KLAMM_BIN`, by default
 //! `target/release/klamm`) and what [`setup`] fetches; `cargo xtask test` sees to all three. A run
 //! keeps its files (brokers' logs and data, what was read back) when it fails and says where.
-//! `KLAMM_KAFKA_VERSION=3.9.1` runs the same against another Kafka, `KLAMM_CACHE` names the folder
-//! where the jars are kept (by default `target/klamm-cache`).
+//! Most tests run against the newest Kafka, or the one that `KLAMM_KAFKA_VERSION` names; `versions`
+//! and `every_byte` run against all. `KLAMM_CACHE` names the folder where the jars are kept (by
+//! default `target/klamm-cache`), `KLAMM_SEED` the seed of what is random.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -15,7 +16,9 @@
 //! | [`helper`] | Kafka's own tools in one JVM: topics, consumer, partitioner, `DumpLogSegments` |
 //! | [`kcat`] | the independent reader and writer |
 //! | [`proxy`] | a TCP proxy that delays, stalls, cuts and swallows answers |
+//! | [`scalpel`] | a TCP proxy that cuts, waits or stalls at an exact byte of a frame |
 //! | [`feeder`] | records written to a producer's standard input at a steady pace, with barriers |
+//! | [`load`], [`ledger`] | a producer in this process under load; what it reported against the log |
 //! | [`log`] | what was read back, and whether it is there exactly once and in order |
 //! | [`lost_answers`] | answers lost, broker killed and started again: the staging |
 //! | [`dump`] | stored batches as `DumpLogSegments` prints them |
@@ -27,17 +30,23 @@ pub mod helper;
 pub mod kafka;
 pub mod kcat;
 pub mod klamm;
+pub mod ledger;
+pub mod load;
 pub mod log;
 pub mod lost_answers;
 pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod run_dir;
+pub mod scalpel;
 pub mod setup;
 
 use anyhow::{Result, bail};
 use core::time::Duration;
 use std::time::Instant;
+
+/// Every codec that klamm has, by its name in `compression.type` and in `DumpLogSegments`.
+pub const CODECS: [&str; 2] = ["none", "gzip"];
 
 /// How long anything may take before a test fails. Generous: the machines are slow and shared, and
 /// nothing here measures time.

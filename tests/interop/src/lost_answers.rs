@@ -46,7 +46,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let proxy = Proxy::start()?;
     let ports = [proxy.port()];
-    let options = Options { nodes: 1, advertised_ports: &ports, properties: &[] };
+    let options = Options { nodes: 1, advertised_ports: &ports, ..Options::default() };
     let mut kafka = Cluster::start(tools, dir, &options)?;
     proxy.forward_to(kafka.node(1)?.proxied_port());
     kafka.create_topic(TOPIC, PARTITIONS, &[])?;

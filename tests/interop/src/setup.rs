@@ -9,18 +9,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The Kafka that is tested against unless `KLAMM_KAFKA_VERSION` names another one.
-pub const KAFKA_VERSION: &str = "4.3.0";
+/// The Kafka that most tests run against, unless `KLAMM_KAFKA_VERSION` names another one; its tools
+/// and its consumer serve all versions.
+pub const NEWEST: &str = "4.3.0";
 
-const JAVA_SOURCES: [(&str, &str); 3] = [
+/// The versions that `tests/versions.rs` runs against: the newest; the last 3, which knows topics by
+/// name only when records are written; and one from before `KRaft`.
+pub const KAFKA_VERSIONS: [&str; 3] = [NEWEST, "3.9.1", "2.8.2"];
+
+const KRAFT_SOURCES: &[(&str, &str)] = &[
     ("BrokerMain.java", include_str!("../java/BrokerMain.java")),
+    ("EndOfInput.java", include_str!("../java/EndOfInput.java")),
     ("Helper.java", include_str!("../java/Helper.java")),
     ("Produce.java", include_str!("../java/Produce.java")),
 ];
 
-/// Where the fetched things are.
+const ZOOKEEPER_SOURCES: &[(&str, &str)] = &[
+    ("EndOfInput.java", include_str!("../java/EndOfInput.java")),
+    ("ZooKeeperBroker.java", include_str!("../java/ZooKeeperBroker.java")),
+];
+
+/// Where the fetched things of a version are.
 #[derive(Clone, Debug)]
 pub struct Tools {
+    /// Kafka's version.
+    pub version: String,
     /// The folder of Kafka's jars.
     pub libs: PathBuf,
     /// The folder of this crate's compiled Java programs.
@@ -28,6 +41,11 @@ pub struct Tools {
 }
 
 impl Tools {
+    /// Whether this Kafka keeps its metadata in `ZooKeeper`.
+    pub fn needs_zookeeper(&self) -> bool {
+        needs_zookeeper(&self.version)
+    }
+
     /// Java with Kafka and this crate's programs on the class path, at most `heap_mb` of heap. One
     /// collector thread and only the quick compiler: the JVMs share two cores with what they test.
     pub fn java(&self, heap_mb: u32) -> Command {
@@ -40,29 +58,33 @@ impl Tools {
     }
 }
 
-/// The tools, fetched by the first call of a process.
+/// The tools of `KLAMM_KAFKA_VERSION`, by default [`NEWEST`]; fetched by the first call of a process.
 ///
 /// # Errors
-/// What [`prepare`] could not get.
+/// What [`tools_of`] could not get.
 pub fn tools() -> Result<&'static Tools> {
     static TOOLS: OnceLock<Result<Tools, String>> = OnceLock::new();
     TOOLS
-        .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
+        .get_or_init(|| {
+            let version = std::env::var("KLAMM_KAFKA_VERSION");
+            let version = version.as_deref().unwrap_or(NEWEST);
+            tools_of(version).map_err(|error| format!("{error:#}"))
+        })
         .as_ref()
         .map_err(|error| anyhow!("{error}"))
 }
 
-/// Checks Java, fetches Kafka, kcat and compiles the Java programs, each only if it is not there.
+/// Checks Java, fetches kcat and a Kafka and compiles the Java programs, each only if it is not there.
 ///
 /// # Errors
 /// The first thing that is missing and cannot be fetched, and how to get it.
-pub fn prepare() -> Result<Tools> {
+pub fn tools_of(version: &str) -> Result<Tools> {
     check_java()?;
     install_kcat()?;
     let cache = cache_dir();
-    let libs = fetch_kafka(&cache)?;
-    let classes = compile(&cache, &libs)?;
-    Ok(Tools { libs, classes })
+    let libs = fetch_kafka(&cache, version)?;
+    let classes = compile(&cache, &libs, version)?;
+    Ok(Tools { version: version.to_owned(), libs, classes })
 }
 
 /// The root of this repository.
@@ -76,8 +98,8 @@ fn cache_dir() -> PathBuf {
         .map_or_else(|| repository().join("target/klamm-cache"), PathBuf::from)
 }
 
-fn kafka_version() -> String {
-    std::env::var("KLAMM_KAFKA_VERSION").unwrap_or_else(|_| KAFKA_VERSION.to_owned())
+fn needs_zookeeper(version: &str) -> bool {
+    version.starts_with("2.")
 }
 
 fn check_java() -> Result<()> {
@@ -112,8 +134,7 @@ fn install_kcat() -> Result<()> {
 }
 
 /// Downloads under another name and renames, so that a folder of that name is always complete.
-fn fetch_kafka(cache: &Path) -> Result<PathBuf> {
-    let version = kafka_version();
+fn fetch_kafka(cache: &Path, version: &str) -> Result<PathBuf> {
     let libs = cache.join(format!("kafka-{version}"));
     if libs.is_dir() {
         return Ok(libs);
@@ -123,7 +144,7 @@ fn fetch_kafka(cache: &Path) -> Result<PathBuf> {
     let partial = cache.join(format!("kafka-{version}.{}", std::process::id()));
     fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
     let pom = partial.join("pom.xml");
-    fs::write(&pom, pom_xml(&version))?;
+    fs::write(&pom, pom_xml(version))?;
     output(
         Command::new("mvn")
             .args(["-q", "-B", "dependency:copy-dependencies", "-f"])
@@ -164,9 +185,10 @@ fn pom_xml(version: &str) -> String {
 }
 
 /// The folder's name carries a hash of the sources: changed programs are compiled anew.
-fn compile(cache: &Path, libs: &Path) -> Result<PathBuf> {
+fn compile(cache: &Path, libs: &Path, version: &str) -> Result<PathBuf> {
+    let sources = if needs_zookeeper(version) { ZOOKEEPER_SOURCES } else { KRAFT_SOURCES };
     let mut hash = DefaultHasher::new();
-    (JAVA_SOURCES, libs).hash(&mut hash);
+    (sources, libs).hash(&mut hash);
     let classes = cache.join(format!("classes-{:016x}", hash.finish()));
     if classes.is_dir() {
         return Ok(classes);
@@ -175,7 +197,7 @@ fn compile(cache: &Path, libs: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&partial)?;
     let mut javac = Command::new("javac");
     javac.arg("-cp").arg(format!("{}/*", libs.display())).arg("-d").arg(&partial);
-    for (name, text) in JAVA_SOURCES {
+    for (name, text) in sources {
         fs::write(partial.join(name), text)?;
         javac.arg(partial.join(name));
     }

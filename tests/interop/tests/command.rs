@@ -121,7 +121,8 @@ fn failures_end_with_one_line_that_names_the_thing() {
     let line = klamm::run_to_failure(produce(&bootstrap, "no-such-topic", &[])).unwrap();
     assert!(line.contains("no-such-topic"), "{line}");
 
-    klamm::run_to_failure(produce(&bootstrap, "exists", &["-p", "7"])).unwrap();
+    let line = klamm::run_to_failure(produce(&bootstrap, "exists", &["-p", "7"])).unwrap();
+    assert!(line.contains("topic exists has no partition 7: it has 2 partitions"), "{line}");
 
     let line =
         klamm::run_to_failure(produce(&bootstrap, "exists", &["-X", "linger.msec=5"])).unwrap();

@@ -20,7 +20,7 @@ const PARTITIONS: u32 = 3;
 fn kafkas_producer_and_kcat_write_and_both_read_it_back() {
     let run = RunDir::new("dev-broker").unwrap();
     let tools = setup::tools().unwrap();
-    let mut helper = Helper::start(tools, &run).unwrap();
+    let mut helper = Helper::start(&run).unwrap();
     let (_broker, address) = start(&run, &["java", "java-gzip", "kcat", "klamm"], &[]);
     let input = lines(&run);
 
@@ -30,7 +30,7 @@ fn kafkas_producer_and_kcat_write_and_both_read_it_back() {
         pipe(&run, java, &input);
         check(&mut helper, &address, topic);
     }
-    kcat::write(&address, "kcat", &input).unwrap();
+    kcat::write(&address, "kcat", &input, "linger.ms=5").unwrap();
     check(&mut helper, &address, "kcat");
     let command = klamm::produce(&address, "klamm", &["-K", ":", "-z", "gzip"]).unwrap();
     pipe(&run, command, &input);
@@ -41,11 +41,11 @@ fn kafkas_producer_and_kcat_write_and_both_read_it_back() {
 #[test]
 fn what_was_acknowledged_outlives_a_killed_dev_broker() {
     let run = RunDir::new("dev-broker-dir").unwrap();
-    let mut helper = Helper::start(setup::tools().unwrap(), &run).unwrap();
+    let mut helper = Helper::start(&run).unwrap();
     let data = run.file("data");
     let folder = ["--dir", data.to_str().unwrap()];
     let (mut broker, address) = start(&run, &["kept"], &folder);
-    kcat::write(&address, "kept", &lines(&run)).unwrap();
+    kcat::write(&address, "kept", &lines(&run), "linger.ms=5").unwrap();
     broker.kill().unwrap();
     let (_broker, address) = start(&run, &["kept"], &folder);
     check(&mut helper, &address, "kept");

@@ -21,7 +21,7 @@ fn every_record_is_there_once_and_in_order() {
     let run = RunDir::new(TOPIC).unwrap();
     let proxy = Proxy::start().unwrap();
     let ports = [proxy.port()];
-    let options = Options { nodes: 1, advertised_ports: &ports, properties: &[] };
+    let options = Options { nodes: 1, advertised_ports: &ports, ..Options::default() };
     let mut kafka = Cluster::start(setup::tools().unwrap(), &run, &options).unwrap();
     proxy.forward_to(kafka.node(1).unwrap().proxied_port());
     kafka.create_topic(TOPIC, 4, &[]).unwrap();

@@ -231,7 +231,7 @@ fn a_record_after_a_purge_is_not_purged() {
     let purged = small(&mut s);
     s.run(10);
     let now = Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(klamm::Scope::ALL, now);
     let after = small(&mut s);
     s.run_until_reported(5_000);
     assert_eq!(s.fate(purged), Some(Fate::NotPersisted(Reason::Purged)));
@@ -472,7 +472,7 @@ fn an_unread_report_keeps_its_partition() {
     let purged = s.batch(0);
     s.run(100);
     let now = Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(klamm::Scope::ALL, now);
     let other = |s: &mut Scenario| {
         let sample = Sample::plain(s.ledger.next(), 200);
         s.offer(1, sample)

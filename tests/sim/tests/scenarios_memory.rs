@@ -1,7 +1,7 @@
 //! Bugs that other producers had with buffers and memory, replayed on klamm. (39 is in
 //! `scenarios_other.rs`; 44 and 50 are in `adapters/std/tests/suite`.)
 
-use klamm::{Compression, Destination, ErrorCode, Instant, Reason, Record, SendError};
+use klamm::{Compression, Destination, ErrorCode, Instant, Reason, Record, Scope, SendError};
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_sim::dice::Dice;
 use klamm_sim::simulator::scenario::TOPIC;
@@ -18,7 +18,7 @@ fn small(partitions: i32) -> Setup {
 
 fn purge(s: &mut Scenario) {
     let now = Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(Scope::ALL, now);
 }
 
 /// KAFKA-5957: batches that were given up are freed again when their answers come.

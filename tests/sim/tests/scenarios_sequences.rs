@@ -255,7 +255,7 @@ fn s13_giving_up_an_ambiguous_batch_frees_no_sequence() {
     assert!(s.run_for(1_000, |s| s.observer.exchanges.last().is_some_and(|e| e.answer.is_some())));
     s.run_for(1, |s| s.observer.exchanges.len() > 2);
     let now = klamm::Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(klamm::Scope::ALL, now);
     s.run_until_reported(10_000);
     assert_eq!(s.fate(first), Some(Fate::Unknown(Reason::Purged)));
     let second = s.batch(0);
@@ -293,7 +293,7 @@ fn s16_an_answer_after_a_purge_changes_nothing() {
     s.stall(1, Way::Down, 300);
     s.run(100);
     let now = klamm::Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(klamm::Scope::ALL, now);
     s.run_until_reported(5_000);
     for record in given_up {
         assert_eq!(s.fate(record), Some(Fate::Unknown(Reason::Purged)));

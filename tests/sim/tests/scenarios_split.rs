@@ -59,7 +59,7 @@ fn the_rest_goes_on_when_the_first_part_fails() {
     s.finish();
 }
 
-/// Nobody reads the reports: the failed first part keeps its records, and the rest waits behind it until it expires.
+/// Both parts of a batch that was split in place can fail: each report still has its records.
 #[test]
 fn parts_in_one_chunk_expire_with_all_their_records() {
     for answers in [1, u32::MAX] {

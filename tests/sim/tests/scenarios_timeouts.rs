@@ -236,7 +236,7 @@ fn s58_librdkafka_2912_a_call_wakes_whoever_drives() {
                 0 => _ = flush(&mut s),
                 1 => {
                     let now = Instant::from_micros(s.now());
-                    s.producer().purge(now);
+                    s.producer().purge(klamm::Scope::ALL, now);
                 }
                 _ => {
                     let sample = Sample::plain(s.ledger.next(), dice.pick(&[20, 200]));
@@ -465,7 +465,7 @@ fn s64_librdkafka_a_purge_finds_what_is_on_its_way() {
     let waiting = s.ledger.unreported();
     assert!(waiting > 20, "{waiting}");
     let now = Instant::from_micros(s.now());
-    s.producer().purge(now);
+    s.producer().purge(klamm::Scope::ALL, now);
     let buffered = s.stats().buffered;
     s.run(5);
     assert_eq!(s.ledger.unreported(), 0, "{buffered} were in flight");

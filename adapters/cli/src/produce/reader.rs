@@ -11,6 +11,7 @@ use klamm_std::{Header, SendError, Topic};
 
 use super::input::{BlockError, Blocks, lines};
 use super::shape::Shape;
+use crate::connect::check_partition;
 use crate::failure::Failure;
 
 pub(crate) struct Reader {
@@ -27,16 +28,18 @@ pub(crate) struct Reader {
 pub(crate) struct Counters {
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    pub(crate) stop: AtomicBool,
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// Why reading ended before the end.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Ctrl-C.
-    Interrupted,
     /// The producer did not accept a record.
     Refused { file: PathBuf, line: u64, error: SendError },
+    /// Nothing was read: what the partitions are could not be found out.
+    NoTopic(SendError),
+    /// Nothing was read: the topic has no such partition.
+    NoPartition(String),
     /// A line is longer than any request may be.
     TooLong { file: PathBuf, line: u64, max: usize },
     /// A file could not be read.
@@ -45,6 +48,10 @@ pub(crate) enum Stop {
 
 impl Reader {
     pub(crate) fn run(self) -> Result<(), Stop> {
+        if let Some(partition) = self.partition {
+            let count = self.topic.partitions().map_err(Stop::NoTopic)?;
+            check_partition(self.topic.name(), partition, count).map_err(Stop::NoPartition)?;
+        }
         let headers = self.shape.headers();
         if self.files.is_empty() {
             return self.read(Path::new("-"), io::stdin().lock(), &headers);
@@ -73,7 +80,7 @@ impl Reader {
                 }
             };
             if self.counters.stop.load(Ordering::Relaxed) {
-                return Err(Stop::Interrupted);
+                return Ok(());
             }
             let records = lines(block).map(|line| self.shape.record(line, headers));
             let result = self.topic.post_all(self.partition, records);
@@ -118,10 +125,11 @@ fn name(path: &Path) -> String {
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted => f.write_str("interrupted: the rest of the input was not read"),
             Self::Refused { file, line, error } => {
                 write!(f, "{}:{line}: not sent: {error}", name(file))
             }
+            Self::NoTopic(error) => write!(f, "nothing sent: {error}"),
+            Self::NoPartition(text) => f.write_str(text),
             Self::TooLong { file, line, max } => write!(
                 f,
                 "{}:{line}: not sent: line longer than max.request.size={max}",

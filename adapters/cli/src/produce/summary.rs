@@ -3,26 +3,23 @@
 use core::fmt::Write as _;
 use core::time::Duration;
 
-use comfy_table::{CellAlignment, Table, TableComponent};
+use comfy_table::CellAlignment;
 use indicatif::{BinaryBytes, HumanCount};
 use serde::Serialize;
 
-use super::tally::{Row, Tally};
-
-/// A thin horizontal line.
-const RULE: char = '\u{2500}';
+use crate::output;
+use crate::progress::per_second;
+use crate::tally::{Row, Tally};
 
 const HEADER: [&str; 8] =
     ["partition", "records", "first offset", "last offset", "batches", "bytes", "ratio", "retries"];
 
+/// Columns that a narrow terminal does without, the first one first.
+const DISPENSABLE: [usize; 5] = [7, 6, 4, 2, 5];
+
 /// The table and the line below it.
 pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
-    let mut table = Table::new();
-    // A rule below the header and one above the total; the rest is white space.
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_style(TableComponent::HeaderLines, RULE);
-    table.set_style(TableComponent::MiddleHeaderIntersections, RULE);
-    table.set_header(HEADER);
+    let mut table = output::table(&HEADER);
     for (partition, row) in &tally.partitions {
         table.add_row(cells(&partition.to_string(), row));
     }
@@ -33,7 +30,7 @@ pub(crate) fn table(topic: &str, tally: &Tally, took: Duration) -> String {
     }
     // The table knows rules between all rows or none: the one above the total is the header's
     // again.
-    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let mut lines = output::lines(&mut table, &DISPENSABLE);
     if let (Some(rule), Some(total)) = (lines.get(1).cloned(), lines.len().checked_sub(1)) {
         lines.insert(total, rule);
     }
@@ -80,15 +77,6 @@ pub(crate) fn json(topic: &str, broker: &str, read: u64, tally: &Tally, took: Du
     };
     // Maps with keys of strings and finite numbers always serialize.
     serde_json::to_string_pretty(&summary).unwrap_or_default()
-}
-
-/// Whole things a second.
-pub(crate) fn per_second(count: f64, took: Duration) -> u64 {
-    let rate = count / took.as_secs_f64().max(1e-6);
-    // A rate of records or bytes is far from the bounds of a `u64`.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let whole = rate as u64;
-    whole
 }
 
 #[derive(Serialize)]

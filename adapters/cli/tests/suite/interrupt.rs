@@ -94,6 +94,24 @@ fn ctrl_c_before_the_end_of_a_file_is_no_success() {
 }
 
 #[test]
+fn ctrl_c_ends_a_measurement_and_reports_what_there_was() {
+    let (broker, address) = broker();
+    let args = ["perf", "-b", &address, "-t", "t", "-n", "1000000000", "--rate", "2000", "--json"];
+    let child = start(&args);
+    wait_for(&broker, 10);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let line = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(line, "klamm: interrupted: fewer than 1000000000 records were sent\n");
+    let result: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let acknowledged = result["records_acknowledged"].as_u64().expect("a number");
+    assert!(acknowledged >= 10, "{result}");
+    assert_eq!(broker.with(|cluster, _| cluster.stats().records), acknowledged);
+    assert_eq!(result["latency_us"]["records"], acknowledged);
+}
+
+#[test]
 fn a_dev_broker_with_a_directory_remembers() {
     let dir = std::env::temp_dir().join(format!("klamm-dev-broker-{}", std::process::id()));
     let path = dir.display().to_string();

@@ -1,6 +1,10 @@
 //! The command as scripts use it.
 
+mod explain;
 mod interrupt;
+mod manual;
+mod metadata;
+mod perf;
 mod produce;
 mod usage;
 

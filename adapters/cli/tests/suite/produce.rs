@@ -157,8 +157,8 @@ fn a_broker_that_is_not_there_is_one_line_and_exit_code_1() {
 
 #[test]
 fn records_that_expire_are_counted_with_their_reason() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
+    let (broker, address) = broker();
+    broker.with(|cluster, now| cluster.depose("t", 0, now).expect("it has a leader"));
     let args = [
         "produce",
         "-b",
@@ -183,8 +183,36 @@ fn records_that_expire_are_counted_with_their_reason() {
     assert_eq!(summary["failed"], 2);
     let line = text(&output.stderr);
     assert_eq!(line.lines().count(), 1, "{line}");
-    assert!(line.contains("2 records not acknowledged"), "{line}");
+    assert!(line.contains("2 records not acknowledged in topic t"), "{line}");
     assert!(line.contains("delivery timed out"), "{line}");
+}
+
+#[test]
+fn a_partition_that_is_not_there_is_named_before_anything_is_sent() {
+    let (broker, address) = broker();
+    let args = ["produce", "-b", &address, "-t", "t", "-p", "3"];
+    let output = klamm(&args).write_stdin("a\n").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty());
+    let line = text(&output.stderr);
+    assert_eq!(line, "klamm: topic t has no partition 3: it has 3 partitions, 0 to 2\n");
+    let args = ["produce", "-b", &address, "-t", "t", "-p", "2"];
+    klamm(&args).write_stdin("a").assert().code(0);
+    assert_eq!(log(&broker, 2).len(), 1, "the last one is there");
+}
+
+#[test]
+fn with_a_partition_as_without_a_topic_that_does_not_come_is_one_line() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let args = ["produce", "-b", &address, "-t", "t", "-p", "0", "-X", "max.block.ms=300"];
+    let output = klamm(&args).write_stdin("a\n").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty());
+    let line = text(&output.stderr);
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("klamm: nothing sent: gave up after "), "{line}");
+    assert!(line.contains("(topic t)"), "{line}");
     drop(listener);
 }
 

@@ -12,7 +12,8 @@ use std::thread::{self, Thread};
 
 use crate::common::{broker, builder, log, producer};
 use klamm_std::{
-    Acks, Compression, Delivery, Header, KeepRecords, Outcome, Reason, Record, SendError,
+    Acks, BatchReport, Compression, Delivery, Header, KeepRecords, Outcome, Reason, Record,
+    RecordId, SendError,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,6 +43,45 @@ fn a_delivery_tells_where_its_record_is() {
         let headers: Vec<_> =
             record.headers.iter().map(|(key, value)| (&key[..], value.as_deref())).collect();
         assert_eq!(headers, [(&b"n"[..], Some(value.as_bytes())), (&b"null"[..], None)]);
+    }
+}
+
+#[test]
+fn the_ids_of_posted_records_are_those_of_the_reports() {
+    const RECORDS: usize = 5_000;
+    let broker = broker(3);
+    let ids: Arc<Mutex<Vec<RecordId>>> = Arc::default();
+    let places: Arc<Mutex<Vec<Option<(i32, i64)>>>> = Arc::new(Mutex::new([None].repeat(RECORDS)));
+    let (known, found) = (Arc::clone(&ids), Arc::clone(&places));
+    let on_report = move |batch: &BatchReport| {
+        let report = batch.report;
+        // Batch slots are used again and again: the latest of an id is the one that is meant.
+        let known = known.lock().expect("no panic");
+        for index in report.first..report.first + report.records {
+            let id = |known: &RecordId| known.batch == report.batch && known.index == index;
+            let record = known.iter().rposition(id).expect("told before its report");
+            let offset = report.offset(index).expect("delivered");
+            let before =
+                found.lock().expect("no panic")[record].replace((report.partition.index, offset));
+            assert_eq!(before, None, "reported twice");
+        }
+    };
+    let configure = |config: &mut klamm_std::Config<'static>| config.batch_size = 600;
+    let producer = builder(&broker).configure(configure).on_report(on_report).build();
+    let producer = producer.expect("legal");
+    let values: Vec<String> = (0..RECORDS).map(|n| format!("value-{n}")).collect();
+    let records = values.iter().map(|value| Record::value(value.as_bytes()));
+    let keyed = records.zip(&values).map(|(record, value)| record.with_key(value.as_bytes()));
+    let topic = producer.topic("t").expect("legal");
+    let accepted = topic.post_all_with(None, keyed, |id| ids.lock().expect("no panic").push(id));
+    assert_eq!(accepted, Ok(RECORDS as u64));
+    assert!(producer.flush(Some(LIMIT)));
+    let logs: Vec<_> = (0..3).map(|partition| log(&broker, partition)).collect();
+    for (value, place) in values.iter().zip(&*places.lock().expect("no panic")) {
+        let (partition, offset) = place.expect("reported");
+        let at = (usize::try_from(partition), usize::try_from(offset));
+        let (Ok(partition), Ok(offset)) = at else { panic!("{at:?}") };
+        assert_eq!(logs[partition][offset].value.as_deref(), Some(value.as_bytes()));
     }
 }
 

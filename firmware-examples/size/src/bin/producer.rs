@@ -8,7 +8,7 @@
 use core::hint::black_box;
 
 use klamm::{
-    Acks, Config, Demand, Destination, Header, Instant, Outcome, Producer, Record, Resources,
+    Acks, Config, Demand, Destination, Header, Instant, Outcome, Producer, Record, Resources, Scope,
     Timestamp,
 };
 use panic_halt as _;
@@ -76,7 +76,7 @@ fn application(producer: &mut Producer<'_>) {
     black_box((producer.topic_name(topic), producer.topic_error(topic), producer.stats()));
     black_box((producer.partition_count(topic), producer.leader(topic, black_box(0))));
     if black_box(false) {
-        producer.purge(now());
+        producer.purge(Scope::ALL, now());
         producer.close(now());
     }
 }

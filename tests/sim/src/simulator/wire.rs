@@ -56,6 +56,8 @@ pub struct Sent {
     pub correlation: i32,
     /// Of a Produce: are answers wanted?
     pub acks: i16,
+    /// How long the broker may wait for replicas, in milliseconds; Produce only.
+    pub timeout_ms: i32,
     /// The batches of a Produce.
     pub batches: Vec<SentBatch>,
 }
@@ -110,7 +112,7 @@ pub fn request(mut frame: Bytes) -> Result<Sent, String> {
     let api = head.try_get_i16().map_err(|e| e.to_string())?;
     let version = head.try_get_i16().map_err(|e| e.to_string())?;
     let correlation = head.try_get_i32().map_err(|e| e.to_string())?;
-    let mut sent = Sent { api, version, correlation, acks: -1, batches: Vec::new() };
+    let mut sent = Sent { api, version, correlation, acks: -1, timeout_ms: 0, batches: Vec::new() };
     if api != PRODUCE {
         return Ok(sent);
     }
@@ -121,6 +123,7 @@ pub fn request(mut frame: Bytes) -> Result<Sent, String> {
         return Err(format!("Produce: {} bytes too many", frame.remaining()));
     }
     sent.acks = body.acks;
+    sent.timeout_ms = body.timeout_ms;
     for topic in body.topic_data {
         let name = topic_ref(version, &topic.name, topic.topic_id.into_bytes());
         for data in topic.partition_data {

@@ -1,9 +1,12 @@
 //! What became of the records, by partition.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use klamm_std::{Outcome, Report};
 use serde::Serialize;
+
+use crate::failure::Failure;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -80,4 +83,23 @@ impl Row {
             bytes => self.plain_bytes as f64 / bytes as f64,
         }
     }
+}
+
+/// What is shared with the producer's callback.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The failure that records without success are, in one line that ends in `cause`.
+pub(crate) fn not_acknowledged(topic: &str, tally: &Tally, cause: &str) -> Result<(), Failure> {
+    let failed = tally.failed();
+    if failed == 0 {
+        return Ok(());
+    }
+    let reasons = tally.failures.iter().map(|(reason, records)| format!("{records}: {reason}"));
+    let reasons = reasons.collect::<Vec<_>>().join("; ");
+    let s = if failed == 1 { "" } else { "s" };
+    Err(Failure::Run(format!(
+        "{failed} record{s} not acknowledged in topic {topic}; {reasons}{cause}"
+    )))
 }

@@ -1,16 +1,21 @@
 //! The command line.
 
+mod look;
+mod perf;
+
 use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
 
 use crate::failure::Failure;
+pub(crate) use look::{Completions, Explain, Man, Metadata};
+pub(crate) use perf::{Payload, Perf};
 
 /// A Kafka producer for tight places, from the shell.
 #[derive(Debug, Parser)]
 #[command(name = "klamm", version)]
-struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -22,15 +27,44 @@ pub(crate) enum Command {
     /// Exit code 0: every record was acknowledged; 1: not so; 2: the command line is wrong.
     /// Ctrl-C stops reading, sends what was read, and reports; a second one gives up the rest.
     Produce(Produce),
+    /// Measure: records a second, latency, processor time, memory
+    ///
+    /// Sends records that it makes up, and says what that took. MB are millions of bytes of values;
+    /// latency ends when the producer reports the batch; processor time is that of the whole process
+    /// from the first record to the last acknowledgment. Exit code as of produce.
+    Perf(Perf),
+    /// Show brokers, topics, partitions, leaders, replicas
+    Metadata(Metadata),
+    /// Say where a record would go, why, and what would hold it back now
+    Explain(Explain),
     /// Run a broker for development: any Kafka producer writes to it, kcat reads it back
     DevBroker(DevBroker),
+    /// Print what makes a shell complete klamm's command line
+    ///
+    /// As in: klamm completions bash > ~/.klamm-completions
+    Completions(Completions),
+    /// Print the manual page, as in: klamm man > klamm.1
+    Man(Man),
+}
+
+/// What every command that sends records understands.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Producing {
+    /// Brokers to ask first, separated by commas; without it, a dev broker of our own is started
+    #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,...")]
+    pub(crate) broker: Option<String>,
+    /// Compress: none or gzip (the same as -X compression.type=CODEC)
+    #[arg(short = 'z', long, value_name = "CODEC")]
+    pub(crate) compression: Option<String>,
+    /// Set a property by the name that Java's producer or librdkafka knows, as linger.ms=20
+    #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
+    pub(crate) properties: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Produce {
-    /// Brokers to ask first, separated by commas; without it, a dev broker of our own is started
-    #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,...")]
-    pub(crate) broker: Option<String>,
+    #[command(flatten)]
+    pub(crate) producing: Producing,
     /// The topic
     #[arg(short, long)]
     pub(crate) topic: String,
@@ -40,9 +74,6 @@ pub(crate) struct Produce {
     /// Send to this partition, whatever the key
     #[arg(short, long, value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partition: Option<i32>,
-    /// Compress: none or gzip (the same as -X compression.type=CODEC)
-    #[arg(short = 'z', long, value_name = "CODEC")]
-    pub(crate) compression: Option<String>,
     /// Add a header to every record; without '=' its value is null
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
     pub(crate) headers: Vec<String>,
@@ -52,9 +83,6 @@ pub(crate) struct Produce {
     /// Send empty values and empty keys as null
     #[arg(short = 'Z', long = "null")]
     pub(crate) null: bool,
-    /// Set a property by the name that Java's producer or librdkafka knows, as linger.ms=20
-    #[arg(short = 'X', long = "property", value_name = "NAME=VALUE")]
-    pub(crate) properties: Vec<String>,
     /// Print the summary as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -96,7 +124,7 @@ fn one_line(message: &str) -> String {
     let text = lines.collect::<Vec<_>>().join(" ");
     // Without a subcommand, clap's message is the help itself.
     match text.starts_with("A Kafka producer") {
-        true => "say what to do: klamm produce or klamm dev-broker (see klamm --help)".into(),
+        true => "say what to do, as klamm produce or klamm dev-broker (see klamm --help)".into(),
         false => format!("{text} (see klamm --help)"),
     }
 }

@@ -1,0 +1,205 @@
+//! A topic's partitions as a partitioner sees them: no slice is built.
+
+use super::PartitionSlot;
+use crate::backoff::Rng;
+use crate::connection::ConnState;
+use crate::producer::Producer;
+
+/// A topic's partitions, while a partitioner chooses among them; also from
+/// [`Producer::partitions`](crate::Producer::partitions).
+///
+/// A partition is *available* when it has a leader, and one of the slots of `Limits::partitions`.
+pub struct Partitions<'p> {
+    producer: &'p Producer<'p>,
+    topic: usize,
+    /// Bytes of the record as a batch of its own, without the header.
+    size: u32,
+    pub(crate) rng: Rng,
+    pub(crate) sticky: Sticky,
+    /// The choice is the sticky partition: what is appended counts for it.
+    pub(crate) stuck: bool,
+}
+
+/// The partition that records without keys go to at the moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sticky {
+    /// Its index + 1; 0 for none chosen.
+    pub(crate) index_plus_1: i32,
+    /// Bytes appended to it since it was chosen.
+    pub(crate) bytes: u32,
+}
+
+impl Sticky {
+    pub(crate) const NONE: Self = Self { index_plus_1: 0, bytes: 0 };
+}
+
+impl<'p> Partitions<'p> {
+    pub(crate) fn new(producer: &'p Producer<'p>, topic: usize, size: u32) -> Self {
+        let sticky = producer.storage.topics[topic].sticky;
+        Self { producer, topic, size, rng: producer.rng, sticky, stuck: false }
+    }
+
+    /// How many the topic has, available or not; at least 1. O(1).
+    pub fn count(&self) -> i32 {
+        self.producer.storage.topics[self.topic].partitions
+    }
+
+    /// How many of them are available. O(1).
+    pub fn available(&self) -> i32 {
+        i32::from(self.producer.storage.topics[self.topic].led)
+    }
+
+    /// Is this one available? O(1).
+    pub fn is_available(&self, index: i32) -> bool {
+        self.slot(index).is_some_and(|slot| slot.leader.is_some())
+    }
+
+    /// The available partition number `nth` of 0 to [`available`](Self::available) - 1, in an order that stays as long as
+    /// leaders do. O(1) when all partitions are available, else up to a step for each slot of `Limits::partitions`.
+    pub fn nth_available(&self, nth: i32) -> Option<i32> {
+        if self.available() == self.count() {
+            return (0..self.count()).contains(&nth).then_some(nth);
+        }
+        self.led().nth(usize::try_from(nth).ok()?).map(|slot| slot.index)
+    }
+
+    /// Is there an open connection to this one's leader? O(1).
+    pub fn is_connected(&self, index: i32) -> bool {
+        self.slot(index).is_some_and(|slot| self.has_connection(slot))
+    }
+
+    /// How many batches of this one have no outcome yet. O(1).
+    pub fn queued(&self, index: i32) -> u16 {
+        self.slot(index).map_or(0, |slot| slot.queued)
+    }
+
+    /// How many records of the topic a partitioner placed before this one (wrapping): whose turn it is. O(1).
+    pub fn turn(&self) -> u32 {
+        self.producer.storage.topics[self.topic].turn
+    }
+
+    /// A random number below `n` (0 if `n` is 0), from the producer's seed.
+    pub fn random_below(&mut self, n: u32) -> u32 {
+        self.rng.below(n)
+    }
+
+    /// A random partition that is available; any if none is.
+    pub fn random_available(&mut self) -> i32 {
+        const TRIES: u32 = 8;
+        let mut index = 0;
+        for _ in 0..TRIES {
+            index = self.rng.below(self.count().cast_unsigned()).cast_signed();
+            if self.is_available(index) {
+                return index;
+            }
+        }
+        // Few have a leader, or few have a slot: take the next one that has both.
+        let slots = self.slots();
+        let from = self.rng.below(u32::from(self.producer.partitions_used)) as usize;
+        let (before, behind) = slots.split_at_checked(from).unwrap_or((&[], slots));
+        let mut turn = behind.iter().chain(before);
+        turn.find(|slot| self.is_led(slot)).map_or(index, |slot| slot.index)
+    }
+
+    /// A random partition whose leader is connected; any that is available if none is. Up to a step for each slot of
+    /// `Limits::partitions`.
+    pub fn random_connected(&mut self) -> i32 {
+        let connected = self.led().filter(|slot| self.has_connection(slot)).count();
+        let nth = self.rng.below(u32::try_from(connected).unwrap_or(u32::MAX)) as usize;
+        let chosen = self.led().filter(|slot| self.has_connection(slot)).nth(nth);
+        match chosen.map(|slot| slot.index) {
+            Some(index) => index,
+            None => self.random_available(),
+        }
+    }
+
+    /// The sticky partition, a random one that is available: the same for about `batch_size` bytes (KIP-480, KIP-794).
+    pub fn sticky(&mut self) -> i32 {
+        self.sticky_by(Self::random_available)
+    }
+
+    /// The same, but the next one is chosen with weights: the shorter a partition's queue, the likelier. Partitions whose
+    /// leaders took nothing for `partitioner_availability_timeout_ms` are left out. The choice takes up to two steps
+    /// for each slot of `Limits::partitions`.
+    pub fn adaptive(&mut self) -> i32 {
+        self.sticky_by(Self::random_by_queue)
+    }
+
+    /// The sticky partition: `pick` chooses another one whenever the last has got about `batch_size` bytes.
+    pub fn sticky_by(&mut self, pick: impl FnOnce(&mut Self) -> i32) -> i32 {
+        self.stuck = true;
+        if self.sticky.index_plus_1 > 0 {
+            let index = self.sticky.index_plus_1 - 1;
+            let batch_max = self.producer.batch_max;
+            let open = self.slot(index).and_then(|slot| slot.open.get());
+            let room = open.is_some_and(|b| {
+                self.producer.storage.batches[b].size.saturating_add(self.size) <= batch_max
+            });
+            if room || self.sticky.bytes.saturating_add(self.size) < batch_max {
+                return index;
+            }
+        }
+        let index = pick(self);
+        self.sticky = Sticky { index_plus_1: index.saturating_add(1), bytes: 0 };
+        index
+    }
+
+    /// Java's table of cumulative weights, without the table: with the longest queue of n batches, one of q weighs
+    /// n + 1 - q.
+    fn random_by_queue(&mut self) -> i32 {
+        let fit = |this: &Self, slot: &PartitionSlot| !this.is_slow(slot);
+        let longest = self.led().filter(|slot| fit(self, slot)).map(|slot| slot.queued).max();
+        let Some(longest) = longest else { return self.random_available() };
+        let weight = |slot: &PartitionSlot| u32::from(longest - slot.queued) + 1;
+        let total = self.led().filter(|slot| fit(self, slot)).map(weight).sum();
+        let mut left = self.rng.below(total);
+        let mut chosen = None;
+        for slot in self.led().filter(|slot| fit(self, slot)) {
+            chosen = Some(slot.index);
+            match left.checked_sub(weight(slot)) {
+                Some(less) => left = less,
+                None => break,
+            }
+        }
+        chosen.unwrap_or_default()
+    }
+
+    /// Has the leader had something to take for longer than the availability timeout, and not taken it?
+    fn is_slow(&self, slot: &PartitionSlot) -> bool {
+        let timeout = self.producer.config.partitioner_availability_timeout_ms;
+        let broker = slot.leader.get().map(|broker| &self.producer.storage.brokers[broker]);
+        timeout > 0
+            && broker.is_some_and(|broker| {
+                !broker.ready.is_empty()
+                    && broker.waits_since.plus_millis(timeout) < self.producer.now
+            })
+    }
+
+    fn has_connection(&self, slot: &PartitionSlot) -> bool {
+        let broker = slot.leader.get().map(|broker| &self.producer.storage.brokers[broker]);
+        let conn = broker.and_then(|broker| broker.conn.get());
+        conn.is_some_and(|c| self.producer.storage.connections[c].state == ConnState::Ready)
+    }
+
+    fn slot(&self, index: i32) -> Option<&'p PartitionSlot> {
+        let p = self.producer.find_partition(self.topic, index)?;
+        self.producer.storage.partitions.get(p)
+    }
+
+    /// The slots of available partitions.
+    fn led(&self) -> impl Iterator<Item = &'p PartitionSlot> + use<'p> {
+        let topic = self.topic;
+        let is_led =
+            move |slot: &&PartitionSlot| usize::from(slot.topic) == topic && slot.leader.is_some();
+        self.slots().iter().filter(is_led)
+    }
+
+    fn is_led(&self, slot: &PartitionSlot) -> bool {
+        usize::from(slot.topic) == self.topic && slot.leader.is_some()
+    }
+
+    fn slots(&self) -> &'p [PartitionSlot] {
+        let used = usize::from(self.producer.partitions_used);
+        self.producer.storage.partitions.get(..used).unwrap_or_default()
+    }
+}

@@ -1,0 +1,61 @@
+//! The way in of many records at once.
+
+use super::{Destination, Producer};
+use crate::batch::HEADER;
+use crate::batch::builder::BatchBuilder;
+use crate::batch::record::Record;
+use crate::error::SendError;
+use crate::id::BatchId;
+use crate::time::Instant;
+
+impl Producer<'_> {
+    /// Makes a batch of the partition's queue out of the builder's records, behind what was accepted before.
+    pub(super) fn accept_batch(
+        &mut self,
+        to: Destination,
+        builder: &BatchBuilder<'_>,
+        now: Instant,
+    ) -> Result<BatchId, SendError> {
+        let now = self.advance(now);
+        if self.closed {
+            return Err(SendError::Closed);
+        }
+        let (size, records) = (builder.size(), builder.records());
+        if records == 0 {
+            return Err(SendError::EmptyBatch);
+        }
+        if size > self.record_max {
+            return Err(SendError::TooLarge { size, max: self.record_max });
+        }
+        let (p, stuck) = self.choose_partition(to, &Record::null(), size - HEADER)?;
+        let anchored = builder.base_timestamp.is_some() || self.clock.is_some();
+        #[cfg(feature = "policies")]
+        let room = self.make_queue_room(p, records, size - HEADER);
+        #[cfg(not(feature = "policies"))]
+        let room = Ok(());
+        let b = room.and_then(|()| self.open_batch(p, size, anchored, now));
+        #[cfg(feature = "policies")]
+        let b = b.map_err(|error| self.overflow(error, records));
+        let b = b?;
+        let batch = &mut self.storage.batches[b];
+        batch.base_timestamp = builder.base_timestamp.unwrap_or(batch.base_timestamp);
+        batch.max_timestamp = batch.base_timestamp.wrapping_add(builder.max_ts_delta);
+        batch.records = records;
+        batch.size = size;
+        batch.plain = size;
+        let range = self.bytes_of(b);
+        let place = self.storage.chunks.get_mut(range).unwrap_or_default();
+        if let Some(place) = place.get_mut(HEADER as usize..) {
+            place.copy_from_slice(builder.bytes());
+        }
+        if to.partition.is_none() {
+            self.placed(to.topic.index(), stuck, size);
+        }
+        self.grown(p, b, records, size - HEADER);
+        if builder.is_closed() {
+            self.close_batch(b);
+            self.refile(p);
+        }
+        Ok(self.batch_id(b))
+    }
+}
