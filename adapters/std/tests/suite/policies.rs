@@ -6,8 +6,8 @@ use std::thread;
 
 use crate::common::{broker, builder, log, producer};
 use klamm_std::{
-    AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Profile, Reason, Record, Scope,
-    SendError,
+    AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Profile, PurgeScope, Reason,
+    Record, SendError,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -117,7 +117,7 @@ fn ak_29_a_batch_that_is_given_up_says_so() {
     let mut batch = producer.create_batch();
     batch.append(&Record::value(b"21.5")).expect("there is room");
     let mut delivery = producer.send_batch("t", Some(0), &batch).expect("accepted");
-    producer.purge(Scope::ALL.queued_only());
+    producer.purge(PurgeScope::ALL.queued_only());
     assert_eq!(delivery.wait(), Err(DeliveryError::NotPersisted(Reason::Purged)));
 }
 
@@ -140,7 +140,7 @@ fn dead_letters_of_a_topic_come_to_the_callback() {
     for value in [b"1", b"2"] {
         topic.send_to_partition(0, &Record::value(value)).expect("accepted");
     }
-    producer.purge(Scope::partition(topic.id(), 0));
+    producer.purge(PurgeScope::partition(topic.id(), 0));
     assert!(producer.flush(Some(LIMIT)));
     let purged = Outcome::NotPersisted(Reason::Purged);
     let expected = [(Some(b"1".to_vec()), purged), (Some(b"2".to_vec()), purged)];

@@ -5,7 +5,7 @@ use core::time::Duration;
 use klamm::partitioner::{self, Partitioner};
 use klamm::{Acks, Compression, Idempotence};
 
-use crate::builder::Builder;
+use crate::builder::Options;
 use crate::error::PropertyError;
 use crate::policy_properties::POLICY_PROPERTIES;
 
@@ -19,7 +19,7 @@ pub(crate) struct Property {
 
 /// What is collected before it can be checked together.
 pub(crate) struct Draft {
-    pub(crate) builder: Builder,
+    pub(crate) builder: Options,
     idempotence: Option<bool>,
     gzip: bool,
     gzip_level: u8,
@@ -243,16 +243,16 @@ const DEFAULT_GZIP_LEVEL: u8 = 6;
 /// What others have and klamm has not: "did you mean" would be no help there.
 const NOT_THERE_YET: &[&str] = &["sasl.", "ssl.", "security.", "transaction", "transactional."];
 
-/// The builder that these properties describe.
-pub(crate) fn builder<N, V>(
+/// The options that these properties describe.
+pub(crate) fn options<N, V>(
     properties: impl IntoIterator<Item = (N, V)>,
-) -> Result<Builder, PropertyError>
+) -> Result<Options, PropertyError>
 where
     N: AsRef<str>,
     V: AsRef<str>,
 {
     let mut draft = Draft {
-        builder: Builder::new(""),
+        builder: Options::new(""),
         idempotence: None,
         gzip: false,
         gzip_level: DEFAULT_GZIP_LEVEL,
@@ -304,7 +304,7 @@ fn find(name: &str) -> Result<&'static Property, PropertyError> {
 
 /// Checks what one property alone does not show, by Java's rules: what was asked for in so many
 /// words and cannot be had is an error; what was not asked for gives way.
-fn finish(mut draft: Draft, given: &[Given]) -> Result<Builder, PropertyError> {
+fn finish(mut draft: Draft, given: &[Given]) -> Result<Options, PropertyError> {
     if draft.builder.servers.is_empty() {
         return Err(PropertyError::NoServers);
     }
@@ -395,9 +395,9 @@ pub(crate) fn positive(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn build(properties: &[(&str, &str)]) -> Result<Builder, String> {
+    fn build(properties: &[(&str, &str)]) -> Result<Options, String> {
         let servers = ("bootstrap.servers", "localhost:9092");
-        builder(core::iter::once(servers).chain(properties.iter().copied()))
+        options(core::iter::once(servers).chain(properties.iter().copied()))
             .map_err(|error| error.to_string())
     }
 
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn takes_librdkafkas_names_where_they_mean_the_same() {
-        let builder = builder([
+        let builder = options([
             ("metadata.broker.list", "a:1,b:2"),
             ("request.required.acks", "-1"),
             ("queue.buffering.max.ms", "7"),
@@ -524,7 +524,7 @@ mod tests {
 
     #[test]
     fn servers_are_needed() {
-        let error = builder([("acks", "all")]).expect_err("no servers");
+        let error = options([("acks", "all")]).expect_err("no servers");
         assert_eq!(error, PropertyError::NoServers);
     }
 }

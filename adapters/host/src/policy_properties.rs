@@ -96,11 +96,11 @@ fn policies(draft: &mut Draft) -> &mut Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::builder::Builder;
+    use crate::builder::Options;
 
-    fn build(properties: &[(&str, &str)]) -> Result<Builder, String> {
+    fn build(properties: &[(&str, &str)]) -> Result<Options, String> {
         let servers = ("bootstrap.servers", "localhost:9092");
-        crate::properties::builder(core::iter::once(servers).chain(properties.iter().copied()))
+        crate::properties::options(core::iter::once(servers).chain(properties.iter().copied()))
             .map_err(|error| error.to_string())
     }
 
@@ -121,7 +121,7 @@ mod tests {
             ("retry.not.enough.replicas", "false"),
         ])
         .expect("legal");
-        let (config, policies) = (builder.config(), &builder.config().policies);
+        let (config, policies) = (&builder.config, &builder.config.policies);
         assert_eq!(config.batch_records, u16::MAX);
         assert_eq!((policies.queue_records_max, policies.queue_bytes_max), (u32::MAX, 1_000_000));
         assert_eq!(policies.broker_queue_records_max, 100_000);
@@ -149,6 +149,6 @@ mod tests {
     #[test]
     fn linger_without_an_end_needs_no_other_timeout() {
         let builder = build(&[("linger.ms", "4294967295")]).expect("legal");
-        assert_eq!(builder.config().delivery_timeout_ms, u32::MAX);
+        assert_eq!(builder.config.delivery_timeout_ms, u32::MAX);
     }
 }

@@ -12,7 +12,7 @@ use klamm::BatchBuilder;
 use crate::delivery::{Delivered, Delivery};
 use crate::error::DeliveryError;
 
-/// A batch from [`Producer::create_batch`](crate::Producer::create_batch): belongs to nobody until
+/// A batch from a producer's `create_batch`: belongs to nobody until
 /// it is sent, and can be cleared and filled again after that.
 pub type Batch = BatchBuilder<Box<[u8]>>;
 

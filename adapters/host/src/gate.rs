@@ -1,8 +1,7 @@
-//! Threads that wait for memory or for a topic, served in the order they came.
+//! Senders that wait for memory or for a topic, served in the order they came.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Waker;
 use std::collections::VecDeque;
-use std::thread::{self, Thread};
 
 use klamm::{ErrorCode, SendError, TopicId};
 
@@ -36,30 +35,36 @@ impl Gate {
 }
 
 /// A place in a queue.
+#[derive(Debug)]
 pub(crate) struct Ticket {
-    gate: Gate,
+    pub(crate) gate: Gate,
     number: u64,
 }
 
 struct Waiter {
     number: u64,
-    thread: Thread,
+    waker: Waker,
 }
 
-/// All queues. Only the first of a queue is ever woken; leaving the queue, it wakes the next.
+/// All queues. Only the first of a queue is ever woken, but for brokers'; leaving the queue, it wakes the next: so
+/// nobody is forgotten, whoever gives up, and those that fit into one batch come right behind each
+/// other.
 #[derive(Default)]
 pub(crate) struct Gates {
     memory: VecDeque<Waiter>,
     brokers: VecDeque<Waiter>,
     topics: Vec<(TopicId, VecDeque<Waiter>)>,
+    next: u64,
+    /// To be called when the lock around all this is given back: wakers run foreign code.
+    due: Vec<Waker>,
 }
 
 impl Gates {
-    /// Queues the calling thread up, which then parks until it is the first.
-    pub(crate) fn join(&mut self, gate: Gate) -> Ticket {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let waiter = Waiter { number, thread: thread::current() };
+    /// Queues someone up, who then waits to be the first.
+    pub(crate) fn join(&mut self, gate: Gate, waker: Waker) -> Ticket {
+        let number = self.next;
+        self.next += 1;
+        let waiter = Waiter { number, waker };
         match gate {
             Gate::Memory => self.memory.push_back(waiter),
             Gate::Broker => self.brokers.push_back(waiter),
@@ -73,11 +78,22 @@ impl Gates {
 
     /// Gives the place up, whatever it is, and lets the next one try.
     pub(crate) fn leave(&mut self, ticket: &Ticket) {
-        if let Some(queue) = self.queue_mut(ticket.gate) {
-            queue.retain(|waiter| waiter.number != ticket.number);
+        if let Some(queue) = self.queue_mut(ticket.gate)
+            && let Ok(place) = queue.binary_search_by_key(&ticket.number, |waiter| waiter.number)
+        {
+            queue.remove(place);
         }
         self.topics.retain(|(_, queue)| !queue.is_empty());
         self.wake(ticket.gate);
+    }
+
+    /// Whom to wake at this place from now on.
+    pub(crate) fn set_waker(&mut self, ticket: &Ticket, waker: &Waker) {
+        if let Some(queue) = self.queue_mut(ticket.gate)
+            && let Ok(place) = queue.binary_search_by_key(&ticket.number, |waiter| waiter.number)
+        {
+            queue[place].waker.clone_from(waker);
+        }
     }
 
     /// Is it this place's turn?
@@ -91,26 +107,36 @@ impl Gates {
         self.queue(gate).is_some_and(|queue| !queue.is_empty())
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.len()
+            + self.brokers.len()
+            + self.topics.iter().map(|(_, queue)| queue.len()).sum::<usize>()
+    }
+
     /// Lets those try again whose turn it is.
-    pub(crate) fn wake(&self, gate: Gate) {
+    pub(crate) fn wake(&mut self, gate: Gate) {
         let turn = if gate == Gate::Broker { usize::MAX } else { 1 };
-        let queue = self.queue(gate).into_iter().flatten();
-        queue.take(turn).for_each(|waiter| waiter.thread.unpark());
+        let queue = self.queue(gate).into_iter().flatten().take(turn);
+        let wakers: Vec<Waker> = queue.map(|waiter| waiter.waker.clone()).collect();
+        self.due.extend(wakers);
     }
 
-    /// The topics that threads wait for.
-    pub(crate) fn topics(&self) -> impl Iterator<Item = TopicId> + '_ {
-        self.topics.iter().map(|(topic, _)| *topic)
+    /// The topics that someone waits for.
+    pub(crate) fn topics(&self) -> Vec<TopicId> {
+        self.topics.iter().map(|(topic, _)| *topic).collect()
     }
 
-    /// Lets everyone look again: the producer is closed.
-    pub(crate) fn wake_all(&self) {
+    /// Lets everyone look again: the producer is closed, or its driver has ended.
+    pub(crate) fn wake_all(&mut self) {
         let topics = self.topics.iter().flat_map(|(_, queue)| queue);
-        self.memory
-            .iter()
-            .chain(&self.brokers)
-            .chain(topics)
-            .for_each(|waiter| waiter.thread.unpark());
+        let all = self.memory.iter().chain(&self.brokers).chain(topics);
+        self.due.extend(all.map(|waiter| waiter.waker.clone()));
+    }
+
+    /// Those to be woken now.
+    pub(crate) fn take_due(&mut self) -> Vec<Waker> {
+        core::mem::take(&mut self.due)
     }
 
     fn queue(&self, gate: Gate) -> Option<&VecDeque<Waiter>> {
@@ -136,14 +162,35 @@ impl Gates {
 
 #[cfg(test)]
 mod tests {
+    use core::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::Arc;
+    use std::task::Wake;
+
     use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn join(gates: &mut Gates) -> (Ticket, Arc<Count>) {
+        let count = Arc::<Count>::default();
+        (gates.join(Gate::Memory, Waker::from(Arc::clone(&count))), count)
+    }
+
+    fn woken(gates: &mut Gates, count: &Count) -> bool {
+        gates.take_due().into_iter().for_each(Waker::wake);
+        count.0.swap(0, Ordering::Relaxed) > 0
+    }
 
     #[test]
     fn places_are_served_in_the_order_they_were_taken() {
         let mut gates = Gates::default();
-        let first = gates.join(Gate::Memory);
-        let second = gates.join(Gate::Memory);
-        let third = gates.join(Gate::Memory);
+        let [(first, _), (second, _), (third, _)] = core::array::from_fn(|_| join(&mut gates));
         assert!(gates.may_try(&first) && !gates.may_try(&second));
         gates.leave(&second);
         assert!(gates.may_try(&first) && !gates.may_try(&third), "one in the middle gave up");
@@ -154,22 +201,31 @@ mod tests {
     }
 
     #[test]
-    fn the_next_one_is_woken_by_the_one_before() {
+    fn only_the_first_is_woken_and_whoever_leaves_wakes_the_first() {
         let mut gates = Gates::default();
-        let first = gates.join(Gate::Memory);
-        let gates = std::sync::Arc::new(std::sync::Mutex::new(gates));
-        let (sender, joined) = std::sync::mpsc::channel();
-        let others = std::sync::Arc::clone(&gates);
-        let second = thread::spawn(move || {
-            let ticket = others.lock().expect("no panic").join(Gate::Memory);
-            sender.send(()).expect("the test listens");
-            while !others.lock().expect("no panic").may_try(&ticket) {
-                thread::park();
-            }
-        });
-        joined.recv().expect("the thread joins the queue");
-        gates.lock().expect("no panic").leave(&first);
-        second.join().expect("it was woken");
+        let [(first, one), (second, two), (third, three)] =
+            core::array::from_fn(|_| join(&mut gates));
+        gates.wake(Gate::Memory);
+        assert!(woken(&mut gates, &one));
+        assert!(!woken(&mut gates, &two) && !woken(&mut gates, &three));
+        // Woken and gone without having looked: the next one must not wait for another wake.
+        gates.leave(&first);
+        assert!(woken(&mut gates, &two));
+        gates.leave(&third);
+        assert!(woken(&mut gates, &two), "harmless");
+        gates.leave(&second);
+        assert!(gates.take_due().is_empty());
+    }
+
+    #[test]
+    fn a_place_has_the_waker_that_was_set_last() {
+        let mut gates = Gates::default();
+        let (first, old) = join(&mut gates);
+        let new = Arc::<Count>::default();
+        gates.set_waker(&first, &Waker::from(Arc::clone(&new)));
+        gates.wake_all();
+        assert!(woken(&mut gates, &new));
+        assert!(!woken(&mut gates, &old));
     }
 
     #[test]
