@@ -38,7 +38,7 @@ fn random_runs_replay_bit_for_bit() {
 /// One bit of one input makes another run: the comparison above can fail.
 #[test]
 fn another_input_is_another_run() {
-    let (run, mut recording) = recorded(3);
+    let (run, mut recording) = recorded(11);
     // A byte of the first value that is found.
     let at = recording.windows(8).rposition(|window| window == b"........").expect("a value");
     recording[at] ^= 1;
