@@ -18,10 +18,19 @@ const CORE_FEATURES: &[&str] = &[
     "snappy",
     "zstd",
     "alloc,gzip-tight,lz4,snappy",
+    "policies",
+    "snapshot",
+    "recorder",
+    "policies,gzip,recorder",
 ];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
-const APART: &[&str] = &["fuzz", "firmware-examples/size"];
+const APART: &[&str] = &[
+    "fuzz",
+    "firmware-examples/size",
+    "firmware-examples/same-bytes/thumb",
+    "firmware-examples/same-bytes/wasm",
+];
 
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     setup::component(sh, "fmt", "rustfmt")?;
