@@ -32,13 +32,14 @@ mod topic;
 mod wait;
 
 pub use klamm::{
-    Acks, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
-    PartitionId, Reason, Record, RecordId, Report, Stats, Timestamp, TopicId,
+    Acks, AppendError, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits,
+    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report,
+    Scope as PurgeScope, Stats, Timestamp, TopicId,
 };
 pub use klamm_host::{
-    BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError, Draft,
-    DraftHeader, DriverFailure, Interceptor, KeepRecords, OwnedHeader, OwnedRecord, ProduceError,
-    PropertyError, SendError, Undelivered,
+    Batch, BatchDelivery, BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery,
+    DeliveryError, Draft, DraftHeader, DriverFailure, Interceptor, KeepRecords, OwnedHeader,
+    OwnedRecord, ProduceError, PropertyError, SendError, Undelivered,
 };
 pub use producer::Producer;
 pub use topic::Topic;

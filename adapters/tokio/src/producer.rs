@@ -4,10 +4,10 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use klamm::{Record, Stats};
+use klamm::{Record, Scope as PurgeScope, Stats};
 use klamm_host::{
-    BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError, DriverFailure, Handle,
-    Operation, Options, ProduceError, SendError, Start, Target,
+    Batch, BatchDelivery, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError,
+    DriverFailure, Handle, Operation, Options, ProduceError, SendError, Start, Target,
 };
 
 use crate::Builder;
@@ -151,6 +151,42 @@ impl Producer {
         record: &Record<'_>,
     ) -> Result<Delivered, ProduceError> {
         Ok(self.send(topic, record).await?.await?)
+    }
+
+    /// An empty batch of up to `batch.size` bytes, which belongs to nobody: fill it without a lock,
+    /// then send it.
+    #[must_use]
+    pub fn create_batch(&self) -> Batch {
+        self.handle().create_batch()
+    }
+
+    /// Accepts the records of a batch, behind what was accepted for that partition before; `None`
+    /// lets the partitioner choose one, as for a record without a key. Waits as `send` does.
+    /// Interceptors do not see its records.
+    ///
+    /// Unless the batch is closed, what `send` accepts while it waits is appended to it.
+    ///
+    /// # Errors
+    /// As `send`; nothing of the batch will ever be sent then.
+    pub async fn send_batch(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        wait(self.handle().send_batch(Target::Name(topic), partition, batch)).await
+    }
+
+    /// Holds everything back that was never sent, until it is called with `false`. Delivery
+    /// timeouts run.
+    pub fn pause(&self, paused: bool) {
+        self.handle().pause(paused);
+    }
+
+    /// Gives up what is in the scope and has no outcome: `PurgeScope::ALL`,
+    /// `PurgeScope::topic(topic.id())` and so on.
+    pub fn purge(&self, scope: PurgeScope) {
+        self.handle().purge(scope);
     }
 
     /// How many partitions a topic has. Waits as `send` does.

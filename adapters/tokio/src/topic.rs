@@ -4,7 +4,10 @@ use core::fmt;
 use std::sync::Arc;
 
 use klamm::{Record, RecordId, TopicId};
-use klamm_host::{Delivered, Delivery, DeliveryError, Operation, ProduceError, SendError, Target};
+use klamm_host::{
+    Batch, BatchDelivery, Delivered, Delivery, DeliveryError, Operation, ProduceError, SendError,
+    Target,
+};
 
 use crate::producer::{Producer, delivery};
 use crate::wait::wait;
@@ -146,6 +149,18 @@ impl Topic {
         accepted: impl FnMut(RecordId),
     ) -> Result<u64, (u64, SendError)> {
         wait(self.producer.handle().post_all(self.target(), partition, records, accepted)).await
+    }
+
+    /// As [`Producer::send_batch`].
+    ///
+    /// # Errors
+    /// As `Producer::send_batch`.
+    pub async fn send_batch(
+        &self,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        wait(self.producer.handle().send_batch(self.target(), partition, batch)).await
     }
 
     /// As [`Producer::partitions_for`].

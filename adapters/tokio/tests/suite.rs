@@ -13,7 +13,9 @@ use std::task::Wake;
 
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_sim::dev_broker::{DevBroker, Options};
-use klamm_tokio::{Builder, Delivery, DeliveryError, Producer, Reason, Record, SendError};
+use klamm_tokio::{
+    Builder, Delivery, DeliveryError, Producer, PurgeScope, Reason, Record, SendError,
+};
 use tokio::runtime;
 use tokio::task::yield_now;
 
@@ -49,6 +51,25 @@ async fn a_waiting_send_that_is_dropped_never_enqueues_and_holds_up_nobody() {
     assert_eq!(log.len(), before + 3);
     assert_eq!(log[before..], [&values[1][..], &values[3], &values[4]]);
     assert_eq!(producer.stats().accepted, u64::try_from(before + 3).expect("small"));
+}
+
+#[tokio::test]
+async fn ak_23_to_ak_31_a_batch_of_ones_own_is_awaited_or_given_up() {
+    let broker = broker_at(nobody(), 1);
+    let producer = Builder::new(&broker.address().to_string()).build().expect("legal");
+    let mut batch = producer.create_batch();
+    for value in [b"1", b"2", b"3"] {
+        batch.append(&Record::value(value)).expect("there is room");
+    }
+    let send = || producer.send_batch("t", Some(0), &batch);
+    let first = send().await.expect("accepted");
+    let second = send().await.expect("accepted");
+    assert_eq!(first.await.expect("delivered").offset, Some(0));
+    assert_eq!(second.await.expect("delivered").offset, Some(3));
+    producer.pause(true);
+    let given_up = send().await.expect("accepted");
+    producer.purge(PurgeScope::ALL.queued_only());
+    assert_eq!(given_up.await, Err(DeliveryError::NotPersisted(Reason::Purged)));
 }
 
 #[derive(Default)]
