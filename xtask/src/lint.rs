@@ -7,10 +7,19 @@ use crate::setup;
 
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] =
+<<<<<<< HEAD
     &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "policies", "policies,gzip"];
+=======
+    &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "snapshot", "recorder"];
+>>>>>>> partitioners
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
-const APART: &[&str] = &["fuzz", "firmware-examples/size"];
+const APART: &[&str] = &[
+    "fuzz",
+    "firmware-examples/size",
+    "firmware-examples/same-bytes/thumb",
+    "firmware-examples/same-bytes/wasm",
+];
 
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     setup::component(sh, "fmt", "rustfmt")?;

@@ -117,12 +117,11 @@ impl<P: Start> Builder<P> {
     /// what becomes of reports.
     #[must_use]
     pub fn profile(mut self, profile: &Profile) -> Self {
-        let options = &mut self.options;
-        let crc32c = options.config.crc32c;
-        options.config = profile.config;
-        options.config.crc32c = crc32c;
-        options.limits = profile.limits;
-        options.max_block = match profile.max_block_ms {
+        let crc32c = self.options.config.crc32c;
+        self.options.config = profile.config;
+        self.options.config.crc32c = crc32c;
+        self.options.limits = profile.limits;
+        self.options.max_block = match profile.max_block_ms {
             u32::MAX => Duration::MAX,
             limit => Duration::from_millis(u64::from(limit)),
         };

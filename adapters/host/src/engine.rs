@@ -90,7 +90,6 @@ pub struct Turn {
     pub sleep: Option<Duration>,
     /// The producer is closed and everything has its outcome: call [`Engine::end`].
     pub end: bool,
-    /// Bytes of batches were taken, which then wait no longer.
     sent: bool,
     outcomes: Outcomes,
     flushed: Vec<Arc<Signal>>,
@@ -202,8 +201,9 @@ impl Engine {
             serve(inner, *conn, link, now, &mut turn);
         }
         let unread = turn.outcomes.take(inner, REPORTS_A_TURN, Trust::Core);
-        let freed = turn.sent || !turn.outcomes.is_empty();
-        open_gates(inner, freed);
+        // Room for more: in the memory, or in a queue that counts what was not sent.
+        let freed = !turn.outcomes.is_empty();
+        open_gates(inner, freed || turn.sent);
         if !unread {
             let core = &inner.core;
             let flushed = inner.flushes.extract_if(.., |(ticket, _)| core.is_flushed(*ticket));

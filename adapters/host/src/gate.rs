@@ -46,7 +46,7 @@ struct Waiter {
     waker: Waker,
 }
 
-/// All queues. Only the first of a queue is ever woken, but for brokers'; leaving the queue, it wakes the next: so
+/// All queues. Only the first of a queue is ever woken (but all at `Gate::Broker`); leaving the queue, it wakes the next: so
 /// nobody is forgotten, whoever gives up, and those that fit into one batch come right behind each
 /// other.
 #[derive(Default)]
@@ -109,17 +109,16 @@ impl Gates {
 
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
-        self.memory.len()
-            + self.brokers.len()
-            + self.topics.iter().map(|(_, queue)| queue.len()).sum::<usize>()
+        let broad = self.memory.len() + self.brokers.len();
+        broad + self.topics.iter().map(|(_, queue)| queue.len()).sum::<usize>()
     }
 
     /// Lets those try again whose turn it is.
     pub(crate) fn wake(&mut self, gate: Gate) {
         let turn = if gate == Gate::Broker { usize::MAX } else { 1 };
         let queue = self.queue(gate).into_iter().flatten().take(turn);
-        let wakers: Vec<Waker> = queue.map(|waiter| waiter.waker.clone()).collect();
-        self.due.extend(wakers);
+        let due: Vec<Waker> = queue.map(|waiter| waiter.waker.clone()).collect();
+        self.due.extend(due);
     }
 
     /// The topics that someone waits for.

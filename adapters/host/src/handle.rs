@@ -18,7 +18,7 @@ use crate::completion::Callback;
 use crate::connection_error::ConnectionError;
 use crate::engine::Engine;
 use crate::error::{BuildError, DriverFailure, SendError};
-use crate::operation::{Asking, Posting, RENEWALS, Registering, Sending, SendingBatch, Want};
+use crate::operation::{Asking, Batching, Posting, RENEWALS, Registering, Sending, Want};
 use crate::owned::Closed;
 use crate::process::ProcessLock;
 use crate::shared::{Common, Shared, Target};
@@ -80,6 +80,7 @@ impl<D: Driver> Handle<D> {
             options,
             names: ArcSwap::default(),
             failure: ArcSwapOption::empty(),
+            paused: AtomicBool::new(false),
         });
         let shared = driver.start(unborn(&common)?)?;
         Ok(Self {
@@ -149,32 +150,33 @@ impl<D: Driver> Handle<D> {
         Batch::new(vec![0; size].into_boxed_slice())
     }
 
-    /// Accepts the records of a batch, behind what was accepted for its partition before.
+    /// Accepts the records of a batch.
     pub fn send_batch<'h>(
         &'h self,
         target: Target<'h>,
         partition: Option<i32>,
         batch: &'h Batch,
-    ) -> SendingBatch<'h, D> {
-        SendingBatch::new(self, target, partition, batch)
+    ) -> Batching<'h, D> {
+        Batching::new(self, target, partition, batch)
     }
 
-    /// Holds back what was never sent, until it is called with `false`.
+    /// Holds back what was never sent, or no longer.
     pub fn pause(&self, paused: bool) {
+        self.common.paused.store(paused, Ordering::Relaxed);
         self.command(|core, now| core.pause(paused, now));
     }
 
-    /// Gives up what is in the scope.
+    /// Gives up what is in the scope and has no outcome.
     pub fn purge(&self, scope: Scope) {
         self.command(|core, now| core.purge(scope, now));
     }
 
-    /// A command that the present generation carries out at once, if there is one.
-    fn command(&self, give: impl FnOnce(&mut klamm::Producer<'static>, klamm::Instant)) {
+    /// Where there is no core to be told, there is nothing to be done either.
+    fn command(&self, tell: impl FnOnce(&mut klamm::Producer<'static>, klamm::Instant)) {
         let Ok((shared, now)) = self.current_at() else { return };
         let mut inner = shared.lock();
         if !inner.dead {
-            give(&mut inner.core, now);
+            tell(&mut inner.core, now);
         }
         shared.release(inner);
     }
@@ -317,6 +319,7 @@ fn unborn(common: &Arc<Common>) -> Result<Unborn, ConfigError> {
         // They were legal, and there was room for them, with the same options.
         let _ = core.topic(name);
     }
+    core.pause(common.paused.load(Ordering::Relaxed), clock.now());
     Ok(Unborn { core, common: Arc::clone(common), clock })
 }
 

@@ -39,7 +39,7 @@ pub use error::{BuildError, DeliveryError, DriverFailure, ProduceError, Property
 pub use handle::{Closing, Driver, Flushing, Handle, Unborn};
 pub use hooks::BatchReport;
 pub use interceptor::{Draft, DraftHeader, Interceptor};
-pub use operation::{Asking, Operation, Posting, Registering, Sending, SendingBatch, Waiting};
+pub use operation::{Asking, Batching, Operation, Posting, Registering, Sending, Waiting};
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use route::{Outbox, Route};
 pub use shared::{Shared, Target};

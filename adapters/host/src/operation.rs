@@ -59,16 +59,21 @@ pub trait Operation {
 }
 
 /// A place in a queue, and how long one may keep it.
-#[derive(Default)]
 pub struct Waiting {
     place: Option<(Arc<Shared>, Ticket)>,
     since: Option<Instant>,
     limit: Duration,
+    /// What it waits for.
+    last: klamm::SendError,
 }
 
 impl Waiting {
     fn new<D: Driver>(handle: &Handle<D>) -> Self {
-        Self { place: None, since: None, limit: handle.options().max_block }
+        Self::up_to(handle.options().max_block)
+    }
+
+    fn up_to(limit: Duration) -> Self {
+        Self { place: None, since: None, limit, last: klamm::SendError::Full }
     }
 
     /// What is left of `max.block.ms`. The operation ends when it is tried after that.
@@ -135,6 +140,7 @@ impl Waiting {
         };
         shared.release(inner);
         self.since.get_or_insert_with(Instant::now);
+        self.last = refusal.error;
         self.again(shared, ticket, waker, act)
     }
 
@@ -148,10 +154,7 @@ impl Waiting {
     ) -> Step<T> {
         let _panic = shared.tell_of_panic();
         let mut inner = shared.lock();
-        let mut last = match ticket.gate {
-            Gate::Memory | Gate::Broker => klamm::SendError::Full,
-            Gate::Topic(_) => klamm::SendError::TopicPending,
-        };
+        let mut last = self.last;
         let result = loop {
             if inner.dead {
                 inner.gates.leave(&ticket);
@@ -167,6 +170,7 @@ impl Waiting {
                     Err(refusal) => refusal,
                 };
                 last = refusal.error;
+                self.last = last;
                 match refusal.gate() {
                     None => break Err(SendError::Refused(last)),
                     Some(other) if other != ticket.gate => {
@@ -365,8 +369,8 @@ where
     }
 }
 
-/// A batch on its way in.
-pub struct SendingBatch<'h, D> {
+/// A batch of the application's own on its way in.
+pub struct Batching<'h, D> {
     handle: &'h Handle<D>,
     target: Target<'h>,
     partition: Option<i32>,
@@ -374,7 +378,7 @@ pub struct SendingBatch<'h, D> {
     waiting: Waiting,
 }
 
-impl<'h, D: Driver> SendingBatch<'h, D> {
+impl<'h, D: Driver> Batching<'h, D> {
     pub(crate) fn new(
         handle: &'h Handle<D>,
         target: Target<'h>,
@@ -385,7 +389,7 @@ impl<'h, D: Driver> SendingBatch<'h, D> {
     }
 }
 
-impl<D: Driver> Operation for SendingBatch<'_, D> {
+impl<D: Driver> Operation for Batching<'_, D> {
     type Output = BatchDelivery;
     type Error = SendError;
 
@@ -439,7 +443,7 @@ pub struct Registering<'h, D> {
 
 impl<'h, D: Driver> Registering<'h, D> {
     pub(crate) fn new(handle: &'h Handle<D>, name: &'h str) -> Self {
-        Self { handle, name, waiting: Waiting::default() }
+        Self { handle, name, waiting: Waiting::up_to(Duration::ZERO) }
     }
 }
 

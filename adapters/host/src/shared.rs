@@ -3,6 +3,7 @@
 //! One lock is enough, as was measured before this was built: a record costs some 20 ns under it, a
 //! request some microseconds, and no system call happens under it.
 
+use core::sync::atomic::AtomicBool;
 use core::task::Waker;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, ThreadId};
@@ -27,6 +28,8 @@ pub(crate) struct Common {
     /// The topics, in the order of registration: a new core gets them first, so their ids stay.
     pub(crate) names: ArcSwap<Vec<Arc<str>>>,
     pub(crate) failure: ArcSwapOption<DriverFailure>,
+    /// So is the next generation.
+    pub(crate) paused: AtomicBool,
 }
 
 /// What the driver and the senders share.
@@ -230,11 +233,11 @@ impl Inner {
         mine: Option<Gate>,
     ) -> Result<RecordId, Refusal> {
         let to = self.queue_up(target, partition, mine)?;
-        let refused = |error| Refusal { error, topic: Some(to.topic) };
-        self.core.send(to, record, now).map_err(refused)
+        let topic = Some(to.topic);
+        self.core.send(to, record, now).map_err(|error| Refusal { error, topic })
     }
 
-    /// The same with a batch; the id is its first record's.
+    /// The same with a batch.
     pub(crate) fn accept_batch(
         &mut self,
         target: Target<'_>,
@@ -244,12 +247,13 @@ impl Inner {
         mine: Option<Gate>,
     ) -> Result<RecordId, Refusal> {
         let to = self.queue_up(target, partition, mine)?;
-        let refused = |error| Refusal { error, topic: Some(to.topic) };
-        let batch = self.core.send_batch(to, batch, now).map_err(refused)?;
+        let topic = Some(to.topic);
+        let batch =
+            self.core.send_batch(to, batch, now).map_err(|error| Refusal { error, topic })?;
         Ok(RecordId { batch, index: 0 })
     }
 
-    /// Where it goes. Who comes while others wait goes behind them.
+    /// Who comes while others wait goes behind them.
     fn queue_up(
         &mut self,
         target: Target<'_>,
@@ -257,12 +261,12 @@ impl Inner {
         mine: Option<Gate>,
     ) -> Result<Destination, Refusal> {
         let id = self.find(target)?;
-        let refused = |error| Refusal { error, topic: Some(id) };
+        let refused = |error| Err(Refusal { error, topic: Some(id) });
         if mine.is_none() && self.gates.is_crowded(Gate::Topic(id)) {
-            return Err(refused(klamm::SendError::TopicPending));
+            return refused(klamm::SendError::TopicPending);
         }
         if mine != Some(Gate::Memory) && self.gates.is_crowded(Gate::Memory) {
-            return Err(refused(klamm::SendError::Full));
+            return refused(klamm::SendError::Full);
         }
         Ok(match partition {
             Some(partition) => Destination::partition(id, partition),

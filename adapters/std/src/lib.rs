@@ -45,14 +45,14 @@
 mod driver;
 mod producer;
 mod resolve;
-mod scope;
+mod scoped;
 mod socket;
 mod topic;
 
 pub use klamm::{
     Acks, AppendError, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits,
-    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report,
-    Scope as PurgeScope, Stats, Timestamp, TopicId,
+    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report, Scope,
+    Stats, Timestamp, TopicId,
 };
 pub use klamm_host::{
     Batch, BatchDelivery, BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery,
@@ -60,7 +60,7 @@ pub use klamm_host::{
     OwnedRecord, ProduceError, PropertyError, SendError, Undelivered,
 };
 pub use producer::Producer;
-pub use scope::Scope;
+pub use scoped::Scoped;
 pub use topic::Topic;
 
 /// Options of a [`Producer`].

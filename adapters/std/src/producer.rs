@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-use klamm::{Record, Scope as PurgeScope, Stats};
+use klamm::{Record, Scope, Stats};
 use klamm_host::{
     Batch, BatchDelivery, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError,
     DriverFailure, Handle, Operation, Options, ProduceError, SendError, Start, Target,
@@ -16,7 +16,7 @@ use klamm_host::{
 
 use crate::Builder;
 use crate::driver::Threads;
-use crate::scope::Scope;
+use crate::scoped::Scoped;
 use crate::topic::Topic;
 
 /// A Kafka producer: a handle that any number of threads share, cheap to clone.
@@ -176,7 +176,7 @@ impl Producer {
 
     /// Accepts the records of a batch, behind what was accepted for that partition before; `None`
     /// lets the partitioner choose one, as for a record without a key. Waits as `send` does.
-    /// Interceptors do not see its records.
+    /// Interceptors and the key maker do not see these records on their way in.
     ///
     /// Unless the batch is closed, what `send` accepts while it waits is appended to it.
     ///
@@ -197,10 +197,10 @@ impl Producer {
         self.handle().pause(paused);
     }
 
-    /// Gives up what is in the scope and has no outcome: `PurgeScope::ALL`,
-    /// `PurgeScope::topic(topic.id())` and so on. What was never sent is reported as not persisted,
-    /// and its records are handed to the callback if [`Builder::keep_records`] says so.
-    pub fn purge(&self, scope: PurgeScope) {
+    /// Gives up what is in the scope and has no outcome: `Scope::ALL`, `Scope::topic(topic.id())`
+    /// and so on. What was never sent is reported as not persisted, and its records are handed to
+    /// the callback if `Builder::keep_records` says so.
+    pub fn purge(&self, scope: Scope) {
         self.handle().purge(scope);
     }
 
@@ -233,8 +233,8 @@ impl Producer {
     /// This producer for the length of a scope: leaving it is [`close`](Self::close) with this
     /// limit.
     #[must_use]
-    pub fn scoped(self, limit: Duration) -> Scope {
-        Scope::new(self, limit)
+    pub fn scoped(self, limit: Duration) -> Scoped {
+        Scoped::new(self, limit)
     }
 
     /// The counters. They begin at 0 again in a forked child, and when a driver that failed was

@@ -33,8 +33,8 @@ mod wait;
 
 pub use klamm::{
     Acks, AppendError, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits,
-    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report,
-    Scope as PurgeScope, Stats, Timestamp, TopicId,
+    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report, Scope,
+    Stats, Timestamp, TopicId,
 };
 pub use klamm_host::{
     Batch, BatchDelivery, BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery,

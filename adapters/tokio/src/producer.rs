@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use klamm::{Record, Scope as PurgeScope, Stats};
+use klamm::{Record, Scope, Stats};
 use klamm_host::{
     Batch, BatchDelivery, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError,
     DriverFailure, Handle, Operation, Options, ProduceError, SendError, Start, Target,
@@ -155,6 +155,23 @@ impl Producer {
 
     /// An empty batch of up to `batch.size` bytes, which belongs to nobody: fill it without a lock,
     /// then send it.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn core::error::Error>> {
+    /// # let producer = klamm_tokio::Producer::builder("localhost:9092").build()?;
+    /// # let records: [klamm_tokio::Record<'_>; 0] = [];
+    /// let mut batch = producer.create_batch();
+    /// for record in &records {
+    ///     if batch.append(record).is_err() {
+    ///         producer.send_batch("readings", Some(1), &batch).await?;
+    ///         batch.clear();
+    ///         batch.append(record)?;
+    ///     }
+    /// }
+    /// let delivered = producer.send_batch("readings", Some(1), &batch).await?.await?;
+    /// println!("from offset {:?}", delivered.offset);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn create_batch(&self) -> Batch {
         self.handle().create_batch()
@@ -162,7 +179,7 @@ impl Producer {
 
     /// Accepts the records of a batch, behind what was accepted for that partition before; `None`
     /// lets the partitioner choose one, as for a record without a key. Waits as `send` does.
-    /// Interceptors do not see its records.
+    /// Interceptors and the key maker do not see these records on their way in.
     ///
     /// Unless the batch is closed, what `send` accepts while it waits is appended to it.
     ///
@@ -183,9 +200,10 @@ impl Producer {
         self.handle().pause(paused);
     }
 
-    /// Gives up what is in the scope and has no outcome: `PurgeScope::ALL`,
-    /// `PurgeScope::topic(topic.id())` and so on.
-    pub fn purge(&self, scope: PurgeScope) {
+    /// Gives up what is in the scope and has no outcome: `Scope::ALL`, `Scope::topic(topic.id())`
+    /// and so on. What was never sent is reported as not persisted, and its records are handed to
+    /// the callback if `Builder::keep_records` says so.
+    pub fn purge(&self, scope: Scope) {
         self.handle().purge(scope);
     }
 

@@ -13,9 +13,7 @@ use std::task::Wake;
 
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_sim::dev_broker::{DevBroker, Options};
-use klamm_tokio::{
-    Builder, Delivery, DeliveryError, Producer, PurgeScope, Reason, Record, SendError,
-};
+use klamm_tokio::{Builder, Delivery, DeliveryError, Producer, Reason, Record, Scope, SendError};
 use tokio::runtime;
 use tokio::task::yield_now;
 
@@ -51,25 +49,6 @@ async fn a_waiting_send_that_is_dropped_never_enqueues_and_holds_up_nobody() {
     assert_eq!(log.len(), before + 3);
     assert_eq!(log[before..], [&values[1][..], &values[3], &values[4]]);
     assert_eq!(producer.stats().accepted, u64::try_from(before + 3).expect("small"));
-}
-
-#[tokio::test]
-async fn ak_23_to_ak_31_a_batch_of_ones_own_is_awaited_or_given_up() {
-    let broker = broker_at(nobody(), 1);
-    let producer = Builder::new(&broker.address().to_string()).build().expect("legal");
-    let mut batch = producer.create_batch();
-    for value in [b"1", b"2", b"3"] {
-        batch.append(&Record::value(value)).expect("there is room");
-    }
-    let send = || producer.send_batch("t", Some(0), &batch);
-    let first = send().await.expect("accepted");
-    let second = send().await.expect("accepted");
-    assert_eq!(first.await.expect("delivered").offset, Some(0));
-    assert_eq!(second.await.expect("delivered").offset, Some(3));
-    producer.pause(true);
-    let given_up = send().await.expect("accepted");
-    producer.purge(PurgeScope::ALL.queued_only());
-    assert_eq!(given_up.await, Err(DeliveryError::NotPersisted(Reason::Purged)));
 }
 
 #[derive(Default)]
@@ -172,6 +151,30 @@ async fn tasks_share_a_producer() {
     assert!(producer.flush().await);
     let log = values_of(&broker);
     assert!(log[100..].iter().eq(values.iter().map(|value| value.as_bytes())));
+}
+
+/// AK-23 to AK-31.
+#[tokio::test]
+async fn a_batch_of_ones_own_and_what_is_paused_or_purged() {
+    let broker = broker(1);
+    let producer = Producer::builder(&broker.address().to_string()).build().expect("legal");
+    let topic = producer.topic("t").expect("legal");
+    let mut batch = producer.create_batch();
+    for n in 0..10_u8 {
+        assert_eq!(batch.append(&Record::value(&[n])), Ok(u16::from(n)));
+    }
+    topic.send(&Record::value(b"before")).await.expect("accepted").await.expect("delivered");
+    let first = topic.send_batch(Some(0), &batch).await.expect("accepted");
+    let again = producer.send_batch("t", Some(0), &batch).await.expect("accepted");
+    drop(topic.send_batch(Some(0), &batch).await.expect("accepted"));
+    assert_eq!(first.await.expect("delivered").offset, Some(1), "that of its first record");
+    assert_eq!(again.await.expect("delivered").offset, Some(11));
+    assert!(producer.flush().await);
+    producer.pause(true);
+    let held = topic.send_batch(Some(0), &batch).await.expect("accepted");
+    producer.purge(Scope::ALL.queued_only());
+    assert_eq!(held.await, Err(DeliveryError::NotPersisted(Reason::Purged)));
+    assert_eq!(values_of(&broker).len(), 31, "dropping cancels nothing");
 }
 
 /// PK-21.

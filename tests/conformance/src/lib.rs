@@ -26,6 +26,7 @@ macro_rules! suite {
             a_topics_partitions,
             a_host_name_works_whichever_of_its_addresses_answers,
             an_oversize_record_is_refused_with_both_sizes,
+            a_request_is_larger_than_what_the_socket_takes_at_once,
             a_second_flush_works_and_linger_applies_after_it,
             a_broker_that_restarts_gets_every_record_once_and_in_order,
         ]);

@@ -11,7 +11,11 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 
 use crate::common::{broker, builder, log, producer};
-use klamm_std::{BatchReport, Config, KeepRecords, Producer, Record, RecordId, SendError};
+use klamm_sim::cluster::{Api, Fault, Rule};
+use klamm_std::{
+    BatchReport, Config, DeliveryError, KeepRecords, ProduceError, Producer, Reason, Record,
+    RecordId, SendError,
+};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -128,6 +132,29 @@ fn a_callback_sees_records_when_asked_and_may_send_without_waiting() {
     assert_eq!(refused, Some(Some(pending)));
     assert_eq!(flushed, Some(false));
     *own.lock().expect("no panic") = None;
+}
+
+/// PK-17: delivered, or the error is the call's.
+#[test]
+fn send_and_wait_says_what_became_of_the_record() {
+    let broker = broker(1);
+    let producer = builder(&broker).max_block(Duration::ZERO).build().expect("legal");
+    let refused = producer.send_and_wait("t", &Record::value(b"too early"));
+    assert!(matches!(refused, Err(ProduceError::Send(_))), "{refused:?}");
+    // Without waiting, one has to look again.
+    while producer.partitions_for("t").is_err() {
+        thread::yield_now();
+    }
+    let delivered = producer.send_and_wait("t", &Record::value(b"v")).expect("delivered");
+    assert_eq!(delivered.offset, Some(0));
+    let code = 29; // TOPIC_AUTHORIZATION_FAILED
+    broker.with(|cluster, _| cluster.inject(Rule::once(Api::Produce, Fault::Error(code))));
+    let failed = producer.send_and_wait("t", &Record::value(b"v")).expect_err("not allowed");
+    let ProduceError::Delivery(DeliveryError::NotPersisted(reason)) = failed else {
+        panic!("{failed:?}")
+    };
+    assert!(matches!(reason, Reason::Rejected(_)), "{reason:?}");
+    assert_eq!(log(&broker, 0).len(), 1);
 }
 
 /// PK-21, PK-32.

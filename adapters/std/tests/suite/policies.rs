@@ -1,13 +1,15 @@
 //! Queues, profiles, batches of one's own: the rows of the acceptance table that need an adapter.
 
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::common::{broker, builder, log, producer};
 use klamm_std::{
-    AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Profile, PurgeScope, Reason,
-    Record, SendError,
+    AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Profile, Reason, Record, Scope,
+    SendError,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -117,7 +119,7 @@ fn ak_29_a_batch_that_is_given_up_says_so() {
     let mut batch = producer.create_batch();
     batch.append(&Record::value(b"21.5")).expect("there is room");
     let mut delivery = producer.send_batch("t", Some(0), &batch).expect("accepted");
-    producer.purge(PurgeScope::ALL.queued_only());
+    producer.purge(Scope::ALL.queued_only());
     assert_eq!(delivery.wait(), Err(DeliveryError::NotPersisted(Reason::Purged)));
 }
 
@@ -140,7 +142,7 @@ fn dead_letters_of_a_topic_come_to_the_callback() {
     for value in [b"1", b"2"] {
         topic.send_to_partition(0, &Record::value(value)).expect("accepted");
     }
-    producer.purge(PurgeScope::partition(topic.id(), 0));
+    producer.purge(Scope::partition(topic.id(), 0));
     assert!(producer.flush(Some(LIMIT)));
     let purged = Outcome::NotPersisted(Reason::Purged);
     let expected = [(Some(b"1".to_vec()), purged), (Some(b"2".to_vec()), purged)];
@@ -166,4 +168,25 @@ fn a_dropped_record_says_so() {
     producer.pause(false);
     new.wait().expect("delivered");
     assert_eq!(log(&broker, 0).len(), 1);
+}
+
+#[test]
+fn a_pause_outlives_the_driver() {
+    let broker = broker(1);
+    let producer = builder(&broker).configure(|config| config.linger_ms = 0).build();
+    let producer = producer.expect("legal");
+    let topic = producer.topic("t").expect("legal");
+    producer.pause(true);
+    let dies = || topic.post_all_with(None, [Record::null()], |_| panic!("of the test"));
+    producer.partitions_for("t").expect("known");
+    assert!(catch_unwind(AssertUnwindSafe(dies)).is_err());
+    let delivery = topic.send_to_partition(0, &Record::value(b"held")).expect("a new driver");
+    assert_eq!(producer.partitions_for("t"), Ok(1));
+    // Time enough for what is not paused.
+    let other = builder(&broker).build().expect("legal");
+    other.send_and_wait("t", &Record::value(b"sent")).expect("delivered");
+    producer.purge(Scope::ALL.queued_only());
+    assert_eq!(delivery.wait(), Err(DeliveryError::NotPersisted(Reason::Purged)));
+    assert_eq!(log(&broker, 0).len(), 1);
+    assert_eq!(producer.last_driver_failure().map(|failure| failure.failures), Some(1));
 }

@@ -180,6 +180,26 @@ pub fn an_oversize_record_is_refused_with_both_sizes<A: Adapter>() {
     assert!(size > 1_048_576 && max <= 1_048_576, "{size} > {max}");
 }
 
+/// Part of it waits until the socket takes more bytes, and nothing else happens meanwhile.
+pub fn a_request_is_larger_than_what_the_socket_takes_at_once<A: Adapter>() {
+    const PARTITIONS: i32 = 16;
+    let broker = broker(PARTITIONS);
+    let mut setup = Setup::new(broker.address());
+    setup.config.linger_ms = 60_000;
+    setup.config.max_request_size = 32 << 20;
+    setup.limits.buffer_memory = 96 << 20;
+    let producer = A::start(&setup);
+    assert_eq!(producer.partitions("t"), Ok(PARTITIONS));
+    let value = vec![b'x'; 900_000];
+    for partition in 0..PARTITIONS {
+        producer.send("t", Some(partition), &Record::value(&value)).expect("accepted");
+    }
+    assert!(producer.flush());
+    let stats = producer.stats();
+    assert_eq!((stats.delivered, stats.retries), (16, 0));
+    assert!((0..PARTITIONS).all(|partition| values(&broker, partition) == [&value[..]]));
+}
+
 /// KAFKA-12870: a flush that is over leaves nothing behind.
 pub fn a_second_flush_works_and_linger_applies_after_it<A: Adapter>() {
     let broker = broker(1);

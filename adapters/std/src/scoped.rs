@@ -20,12 +20,12 @@ use crate::producer::Producer;
 /// } // Delivered, or given up after 30 s, which `Builder::on_report` tells.
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-pub struct Scope {
+pub struct Scoped {
     producer: Producer,
     limit: Duration,
 }
 
-impl Scope {
+impl Scoped {
     pub(crate) fn new(producer: Producer, limit: Duration) -> Self {
         Self { producer, limit }
     }
@@ -36,7 +36,7 @@ impl Scope {
     }
 }
 
-impl Deref for Scope {
+impl Deref for Scoped {
     type Target = Producer;
 
     fn deref(&self) -> &Producer {
@@ -44,14 +44,14 @@ impl Deref for Scope {
     }
 }
 
-impl Drop for Scope {
+impl Drop for Scoped {
     fn drop(&mut self) {
         self.producer.close(self.limit);
     }
 }
 
-impl fmt::Debug for Scope {
+impl fmt::Debug for Scoped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("producer", &self.producer).finish_non_exhaustive()
+        f.debug_struct("Scoped").field("producer", &self.producer).finish_non_exhaustive()
     }
 }
