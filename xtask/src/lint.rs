@@ -6,12 +6,16 @@ use xshell::{Shell, cmd};
 use crate::setup;
 
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
-const CORE_FEATURES: &[&str] =
-<<<<<<< HEAD
-    &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "policies", "policies,gzip"];
-=======
-    &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "snapshot", "recorder"];
->>>>>>> partitioners
+const CORE_FEATURES: &[&str] = &[
+    "",
+    "alloc",
+    "gzip",
+    "fast-crc",
+    "policies",
+    "snapshot",
+    "recorder",
+    "policies,gzip,recorder",
+];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[

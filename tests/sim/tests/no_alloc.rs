@@ -62,7 +62,7 @@ impl Meter {
             self.serve(slot, now);
         }
         while call!(self, peek_report()).is_some() {
-            drop(call!(self, report_records()).map(Iterator::count));
+            let _ = call!(self, report_records()).map(Iterator::count);
             call!(self, poll_report());
         }
         call!(self, take_wake());
