@@ -23,6 +23,9 @@ pub struct Limits {
     pub brokers: u8,
     /// Connections open at once. Default 32.
     pub connections: u8,
+    /// Codecs that records ask for besides `Config::compression_type`: memory is made for each. Default none.
+    #[cfg(feature = "compression")]
+    pub codecs: &'static [crate::Compression],
 }
 
 impl Limits {
@@ -36,6 +39,8 @@ impl Limits {
             partitions: 4_096,
             brokers: 128,
             connections: 32,
+            #[cfg(feature = "compression")]
+            codecs: &[],
         }
     }
 }

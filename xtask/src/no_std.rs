@@ -20,11 +20,14 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     dependencies(sh)?;
     let compiler = Compiler::find(sh, TARGETS)?;
     for target in TARGETS {
-        compiler.build(sh, target).args(["-p", "klamm", "--lib"]).run()?;
+        for features in ["", "gzip-tight,lz4,snappy"] {
+            let args = ["-p", "klamm", "--lib", "--features", features];
+            compiler.build(sh, target).args(args).run()?;
+        }
     }
     compiler
         .build(sh, "wasm32-unknown-unknown")
-        .args(["-p", "klamm", "--lib", "--features", "alloc,gzip"])
+        .args(["-p", "klamm", "--lib", "--features", "alloc,gzip,gzip-tight,lz4,snappy"])
         .run()?;
     Ok(())
 }

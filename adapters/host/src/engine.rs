@@ -19,6 +19,7 @@ use crate::gate::Gate;
 use crate::outcomes::{Outcomes, Trust};
 use crate::shared::{Inner, Shared};
 use crate::signal::Signal;
+use crate::squeeze::Squeezer;
 
 /// Reports taken under one lock.
 const REPORTS_A_TURN: usize = 64;
@@ -64,6 +65,7 @@ pub struct Engine {
     connects: u64,
     clock_set: Option<klamm::Instant>,
     purged: bool,
+    squeezer: Squeezer,
     ended: bool,
 }
 
@@ -99,7 +101,15 @@ pub struct Turn {
 impl Engine {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let conns = shared.lock().core.connections().collect();
-        Self { shared, conns, connects: 0, clock_set: None, purged: false, ended: false }
+        Self {
+            shared,
+            conns,
+            connects: 0,
+            clock_set: None,
+            purged: false,
+            squeezer: Squeezer::default(),
+            ended: false,
+        }
     }
 
     /// What the senders have of it.
@@ -119,6 +129,7 @@ impl Engine {
         turn.outcomes.tell(&self.shared.common.options.hooks);
         turn.flushed.drain(..).for_each(|signal| signal.set());
         turn.wakers.drain(..).for_each(Waker::wake);
+        turn.again |= self.squeezer.turn(&self.shared);
         turn
     }
 
