@@ -331,11 +331,11 @@ impl Recorder<'_> {
         self.put_number(u64::from(to.topic.0));
         self.put_number(to.partition.map_or(0, |index| u64::from(index.cast_unsigned()) + 1));
         #[cfg(feature = "compression")]
-        let codec = to.compression;
+        let (asked, codec) = (to.compression.is_some(), to.compression.unwrap_or_default());
         #[cfg(not(feature = "compression"))]
-        let codec: Option<crate::Compression> = None;
-        codec.is_some().put(self);
-        codec.unwrap_or_default().put(self);
+        let (asked, codec) = (false, crate::Compression::None);
+        asked.put(self);
+        codec.put(self);
     }
 
     fn put_head(&mut self, to: Destination, record: &Record<'_>) {

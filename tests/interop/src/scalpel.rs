@@ -54,7 +54,7 @@ pub enum Incision {
 pub enum Bytes {
     /// Before each byte, and behind the last.
     Every,
-    /// At [`classes`].
+    /// At one byte of each class: within a length, a header, an element, between elements, at the end.
     Classes,
     /// In a quarter of the frames, anywhere, until it was done so often.
     Anywhere {

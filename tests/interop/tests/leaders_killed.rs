@@ -12,7 +12,7 @@ use klamm_interop::{klamm, setup};
 use std::process::Stdio;
 
 const TOPIC: &str = "leaders-killed";
-const RECORDS: u64 = 150_000;
+const RECORDS: u64 = 300_000;
 const PARTITIONS: u32 = 6;
 const ROUNDS: u32 = 3;
 

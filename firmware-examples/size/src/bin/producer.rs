@@ -8,8 +8,8 @@
 use core::hint::black_box;
 
 use klamm::{
-    Acks, Config, Demand, Destination, Header, Instant, Outcome, Producer, Record, Resources, Scope,
-    Timestamp,
+    Acks, Config, Demand, Destination, Header, Instant, Outcome, Producer, Record, Resources,
+    Scope, Timestamp,
 };
 use panic_halt as _;
 use static_cell::ConstStaticCell;
