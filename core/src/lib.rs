@@ -91,7 +91,8 @@
 //! # Features
 //!
 //! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table),
-//! `policies` (bounds of the queue, drop policies, thresholds, delivery by hand).
+//! `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `events` (a ring of events, figures of
+//! brokers and partitions).
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -107,11 +108,15 @@ mod config;
 mod connection;
 mod error;
 mod error_code;
+#[cfg(feature = "events")]
+mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;
 mod limits;
+#[cfg(feature = "events")]
+mod metrics;
 mod partition;
 #[cfg(feature = "policies")]
 mod policy;
@@ -128,8 +133,14 @@ pub use config::{Acks, Compression, Config, Idempotence};
 pub use connection::transmit::Transmit;
 pub use error::{ConfigError, ProtocolError, Reason, SendError};
 pub use error_code::ErrorCode;
+#[cfg(feature = "events")]
+pub use event::{Event, EventBatch, EventBroker, EventKind, EventSlot};
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
+#[cfg(feature = "events")]
+pub use metrics::{
+    BrokerState, BrokerStats, Latency, Metrics, PartitionStats, PartitionTotals, Traffic,
+};
 pub use partition::partitioner;
 #[cfg(feature = "policies")]
 pub use policy::{Overflow, Policies};

@@ -23,6 +23,9 @@ pub struct Limits {
     pub brokers: u8,
     /// Connections open at once. Default 32.
     pub connections: u8,
+    /// Events that wait for `Producer::poll_event`, of 64 to 80 bytes each. Default 0: none are kept.
+    #[cfg(feature = "events")]
+    pub events: u16,
 }
 
 impl Limits {
@@ -36,6 +39,8 @@ impl Limits {
             partitions: 4_096,
             brokers: 128,
             connections: 32,
+            #[cfg(feature = "events")]
+            events: 0,
         }
     }
 }

@@ -2,7 +2,11 @@
 
 mod drain;
 pub(crate) mod explain;
+#[cfg(feature = "events")]
+mod figures;
 pub(crate) mod identity;
+#[cfg(feature = "events")]
+mod observe;
 mod purge;
 #[cfg(feature = "policies")]
 pub(crate) mod queue;
@@ -213,6 +217,11 @@ pub struct Producer<'a> {
     pub(crate) slot_wanted: bool,
     pub(crate) redial_at: Option<Instant>,
     pub(crate) stats: Stats,
+    /// What happened and nobody read, and what went over the wire.
+    #[cfg(feature = "events")]
+    pub(crate) ring: crate::event::Ring,
+    #[cfg(feature = "events")]
+    pub(crate) traffic: crate::metrics::Traffic,
 }
 
 /// Commands from the application.
@@ -576,7 +585,10 @@ impl Producer<'_> {
     }
 
     /// A broker was found to have lost data or the producer's state.
-    pub(crate) fn note_data_loss(&mut self) {
+    #[cfg_attr(not(feature = "events"), allow(unused_variables, reason = "who notes events"))]
+    pub(crate) fn note_data_loss(&mut self, p: usize) {
+        #[cfg(feature = "events")]
+        self.note_loss(p);
         self.stats.data_losses += 1;
         self.closed |= self.config.stop_on_data_loss;
     }

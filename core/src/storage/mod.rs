@@ -40,6 +40,9 @@ pub struct Storage<'a> {
     pub(crate) hosts: Slab<'a, u8>,
     /// A field of `name_bytes` per topic.
     pub(crate) names: Slab<'a, u8>,
+    /// The ring of events.
+    #[cfg(feature = "events")]
+    pub(crate) events: Slab<'a, crate::event::EventSlot>,
     #[cfg(feature = "gzip")]
     pub(crate) gzip: Option<Box<crate::compress::gzip::Gzip>>,
     pub(crate) shape: Shape,
@@ -105,6 +108,8 @@ impl Storage<'static> {
             client_id: Slab::boxed(0, usize::from(CLIENT_ID_MAX)),
             hosts: Slab::boxed(0, brokers * usize::from(HOST_MAX)),
             names: Slab::boxed(0, topics * usize::from(NAME_MAX)),
+            #[cfg(feature = "events")]
+            events: Slab::boxed(crate::event::EventSlot::EMPTY, usize::from(limits.events)),
             #[cfg(feature = "gzip")]
             gzip: None,
             shape,
@@ -122,6 +127,15 @@ impl Limits {
     /// Two at least: one for records and the spare. At most 65,535, so a very large memory wants larger batches.
     fn chunks(&self) -> usize {
         (self.buffer_memory / self.chunk_bytes()).clamp(2, 65_535) as usize
+    }
+}
+
+#[cfg(feature = "events")]
+impl<'a> Storage<'a> {
+    /// The same with room for these events, of which the producer keeps the latest 65,535 at most.
+    #[must_use]
+    pub fn with_events(self, slots: &'a mut [crate::event::EventSlot]) -> Self {
+        Self { events: Slab::Borrowed(slots), ..self }
     }
 }
 
