@@ -123,6 +123,10 @@ pub struct Config<'c> {
     /// All leaders are reached through the bootstrap servers, whatever address metadata names: for proxies that know
     /// the way to each leader, or networks that show one address. One connection then serves them all. Default false.
     pub single_address: bool,
+    /// Batches that got a producer id, epoch and sequence wait for `Producer::release_batch` before their first byte is
+    /// sent. Default false.
+    #[cfg(feature = "snapshot")]
+    pub hold_stamped: bool,
     /// CRC-32C of a slice; hosts hand in a hardware one. Default: klamm's own, by table.
     pub crc32c: fn(&[u8]) -> u32,
 }
@@ -162,6 +166,8 @@ impl<'c> Config<'c> {
             partitioner: &partitioner::java,
             partitioner_availability_timeout_ms: 0,
             single_address: false,
+            #[cfg(feature = "snapshot")]
+            hold_stamped: false,
             crc32c: crate::wire::crc::crc32c,
         }
     }
@@ -200,6 +206,8 @@ impl<'c> Config<'c> {
             partitioner: self.partitioner,
             partitioner_availability_timeout_ms: self.partitioner_availability_timeout_ms,
             single_address: self.single_address,
+            #[cfg(feature = "snapshot")]
+            hold_stamped: self.hold_stamped,
             crc32c: self.crc32c,
         }
     }

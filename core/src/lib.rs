@@ -91,14 +91,24 @@
 //! # Features
 //!
 //! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table),
-//! `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `events` (a ring of events, figures of
-//! brokers and partitions).
+//! `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that outlives a
+//! crash), `recorder` (every input, for a replay), `events` (a ring of events, figures of brokers and partitions).
 #![no_std]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+/// Notes an input, where there is a recorder.
+macro_rules! record {
+    ($producer:expr, $($input:tt)+) => {
+        #[cfg(feature = "recorder")]
+        if $producer.storage.recorder.is_on() {
+            $producer.storage.recorder.$($input)+;
+        }
+    };
+}
 
 mod backoff;
 mod batch;
@@ -123,6 +133,8 @@ mod policy;
 mod producer;
 #[cfg(feature = "policies")]
 mod profile;
+#[cfg(feature = "recorder")]
+pub mod recorder;
 mod storage;
 mod time;
 mod wire;
@@ -146,6 +158,8 @@ pub use partition::partitioner;
 pub use policy::{Overflow, Policies};
 pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
+#[cfg(feature = "snapshot")]
+pub use producer::snapshot::{Numbered, RestoreError};
 pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Scope, Stats, Timer};
 #[cfg(feature = "policies")]
 pub use profile::Profile;

@@ -52,14 +52,15 @@ const WAIT_FOR_DEADLINE: u32 = 10;
 const DRIVE: u32 = 11;
 const ANSWER: u32 = 16;
 const REPORT: u32 = 22;
-const VARIANTS: u64 = 23;
+const VARIANTS: u64 = 27;
 
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
     for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
-        // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots.
+        // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots; of the
+        // twelve policies none.
         let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, 8, 0xfd];
-        let mut seed = [&head[..], &options].concat();
+        let mut seed = [&head[..], &options, &[0; 12]].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {
             let [low, high] = length.to_le_bytes();

@@ -91,6 +91,15 @@ impl Harness {
         records.push(false);
     }
 
+    /// The first record of every batch that has not been reported yet.
+    pub fn unreported(&self) -> Vec<RecordId> {
+        let first = |(batch, records): (&BatchId, &Vec<bool>)| {
+            let index = records.iter().position(|reported| !reported)?;
+            Some(RecordId { batch: *batch, index: u16::try_from(index).ok()? })
+        };
+        self.open.iter().filter_map(first).collect()
+    }
+
     /// Takes a report, if there is one, and checks that its records had none.
     pub fn take_report(&mut self) -> Option<Report> {
         let peeked = self.producer.peek_report();

@@ -5,9 +5,11 @@
 use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
+use klamm::partitioner::{self, Partitioner, Partitions};
 use klamm::{
-    Acks, Compression, Config, ConnId, Demand, Destination, Header, Idempotence, Instant, Limits,
-    Producer, Record, Storage, Timestamp, TopicId,
+    Acks, BatchBuilder, Compression, Config, ConnId, Demand, Destination, Explain, Header,
+    Idempotence, Instant, Limits, Overflow, PartitionId, Policies, Producer, Record, RecordId,
+    Scope, Storage, Timestamp, TopicId,
 };
 use klamm_fuzz::answer::Versions;
 use klamm_fuzz::harness::{CONNECTIONS, Harness};
@@ -34,6 +36,18 @@ struct Options {
     before_wrap: Option<u8>,
     chunks: u8,
     slots: u8,
+    overflow: u8,
+    hold_full_batches: bool,
+    send_at_records: Option<u8>,
+    queue_records: Option<u8>,
+    queue_kbytes: Option<u8>,
+    broker_queue_records: Option<u8>,
+    delivery_interval_ms: u8,
+    final_errors: bool,
+    batch_records: Option<u8>,
+    partitioner: u8,
+    single_address: bool,
+    clock_wait_ms: u8,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -115,6 +129,25 @@ enum Call<'i> {
     },
     Look,
     Report,
+    ExpectPartitions {
+        topic: u8,
+        count: i32,
+    },
+    SendBatch {
+        partition: Option<u8>,
+        records: u8,
+        length: u8,
+        timestamp: Option<i64>,
+        close: bool,
+    },
+    Pause {
+        paused: bool,
+    },
+    PurgeSome {
+        topic: Option<u8>,
+        partition: Option<i8>,
+        in_flight: bool,
+    },
 }
 
 fuzz_target!(|input: Input<'_>| {
@@ -155,6 +188,42 @@ fn configure(config: &mut Config<'_>, options: &Options) {
         config.start_sequence = i32::MAX - i32::from(before);
         config.start_epoch = i16::MAX - i16::from(before % 4);
     }
+    if let Some(records) = options.batch_records {
+        config.batch_records = 1 + u16::from(records);
+    }
+    config.partitioner = PARTITIONERS[usize::from(options.partitioner) % PARTITIONERS.len()];
+    config.single_address = options.single_address;
+    config.clock_wait_ms = options.clock_wait_ms.into();
+    let policies = &mut config.policies;
+    let bound = |most: Option<u8>| most.map_or(u32::MAX, |most| 1 + u32::from(most));
+    policies.overflow = [Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest]
+        [usize::from(options.overflow % 3)];
+    policies.hold_full_batches = options.hold_full_batches;
+    policies.send_at_records = bound(options.send_at_records);
+    policies.queue_records_max = bound(options.queue_records);
+    policies.queue_bytes_max = bound(options.queue_kbytes).saturating_mul(1024);
+    policies.broker_queue_records_max = bound(options.broker_queue_records);
+    policies.delivery_interval_ms = options.delivery_interval_ms.into();
+    if options.final_errors {
+        policies.final_errors = Policies::NOT_ENOUGH_REPLICAS;
+    }
+}
+
+static PARTITIONERS: [&dyn Partitioner; 8] = [
+    &partitioner::java,
+    &partitioner::java_adaptive,
+    &partitioner::random,
+    &partitioner::round_robin,
+    &partitioner::sticky,
+    &partitioner::few_connections,
+    &partitioner::consistent_random,
+    &anything,
+];
+
+/// A partitioner of the user's, who may have any number in mind.
+fn anything(key: Option<&[u8]>, partitions: &mut Partitions<'_>) -> i32 {
+    let Some(key) = key else { return partitions.adaptive() };
+    key.first_chunk().map_or(-1, |bytes| i32::from_le_bytes(*bytes))
 }
 
 /// Handles that the producer under test never gave.
@@ -224,7 +293,7 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
             }
         }
         Call::Close => harness.producer.close(now),
-        Call::Purge => harness.producer.purge(klamm::Scope::ALL, now),
+        Call::Purge => harness.producer.purge(Scope::ALL, now),
         Call::Clock { millis } => {
             harness.producer.set_clock(Timestamp::from_millis(millis), now);
         }
@@ -284,6 +353,36 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
         }
         Call::Look => look(harness),
         Call::Report => drop(harness.take_report()),
+        Call::ExpectPartitions { topic, count } => {
+            harness.producer.expect_partitions(foreign_topic(topic), count);
+        }
+        Call::SendBatch { partition, records, length, timestamp, close } => {
+            let (value, mut memory) = ([b'b'; 256], [0; 2048]);
+            let mut record = Record::value(&value[..length.into()]);
+            record.timestamp = timestamp.map(Timestamp::from_millis);
+            let mut batch = BatchBuilder::new(&mut memory);
+            while batch.records() < records.into() && batch.append(&record).is_ok() {}
+            if close {
+                batch.close();
+            }
+            let to = match partition {
+                Some(index) => Destination::partition(harness.topic, (index % 3).into()),
+                None => Destination::topic(harness.topic),
+            };
+            if let Ok(id) = harness.producer.send_batch(to, &batch, now) {
+                for index in 0..batch.records() {
+                    harness.accepted(RecordId { batch: id, index });
+                }
+            }
+        }
+        Call::Pause { paused } => harness.producer.pause(paused, now),
+        Call::PurgeSome { topic, partition, in_flight } => {
+            let mut scope = Scope::ALL;
+            scope.topic = topic.map(foreign_topic);
+            scope.partition = partition.map(i32::from);
+            scope.in_flight = in_flight;
+            harness.producer.purge(scope, now);
+        }
     }
 }
 
@@ -301,10 +400,16 @@ fn look(harness: &mut Harness) {
         let _ = (harness.producer.topic_name(topic), harness.producer.topic_error(topic));
         for partition in [0, 1, -1, i32::MAX] {
             let _ = harness.producer.leader(topic, partition);
+            let why = harness.producer.explain(PartitionId { topic, index: partition });
+            let _ = why.to_string();
         }
     }
     for conn in harness.producer.connections() {
         let _ = harness.producer.address(conn).map(|address| address.host.to_string());
+    }
+    for record in harness.unreported() {
+        let why = harness.producer.explain_record(record);
+        assert_ne!(why, Explain::Nothing, "a record without an outcome waits for something");
     }
     let _ = harness.producer.take_wake();
 }

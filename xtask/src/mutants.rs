@@ -1,5 +1,6 @@
 //! `cargo xtask mutants`: each fault of `tests/sim/mutants.toml`, put into a copy of the core, must be caught by
-//! the simulator's tests or seeds. Not part of `cargo xtask test`: it builds the simulator once per fault.
+//! the simulator's tests or seeds. Not part of `cargo xtask test`: it builds the simulator once per fault (without
+//! optimisation, for a build takes longer than a run).
 
 use std::path::{Path, PathBuf};
 
@@ -108,16 +109,13 @@ fn try_one(sh: &Shell, mutant: &Mutant, seeds: u64) -> Result<Fate> {
 
 /// Does what is in the tree fail its tests? That it does not even build is an error of the list.
 fn judge(sh: &Shell, test: Option<&str>, seeds: u64) -> Result<Fate> {
-    let build = cmd!(sh, "cargo build --quiet --release -p klamm-sim --all-targets");
+    let build = cmd!(sh, "cargo build --quiet -p klamm-sim --all-targets");
     build.quiet().run().context("does not build")?;
     let seeds = seeds.to_string();
-    let sim = "cargo test --quiet --release -p klamm-sim".to_owned();
+    let sim = "cargo test --quiet -p klamm-sim".to_owned();
     let commands = match test {
         Some(command) => vec![command.to_owned()],
-        None => vec![
-            sim,
-            format!("cargo run --quiet --release -p klamm-sim --bin sim -- --seeds {seeds}"),
-        ],
+        None => vec![sim, format!("cargo run --quiet -p klamm-sim --bin sim -- --seeds {seeds}")],
     };
     for command in commands {
         let output =

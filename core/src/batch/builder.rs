@@ -67,6 +67,30 @@ impl<'m> BatchBuilder<'m> {
         }
     }
 
+    /// As it was when it was recorded.
+    #[cfg(feature = "recorder")]
+    #[allow(clippy::cast_possible_truncation, reason = "what was written is below 2 GiB")]
+    pub(crate) fn restore(
+        memory: &'m mut [u8],
+        bytes: &[u8],
+        records: u16,
+        base_timestamp: Option<i64>,
+        max_ts_delta: i64,
+        closed: bool,
+    ) -> Self {
+        let mut batch = Self::new(memory);
+        let place = batch.memory.get_mut(HEADER as usize..HEADER as usize + bytes.len());
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+            batch.size += bytes.len() as u32;
+            batch.records = records;
+            batch.base_timestamp = base_timestamp;
+            batch.max_ts_delta = max_ts_delta;
+            batch.closed = closed;
+        }
+        batch
+    }
+
     /// Appends a record; returns its index in the batch. One without a timestamp gets that of the record before it.
     ///
     /// # Errors

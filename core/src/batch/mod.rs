@@ -6,6 +6,7 @@
 
 mod bad;
 pub(crate) mod builder;
+mod gate;
 pub(crate) mod pool;
 pub(crate) mod record;
 mod seal;
@@ -72,6 +73,11 @@ pub(crate) struct BatchSlot {
     pub(crate) pinned: bool,
     /// Has a sequence: it joined a request at least once (the "transmitted" of protocol.md 4.6).
     pub(crate) sent: bool,
+    /// Its identity, as it stands in its header, may be sent; it has never joined a request.
+    #[cfg(feature = "snapshot")]
+    pub(crate) released: bool,
+    #[cfg(feature = "snapshot")]
+    pub(crate) fresh: bool,
     /// One of its transmissions may have put it into the log.
     pub(crate) unsure: bool,
     /// Got a final error although an earlier transmission is unsure.
@@ -139,6 +145,10 @@ impl BatchSlot {
         stamped: false,
         pinned: false,
         sent: false,
+        #[cfg(feature = "snapshot")]
+        released: false,
+        #[cfg(feature = "snapshot")]
+        fresh: false,
         unsure: false,
         rejected: false,
         expired: false,

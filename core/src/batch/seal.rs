@@ -97,6 +97,10 @@ impl Producer<'_> {
             return;
         }
         batch.stamped = true;
+        #[cfg(feature = "snapshot")]
+        {
+            batch.released = false;
+        }
         let partition = &self.storage.partitions[usize::from(batch.partition)];
         let (id, epoch, sequence) = if self.identity.is_idempotent() {
             (partition.producer_id_plus_1 - 1, partition.epoch, batch.sequence.get())

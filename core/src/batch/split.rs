@@ -117,7 +117,7 @@ impl Producer<'_> {
     /// Writes the records that lie in `from` of a chunk behind the header of the batch, as its first, second, ... one. It
     /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before.
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the batch it came from")]
-    pub(super) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
+    pub(crate) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
         let source = self.storage.batch_start(chunk);
         let (mut read, end) = (source + from.start as usize, source + from.end as usize);
         let start = self.storage.batch_start(self.storage.batches[b].chunk);

@@ -427,7 +427,7 @@ impl Producer<'_> {
         let head_expired =
             || partition.queue.head().is_some_and(|head| self.storage.batches[head].expired);
         let numbered = !self.identity.is_idempotent() || partition.producer_id_plus_1 != 0;
-        self.next_to_send(p).is_some()
+        self.next_to_send(p).is_some_and(|b| !self.is_held(b))
             && !partition.draining
             && !partition.void
             && !partition.recreated

@@ -35,6 +35,9 @@ impl Producer<'_> {
                 if self.storage.topics[t].uuid.is_known() { newest } else { newest.min(BY_ID - 1) };
             let first = batches.is_empty();
             self.freeze(b);
+            if self.holds_back(p, b) {
+                continue;
+            }
             let size = self.storage.batches[b].size + self.storage.headroom() + Shape::TAILROOM;
             if !first && (speaks != version || bytes + size > self.config.max_request_size) {
                 self.put_back(broker, p);
@@ -91,30 +94,40 @@ impl Producer<'_> {
     /// (sarama 1430). From here on its memory is the connection's.
     fn join_request(&mut self, p: usize, b: usize, version: i16) {
         let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
-        let partition = &mut self.storage.partitions[p];
+        let first = self.number(p, b);
         let batch = &mut self.storage.batches[b];
-        if batch.sent {
+        #[cfg(feature = "snapshot")]
+        let first = core::mem::take(&mut batch.fresh) || first;
+        if !first {
             batch.retries = batch.retries.saturating_add(1);
             self.stats.retries += 1;
-        } else {
-            batch.sent = true;
-            batch.sequence = partition.next;
-            batch.stamped = false;
-            partition.next = partition.next.plus(batch.records);
-            partition.sent += 1;
-            #[cfg(feature = "policies")]
-            self.unqueue_batch(p, b);
         }
-        let partition = &mut self.storage.partitions[p];
-        let batch = &mut self.storage.batches[b];
         batch.pinned = true;
         batch.heard = false;
         batch.bad = false;
         batch.by_name |= version < BY_ID;
+        let partition = &mut self.storage.partitions[p];
         partition.cursor = next;
         partition.in_flight += 1;
         self.stats.batches += 1;
         self.stamp(b);
+    }
+
+    /// Gives the batch its sequence; false if it has one.
+    pub(crate) fn number(&mut self, p: usize, b: usize) -> bool {
+        let partition = &mut self.storage.partitions[p];
+        let batch = &mut self.storage.batches[b];
+        if batch.sent {
+            return false;
+        }
+        batch.sent = true;
+        batch.sequence = partition.next;
+        batch.stamped = false;
+        partition.next = partition.next.plus(batch.records);
+        partition.sent += 1;
+        #[cfg(feature = "policies")]
+        self.unqueue_batch(p, b);
+        true
     }
 
     /// Writes the heads around the batches, and puts the cursor on the first byte.

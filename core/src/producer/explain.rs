@@ -70,6 +70,8 @@ pub enum Explain {
         /// Tried again then.
         until: Instant,
     },
+    /// It has its sequence numbers, and waits for `Producer::release_batch` (Cargo feature `snapshot`).
+    Held,
     /// Other batches of the partition come first.
     Behind {
         /// How many.
@@ -143,6 +145,7 @@ impl fmt::Display for Explain {
             Self::Memory { until } => {
                 write!(f, "too large, and no memory to split it; again at {}", Micros(until))
             }
+            Self::Held => f.write_str("waits to be released"),
             Self::Behind { batches } => write!(f, "{batches} batches of its partition come first"),
             Self::Answer { in_flight } => {
                 write!(f, "waits for answers: {in_flight} batches of its partition in flight")
@@ -231,6 +234,9 @@ impl Producer<'_> {
         }
         let Some(next) = partition.cursor.get() else { return answer };
         let batch = &self.storage.batches[next];
+        if self.is_held(next) {
+            return Explain::Held;
+        }
         if batch.guest_at > 0 {
             // Its records lie in the chunk of the part before it.
             return if next == head { Explain::Report } else { answer };

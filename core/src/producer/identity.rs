@@ -43,6 +43,15 @@ impl Identity {
         }
     }
 
+    /// Goes on with the id of a snapshot; without one (0) another is asked for.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn restore(&mut self, id_plus_1: i64, epoch: i16, first_sequence: Sequence) {
+        self.id_plus_1 = id_plus_1;
+        self.had = id_plus_1 != 0;
+        self.epoch = epoch;
+        self.first_sequence = first_sequence;
+    }
+
     pub(crate) const fn is_idempotent(&self) -> bool {
         self.idempotent
     }

@@ -14,6 +14,8 @@ pub(crate) mod report;
 mod respond;
 mod send;
 mod send_batch;
+#[cfg(feature = "snapshot")]
+pub(crate) mod snapshot;
 mod start;
 pub(crate) mod timers;
 
@@ -244,6 +246,7 @@ impl<'a> Producer<'a> {
     /// # Errors
     /// `InvalidTopic`, `NoTopicSlot`, `Closed`.
     pub fn topic(&mut self, name: &str) -> Result<TopicId, SendError> {
+        record!(self, topic(name));
         self.register_topic(name)
     }
 
@@ -254,6 +257,7 @@ impl<'a> Producer<'a> {
     /// answers running say fewer, the records of partitions that do not exist fail with
     /// [`Reason::NoSuchPartition`](crate::Reason::NoSuchPartition).
     pub fn expect_partitions(&mut self, topic: TopicId, count: i32) -> bool {
+        record!(self, expect_partitions(topic, count));
         let known = topic.index() < usize::from(self.topics_used);
         let slot = self.storage.topics.get_mut(topic.index()).filter(|_| known && count > 0);
         let Some(slot) = slot.filter(|slot| slot.partitions == 0 || slot.expected > 0) else {
@@ -274,6 +278,7 @@ impl<'a> Producer<'a> {
         record: &Record<'_>,
         now: Instant,
     ) -> Result<RecordId, SendError> {
+        record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
             write_record(room, record, place.ts_delta, place.offset_delta)
@@ -293,9 +298,29 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<RecordId, SendError> {
-        self.accept(to, head, Some(value_max), now, |room, place| {
+        #[cfg(feature = "recorder")]
+        let mut recorder = core::mem::take(&mut self.storage.recorder);
+        #[cfg(feature = "recorder")]
+        let mut called = false;
+        #[cfg(feature = "recorder")]
+        let write = |room: &mut [u8]| {
+            called = true;
+            let said = write(room);
+            let written = room.get(..said.min(room.len())).unwrap_or_default();
+            recorder.send_with(to, head, value_max, now, Some((written, said)));
+            said
+        };
+        let result = self.accept(to, head, Some(value_max), now, |room, place| {
             write_record_with(room, head, place.ts_delta, place.offset_delta, value_max, write)
-        })
+        });
+        #[cfg(feature = "recorder")]
+        {
+            if !called {
+                recorder.send_with(to, head, value_max, now, None);
+            }
+            self.storage.recorder = recorder;
+        }
+        result
     }
 
     /// Accepts the records of a builder as a batch of its own: one copy. The partition's open batch is sealed before it.
@@ -310,11 +335,17 @@ impl<'a> Producer<'a> {
         batch: &BatchBuilder<'_>,
         now: Instant,
     ) -> Result<BatchId, SendError> {
+        record!(self, send_batch(to, batch, now));
         self.accept_batch(to, batch, now)
     }
 
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
     pub fn flush(&mut self, now: Instant) -> FlushTicket {
+        record!(self, flush(now));
+        self.flush_all(now)
+    }
+
+    fn flush_all(&mut self, now: Instant) -> FlushTicket {
         self.advance(now);
         self.release_all();
         FlushTicket(self.born)
@@ -330,14 +361,16 @@ impl<'a> Producer<'a> {
 
     /// Accepts nothing more, and flushes. What is under way goes on until its outcome.
     pub fn close(&mut self, now: Instant) {
+        record!(self, close(now));
         self.closed = true;
-        self.flush(now);
+        self.flush_all(now);
     }
 
     /// Gives up what is in the scope and has no outcome: what was never sent is `NotPersisted(Purged)` at once; what was
     /// sent is `Unknown(Purged)` when its answer is there and says nothing else. [`Scope::ALL`] waits for no answers: it
     /// closes the connections with requests in flight.
     pub fn purge(&mut self, scope: Scope, now: Instant) {
+        record!(self, purge(scope, now));
         let now = self.advance(now);
         self.give_up(scope, now);
     }
@@ -345,6 +378,7 @@ impl<'a> Producer<'a> {
     /// Holds everything back that was never sent, until it is called with `false`. What was sent goes on to its outcome,
     /// retries included; delivery timeouts run.
     pub fn pause(&mut self, paused: bool, now: Instant) {
+        record!(self, pause(paused, now));
         self.advance(now);
         self.paused = paused;
         self.refile_all();
@@ -353,6 +387,7 @@ impl<'a> Producer<'a> {
     /// Says what time it is at the moment `at`. Records without a timestamp take it from here; those accepted before the
     /// first call wait for it, and then get the time at which they were accepted.
     pub fn set_clock(&mut self, wall: Timestamp, at: Instant) {
+        record!(self, set_clock(wall, at));
         let first = self.clock.is_none();
         self.clock = Some(Clock { wall, at });
         if first {
@@ -365,6 +400,7 @@ impl<'a> Producer<'a> {
 impl Producer<'_> {
     /// `Demand::Connect` is taken up; starts the connect timeout.
     pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
+        record!(self, dialing(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.start_dialing(conn.index(), now);
@@ -373,6 +409,7 @@ impl Producer<'_> {
 
     /// The connection is open.
     pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
+        record!(self, connected(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.start_handshake(conn.index(), now);
@@ -389,6 +426,7 @@ impl Producer<'_> {
         bytes: &[u8],
         now: Instant,
     ) -> Result<(), ProtocolError> {
+        record!(self, received(conn, bytes, now));
         let now = self.advance(now);
         let c = conn.index();
         if !self.knows(conn) {
@@ -414,6 +452,7 @@ impl Producer<'_> {
 
     /// The connection is gone, or could not be made. No byte of it will be written any more.
     pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
+        record!(self, disconnected(conn, now));
         let now = self.advance(now);
         if self.knows(conn) {
             self.lose_connection(conn.index(), now);
@@ -423,6 +462,7 @@ impl Producer<'_> {
 
     /// Lets time pass. Harmless to call too early or too often.
     pub fn handle_timeout(&mut self, now: Instant) {
+        record!(self, timeout(now));
         let now = self.advance(now);
         self.expire(now);
     }
@@ -487,11 +527,15 @@ impl<'a> Producer<'a> {
         now: Instant,
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
+        #[cfg(feature = "recorder")]
+        let (handed, mut taken) = (now, None);
+        #[cfg(feature = "recorder")]
+        let write = |transmit: &Transmit<'_>| write(transmit).inspect(|n| taken = Some(*n));
         let now = self.advance(now);
-        if !self.knows(conn) || !self.prepare(conn.index(), now) {
-            return Ok(0);
-        }
-        self.offer(conn.index(), now, write)
+        let ready = self.knows(conn) && self.prepare(conn.index(), now);
+        let result = if ready { self.offer(conn.index(), now, write) } else { Ok(0) };
+        record!(self, transmit(conn, handed, taken));
+        result
     }
 
     /// When `handle_timeout` is due, and why; `None` while nothing is waited for.
@@ -513,6 +557,7 @@ impl<'a> Producer<'a> {
 
     /// Takes the next report, and frees its records' memory.
     pub fn poll_report(&mut self) -> Option<Report> {
+        record!(self, take_report());
         self.take_report()
     }
 

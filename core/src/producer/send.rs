@@ -166,9 +166,7 @@ impl Producer<'_> {
         anchored: bool,
         now: Instant,
     ) -> Result<usize, SendError> {
-        let overhead = self.storage.shape.chunk_bytes - self.storage.capacity(1);
-        let run = (size + overhead).div_ceil(self.storage.shape.chunk_bytes);
-        let run = u16::try_from(run).unwrap_or(u16::MAX);
+        let run = self.storage.run_for(size);
         let chunk = self.take_chunks(run);
         #[cfg(feature = "policies")]
         let chunk = chunk.or_else(|| self.drop_for_chunks(run));

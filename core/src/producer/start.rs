@@ -24,6 +24,11 @@ impl<'a> Producer<'a> {
         seed: u64,
         now: Instant,
     ) -> Result<Self, ConfigError> {
+        #[cfg(feature = "recorder")]
+        {
+            let sizes = crate::recorder::Sizes::of(&storage);
+            storage.recorder.start(config, &sizes, seed, now);
+        }
         config.check()?;
         storage.clear();
         let client_id_len = u8::try_from(config.client_id.len()).ok();

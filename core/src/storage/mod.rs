@@ -45,11 +45,13 @@ pub struct Storage<'a> {
     pub(crate) events: Slab<'a, crate::event::EventSlot>,
     #[cfg(feature = "gzip")]
     pub(crate) gzip: Option<Box<crate::compress::gzip::Gzip>>,
+    #[cfg(feature = "recorder")]
+    pub(crate) recorder: crate::recorder::Recorder<'a>,
     pub(crate) shape: Shape,
 }
 
 /// Sizes of the fields within the slabs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Shape {
     pub(crate) chunk_bytes: u32,
     pub(crate) rx_bytes: u16,
@@ -95,26 +97,64 @@ impl Storage<'static> {
             name_bytes: NAME_MAX,
         };
         let chunks = limits.chunks();
+        let counts = Counts {
+            chunk_bytes: chunks * shape.chunk_bytes as usize,
+            chunk_map: chunks.div_ceil(32),
+            batches: (chunks + chunks / 4 + 8).min(65_535),
+            partitions,
+            buckets: partitions,
+            topics,
+            brokers,
+            connections,
+        };
+        let storage = Self::of_counts(&counts, shape);
+        #[cfg(feature = "events")]
+        let storage = storage.with_boxed_events(usize::from(limits.events));
+        storage
+    }
+
+    #[cfg(feature = "events")]
+    fn with_boxed_events(self, events: usize) -> Self {
+        Self { events: Slab::boxed(crate::event::EventSlot::EMPTY, events), ..self }
+    }
+
+    pub(crate) fn of_counts(counts: &Counts, shape: Shape) -> Self {
+        let io = usize::from(shape.rx_bytes) + usize::from(shape.tx_bytes);
         Self {
-            chunks: Slab::boxed(0, chunks * shape.chunk_bytes as usize),
-            chunk_map: Slab::boxed(0, chunks.div_ceil(32)),
-            batches: Slab::boxed(BatchSlot::EMPTY, (chunks + chunks / 4 + 8).min(65_535)),
-            partitions: Slab::boxed(PartitionSlot::EMPTY, partitions),
-            buckets: Slab::boxed(Link::NONE, partitions),
-            topics: Slab::boxed(TopicSlot::EMPTY, topics),
-            brokers: Slab::boxed(BrokerSlot::EMPTY, brokers),
-            connections: Slab::Owned((0..connections).map(|_| ConnSlot::EMPTY).collect()),
-            io: Slab::boxed(0, connections * usize::from(shape.rx_bytes + shape.tx_bytes)),
-            client_id: Slab::boxed(0, usize::from(CLIENT_ID_MAX)),
-            hosts: Slab::boxed(0, brokers * usize::from(HOST_MAX)),
-            names: Slab::boxed(0, topics * usize::from(NAME_MAX)),
+            chunks: Slab::boxed(0, counts.chunk_bytes),
+            chunk_map: Slab::boxed(0, counts.chunk_map),
+            batches: Slab::boxed(BatchSlot::EMPTY, counts.batches),
+            partitions: Slab::boxed(PartitionSlot::EMPTY, counts.partitions),
+            buckets: Slab::boxed(Link::NONE, counts.buckets),
+            topics: Slab::boxed(TopicSlot::EMPTY, counts.topics),
+            brokers: Slab::boxed(BrokerSlot::EMPTY, counts.brokers),
+            connections: Slab::Owned((0..counts.connections).map(|_| ConnSlot::EMPTY).collect()),
+            io: Slab::boxed(0, counts.connections * io),
+            client_id: Slab::boxed(0, usize::from(shape.client_id_bytes)),
+            hosts: Slab::boxed(0, counts.brokers * usize::from(shape.host_bytes)),
+            names: Slab::boxed(0, counts.topics * usize::from(shape.name_bytes)),
             #[cfg(feature = "events")]
-            events: Slab::boxed(crate::event::EventSlot::EMPTY, usize::from(limits.events)),
+            events: Slab::default(),
             #[cfg(feature = "gzip")]
             gzip: None,
+            #[cfg(feature = "recorder")]
+            recorder: crate::recorder::Recorder::default(),
             shape,
         }
     }
+}
+
+/// How many of everything there is memory for.
+#[cfg(feature = "alloc")]
+pub(crate) struct Counts {
+    pub(crate) chunk_bytes: usize,
+    pub(crate) chunk_map: usize,
+    pub(crate) batches: usize,
+    pub(crate) partitions: usize,
+    pub(crate) buckets: usize,
+    pub(crate) topics: usize,
+    pub(crate) brokers: usize,
+    pub(crate) connections: usize,
 }
 
 #[cfg(feature = "alloc")]
@@ -203,6 +243,13 @@ impl Storage<'_> {
             .saturating_sub(self.headroom() + Shape::TAILROOM)
     }
 
+    /// The chunks that a batch of so many bytes takes.
+    pub(crate) fn run_for(&self, size: u32) -> u16 {
+        let overhead = self.shape.chunk_bytes - self.capacity(1);
+        let run = (size + overhead).div_ceil(self.shape.chunk_bytes);
+        u16::try_from(run).unwrap_or(u16::MAX)
+    }
+
     #[allow(clippy::cast_possible_truncation, reason = "bounded by the constructors")]
     pub(crate) fn chunk_count(&self) -> u16 {
         (self.chunks.len() / self.shape.chunk_bytes as usize).min(65_535) as u16
@@ -240,7 +287,7 @@ pub(crate) enum Slab<'a, T> {
 
 #[cfg(feature = "alloc")]
 impl<T: Clone> Slab<'_, T> {
-    fn boxed(empty: T, len: usize) -> Self {
+    pub(crate) fn boxed(empty: T, len: usize) -> Self {
         Self::Owned(alloc::vec![empty; len].into_boxed_slice())
     }
 }

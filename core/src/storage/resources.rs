@@ -94,6 +94,8 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             events: Slab::default(),
             #[cfg(feature = "gzip")]
             gzip: None,
+            #[cfg(feature = "recorder")]
+            recorder: crate::recorder::Recorder::default(),
             shape: Shape {
                 chunk_bytes: CHUNK as u32,
                 rx_bytes: RX as u16,

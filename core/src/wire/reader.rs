@@ -138,6 +138,24 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// `len` bytes as they are.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn bytes(&mut self, len: usize) -> &'b [u8] {
+        self.read(take(len))
+    }
+
+    /// An unsigned varint of at most 64 bits.
+    #[cfg(feature = "recorder")]
+    pub(crate) fn number(&mut self) -> u64 {
+        varint::zigzag64(self.read(varlong))
+    }
+
+    /// What has not been read.
+    #[cfg(feature = "recorder")]
+    pub(crate) const fn rest(&self) -> &'b [u8] {
+        self.rest
+    }
+
     /// A topic id.
     pub(crate) fn uuid(&mut self) -> TopicUuid {
         let bytes = self.read(take(16_u8));

@@ -19,18 +19,24 @@ use std::fs;
 /// nobody wants an answer to while it does not know yet that it leads, and who was answered knows.
 const ACKS: [(&str, &str); 4] = [("all", "true"), ("all", "false"), ("1", "false"), ("0", "false")];
 
-/// One of klamm's partitioners.
-struct Partitioner {
-    /// How to ask for it.
-    options: &'static [(&'static str, &'static str)],
-    /// The one of librdkafka, if there is one, that puts keys into the same partitions.
-    librdkafka: Option<&'static str>,
-    /// Do records without a key go to several partitions?
-    spreads: bool,
-}
-
-const PARTITIONERS: [Partitioner; 1] =
-    [Partitioner { options: &[], librdkafka: Some("murmur2_random"), spreads: true }];
+/// klamm's partitioners: the property that asks for it; the one of librdkafka, if there is one, that
+/// puts keys into the same partitions; and whether records without a key go to several partitions.
+const PARTITIONERS: [(&str, Option<&str>, bool); 14] = [
+    ("partitioner=java", Some("murmur2_random"), true),
+    ("partitioner=murmur2_random", Some("murmur2_random"), true),
+    ("partitioner=murmur2", Some("murmur2"), false),
+    ("partitioner=consistent_random", Some("consistent_random"), true),
+    ("partitioner=consistent", Some("consistent"), false),
+    ("partitioner=crc32", Some("consistent_random"), true),
+    ("partitioner=fnv1a_random", Some("fnv1a_random"), true),
+    ("partitioner=fnv1a", Some("fnv1a"), false),
+    ("partitioner=few_connections", Some("murmur2_random"), true),
+    ("partitioner.adaptive.partitioning.enable=true", Some("murmur2_random"), true),
+    ("partitioner=random", None, true),
+    ("partitioner=round_robin", None, true),
+    ("partitioner=sticky", None, true),
+    ("partitioner.ignore.keys=true", None, true),
+];
 
 #[test]
 fn the_newest() {
@@ -102,55 +108,70 @@ fn acks_and_codecs(kafka: &mut Cluster) {
     }
 }
 
+/// All in one topic, one after the other: numbers tell them apart, ours and librdkafka's.
 fn partitioners(kafka: &mut Cluster, run: &RunDir) {
-    const KEYS: u64 = 500;
+    const KEYS: u64 = 300;
     let bootstrap = kafka.bootstrap();
-    for (place, Partitioner { options, librdkafka, spreads }) in
-        PARTITIONERS.into_iter().enumerate()
-    {
-        let topic = format!("partitioner-{place}");
-        kafka.create_topic(&topic, 7, &[]).unwrap();
+    kafka.create_topic("partitioners", 7, &[]).unwrap();
+    let mut ledger = Ledger::default();
+    for (property, ..) in PARTITIONERS {
         // A sticky partition lasts for so many bytes.
-        let producer = producer(&bootstrap, &[options, &[("batch.size", "256")]].concat());
-        let mut ledger = Ledger::default();
+        let options = [property.split_once('=').unwrap(), ("batch.size", "256")];
+        let producer = producer(&bootstrap, &options);
         for number in 0..2 * KEYS {
-            let (key, value) = (key(number), number.to_string());
-            let mut record = Record::value(value.as_bytes());
+            let key = key(number);
+            let value = u64::try_from(ledger.len()).unwrap();
+            let text = value.to_string();
+            let mut record = Record::value(text.as_bytes());
             record.key = (number < KEYS).then_some(key.as_bytes());
-            ledger.push(number, producer.send(&topic, &record).unwrap());
+            ledger.push(value, producer.send("partitioners", &record).unwrap());
         }
         assert_eq!(producer.close(PATIENCE).undelivered, []);
-        let log = read(kafka, &topic, ledger.len());
-        ledger.check_delivered(&log).unwrap();
+    }
+    let log = read(kafka, "partitioners", ledger.len());
+    ledger.check_delivered(&log).unwrap();
+    let theirs = by_librdkafka(kafka, run, KEYS);
 
-        let without = log.iter().filter(|record| record.key.is_none());
+    for (ours, (property, librdkafka, spreads)) in (0..).zip(PARTITIONERS) {
+        let ours = within(&log, ours * 2 * KEYS, 2 * KEYS);
+        let without = ours.iter().filter(|record| record.key.is_none());
         let used: BTreeSet<u32> = without.map(|record| record.partition).collect();
-        assert_eq!(used.len() > 1, spreads, "{options:?}: {used:?} without a key");
+        assert_eq!(used.len() > 1, spreads, "{property}: {used:?} without a key");
         if let Some(name) = librdkafka {
-            let theirs = written_by_kcat(kafka, run, &format!("{topic}-kcat"), name, KEYS);
-            assert_eq!(places(&log), places(&theirs), "{options:?} and librdkafka's {name}");
+            assert_eq!(places(&ours), theirs[name], "{property} and librdkafka's {name}");
         }
     }
 }
 
-/// The log of the same keys, written through librdkafka with one of its partitioners.
-fn written_by_kcat(
+/// Where each of librdkafka's partitioners puts the same keys.
+fn by_librdkafka(
     kafka: &mut Cluster,
     run: &RunDir,
-    topic: &str,
-    partitioner: &str,
     keys: u64,
-) -> Vec<StoredRecord> {
-    kafka.create_topic(topic, 7, &[]).unwrap();
-    let lines = (0..keys).fold(String::new(), |mut lines, number| {
-        writeln!(lines, "{}:{number}", key(number)).unwrap();
-        lines
-    });
-    let file = run.file(topic);
-    fs::write(&file, lines).unwrap();
-    let property = format!("partitioner={partitioner}");
-    kcat::write(&kafka.bootstrap(), topic, &file, &property).unwrap();
-    read(kafka, topic, usize::try_from(keys).unwrap())
+) -> BTreeMap<&'static str, BTreeMap<Vec<u8>, u32>> {
+    let names: BTreeSet<&str> = PARTITIONERS.iter().filter_map(|(_, name, _)| *name).collect();
+    kafka.create_topic("librdkafka", 7, &[]).unwrap();
+    for (first, name) in (0..).step_by(usize::try_from(keys).unwrap()).zip(&names) {
+        let lines = (0..keys).fold(String::new(), |mut lines, number| {
+            writeln!(lines, "{}:{}", key(number), first + number).unwrap();
+            lines
+        });
+        let file = run.file(name);
+        fs::write(&file, lines).unwrap();
+        let property = format!("partitioner={name}");
+        kcat::write(&kafka.bootstrap(), "librdkafka", &file, &property).unwrap();
+    }
+    let log = read(kafka, "librdkafka", names.len() * usize::try_from(keys).unwrap());
+    (0..).zip(names).map(|(i, name)| (name, places(&within(&log, i * keys, keys)))).collect()
+}
+
+/// The records with the numbers from `first` on.
+fn within(log: &[StoredRecord], first: u64, count: u64) -> Vec<StoredRecord> {
+    let number = |record: &StoredRecord| -> u64 {
+        core::str::from_utf8(record.value.as_deref().unwrap()).unwrap().parse().unwrap()
+    };
+    let within = |record: &&StoredRecord| (first..first + count).contains(&number(record));
+    log.iter().filter(within).cloned().collect()
 }
 
 fn key(number: u64) -> String {
@@ -158,8 +179,8 @@ fn key(number: u64) -> String {
 }
 
 /// The partition of each key.
-fn places(log: &[StoredRecord]) -> BTreeMap<&[u8], u32> {
-    log.iter().filter_map(|record| Some((record.key.as_deref()?, record.partition))).collect()
+fn places(log: &[StoredRecord]) -> BTreeMap<Vec<u8>, u32> {
+    log.iter().filter_map(|record| Some((record.key.clone()?, record.partition))).collect()
 }
 
 /// Under load. The log that is there in the end has each record at most once, and once each that was

@@ -5,4 +5,5 @@ pub mod cluster;
 pub mod dev_broker;
 pub mod dice;
 pub mod model;
+pub mod replay;
 pub mod simulator;

@@ -497,7 +497,7 @@ fn partitions_of_an_earlier_incarnation_are_not_available() {
         partition_of(&mut s, None);
     }
     s.observer.recreated(TOPIC);
-    s.ledger.excuses.lost.extend(0..6);
+    s.ledger.excuses.lost.extend((0..6).map(|record| (record, [0].into())));
     let now = s.now();
     s.cluster.delete_topic(TOPIC, now).expect("it is there");
     s.cluster.create_topic(TOPIC, TopicConfig::new(3, 1)).expect("it is gone");

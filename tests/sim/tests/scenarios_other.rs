@@ -217,7 +217,7 @@ fn s68_deleted_records_change_no_sequence() {
     let mut s = Scenario::start(1, 1);
     s.warm_up(0..1);
     s.cluster.delete_records(TOPIC, 0, 1).expect("partition 0 is there");
-    s.ledger.excuses.lost.insert(0);
+    s.ledger.excuses.lost.entry(0).or_default().insert(0);
     let new = s.batches(0, 2);
     s.run_until_reported(5_000);
     assert!(s.all_delivered(new));

@@ -10,7 +10,10 @@ use klamm_sim::simulator::{Fate, Sample, Scenario, Setup};
 /// Sends a record to a topic; what `send` said.
 fn offer(s: &mut Scenario, topic: &str, partition: Option<i32>) -> Result<(), SendError> {
     let sample = Sample::plain(s.ledger.next(), 200);
-    s.send(topic, partition, sample).expect("no promise is broken").map(|_| ())
+    match s.send(topic, partition, sample) {
+        Ok(answer) => answer.map(|_| ()),
+        Err(what) => panic!("{what}"),
+    }
 }
 
 /// Metadata answers lie about this topic, so many times.

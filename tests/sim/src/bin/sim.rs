@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! sim --seeds 2000 [--from 1] [--threads 2]   many, until the first failure
+//! sim --seeds 2000 --all                      many, and all that fail
 //! sim --seed 1234 [--trace]                   one, with all that happens
 //! ```
 
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use klamm_sim::simulator::run_seed;
 
-const USAGE: &str = "usage: sim --seeds COUNT [--from SEED] [--threads COUNT]
+const USAGE: &str = "usage: sim --seeds COUNT [--from SEED] [--threads COUNT] [--all]
        sim --seed SEED [--trace]";
 
 #[derive(Debug)]
@@ -21,6 +22,7 @@ struct Options {
     seeds: u64,
     from: u64,
     threads: u64,
+    all: bool,
     trace: bool,
 }
 
@@ -40,11 +42,13 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { seed: None, seeds: 100, from: 1, threads: 2, trace: false };
+    let mut options =
+        Options { seed: None, seeds: 100, from: 1, threads: 2, all: false, trace: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--trace" => options.trace = true,
+            "--all" => options.all = true,
             name => {
                 let number = args.next()?.parse().ok()?;
                 match name {
@@ -77,7 +81,7 @@ fn many(options: &Options) -> ExitCode {
     let next = AtomicU64::new(options.from);
     let end = options.from + options.seeds;
     let stop = AtomicBool::new(false);
-    let failure: Mutex<Option<(u64, String)>> = Mutex::new(None);
+    let failures: Mutex<Vec<(u64, String)>> = Mutex::new(Vec::new());
     let records = AtomicU64::new(0);
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -93,9 +97,9 @@ fn many(options: &Options) -> ExitCode {
                             records.fetch_add(summary.records, Ordering::Relaxed);
                         }
                         Err(what) => {
-                            stop.store(true, Ordering::Relaxed);
-                            if let Ok(mut first) = failure.lock() {
-                                *first = Some((seed, what));
+                            stop.store(!options.all, Ordering::Relaxed);
+                            if let Ok(mut failures) = failures.lock() {
+                                failures.push((seed, what));
                             }
                         }
                     }
@@ -103,9 +107,12 @@ fn many(options: &Options) -> ExitCode {
             });
         }
     });
-    if let Ok(Some((seed, what))) = failure.into_inner() {
+    let failures = failures.into_inner().unwrap_or_default();
+    for (seed, what) in &failures {
         eprintln!("seed {seed} failed: {what}");
         eprintln!("replay: cargo run -p klamm-sim --bin sim -- --seed {seed} --trace");
+    }
+    if !failures.is_empty() {
         return ExitCode::FAILURE;
     }
     let seconds = began.elapsed().as_secs_f64();

@@ -125,7 +125,12 @@ impl Simulation {
                 _ = self.cluster.add_partitions(&topic, count.min(10));
             }
             Kind::OtherVersion => {
-                let versions = self.dice.pick(&[ApiVersions::KAFKA_4_3, ApiVersions::KAFKA_2_8]);
+                let old = self.setup.cluster.nodes[0].versions == ApiVersions::KAFKA_2_1;
+                let versions = match self.dice.below(2) {
+                    0 if old => ApiVersions::KAFKA_2_1,
+                    0 => ApiVersions::KAFKA_4_3,
+                    _ => ApiVersions::KAFKA_2_8,
+                };
                 self.cluster.set_versions(node, versions);
             }
             Kind::TimeJump => self.now += self.dice.pick(&[1_000_000, 60_000_000, 3_600_000_000]),
@@ -149,7 +154,7 @@ impl Simulation {
                 self.lossy(|c| _ = c.truncate(&topic, partition, node, batches, now));
             }
             Kind::Forget => {
-                self.ledger.excuses.twice.insert(topic.clone());
+                self.ledger.excuses.forgotten.insert((topic.clone(), partition));
                 self.lossy(|c| _ = c.forget_producers(&topic, partition, node, None));
             }
             Kind::Recreate => self.recreate_topic(&topic),
@@ -293,7 +298,7 @@ impl Simulation {
         let now = self.now;
         let Some(mut config) = self.cluster.topic_config(topic).cloned() else { return };
         config.partitions = self.cluster.partitions(topic);
-        self.ledger.excuses.twice.insert(topic.to_owned());
+        self.ledger.excuses.recreated.insert(topic.to_owned());
         self.observer.recreated(topic);
         self.lossy(|c| {
             _ = c.delete_topic(topic, now);

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use klamm::{BatchId, Outcome, Reason, RecordId, Report, Stats};
 
 use super::record::Sample;
-use crate::cluster::{Cluster, LoggedRecord};
 
 /// A promise was broken; the text says which and by what.
 pub type Checked = Result<(), String>;
@@ -44,10 +43,13 @@ pub struct Entry {
 /// Causes that the documentation names for what would otherwise be a bug.
 #[derive(Clone, Debug, Default)]
 pub struct Excuses {
-    /// Records that unclean elections, broken disks, deletions and retention removed from logs.
-    pub lost: BTreeSet<u64>,
-    /// Topics that were created again, or whose producer state expired: records may be there twice.
-    pub twice: BTreeSet<String>,
+    /// Records that unclean elections, broken disks, deletions and retention removed from logs, and
+    /// the offsets at which they stood.
+    pub lost: BTreeMap<u64, BTreeSet<i64>>,
+    /// Partitions whose brokers forgot the producer: what it sends again is stored again.
+    pub forgotten: BTreeSet<Place>,
+    /// Topics that were created again.
+    pub recreated: BTreeSet<String>,
     /// Brokers lost acknowledged data or state: the reason `DataLoss` is legitimate.
     pub data_loss: bool,
     /// Brokers refuse batches: the reasons `Rejected` and `TooLarge` are legitimate.
@@ -60,6 +62,12 @@ pub struct Ledger {
     entries: Vec<Entry>,
     open: HashMap<BatchId, Vec<Option<u64>>>,
     reported: usize,
+    /// Records without a report for partitions that the application chose.
+    waiting: BTreeMap<Place, BTreeSet<u64>>,
+    /// Bytes of keys, values and headers of all records without a report.
+    held: u64,
+    /// Batch slots that were given out.
+    slots: BTreeSet<usize>,
     /// Causes for exceptions.
     pub excuses: Excuses,
 }
@@ -104,8 +112,34 @@ impl Ledger {
             return Err(format!("record {number} got the id {id}, index {} is next", batch.len()));
         }
         batch.push(Some(number));
+        self.held += entry.sample.bytes();
+        self.slots.insert(id.batch.index());
+        if let Some(partition) = entry.partition {
+            let place = (entry.topic.clone(), partition);
+            self.waiting.entry(place).or_default().insert(number);
+        }
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Partitions with records that the application sent there and that have no report.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Place> {
+        self.waiting.keys()
+    }
+
+    /// The oldest of those records.
+    pub(super) fn oldest_waiting(&self, place: &Place) -> Option<&Entry> {
+        self.waiting.get(place)?.first().and_then(|number| self.entry(*number))
+    }
+
+    /// Batch slots that were given out.
+    pub(super) fn slots(&self) -> &BTreeSet<usize> {
+        &self.slots
+    }
+
+    /// Bytes of keys, values and headers of the records without a report.
+    pub(super) fn held(&self) -> u64 {
+        self.held
     }
 
     /// A report was taken; the numbers of its records are returned.
@@ -138,12 +172,20 @@ impl Ledger {
             }
             entry.partition = Some(report.partition.index);
             entry.fate = Some(fate(report, index));
+            self.held -= entry.sample.bytes();
             numbers.push(number);
         }
         if batch.iter().all(Option::is_none) {
             self.open.remove(&report.batch);
         }
         self.reported += numbers.len();
+        let place = (topic.to_owned(), report.partition.index);
+        if let Some(waiting) = self.waiting.get_mut(&place) {
+            waiting.retain(|number| !numbers.contains(number));
+            if waiting.is_empty() {
+                self.waiting.remove(&place);
+            }
+        }
         self.check_reason(report)?;
         Ok(numbers)
     }
@@ -202,103 +244,6 @@ impl Ledger {
         );
         let told = (stats.delivered, stats.not_persisted, stats.unknown, stats.dropped, 0);
         if counted == told { Ok(()) } else { Err(format!("reports {counted:?}, {stats:?}")) }
-    }
-
-    /// The logs agree with the reports: nothing lost, twice, out of order or altered. `acked`:
-    /// brokers answer.
-    ///
-    /// # Errors
-    /// When something is.
-    pub fn check_logs(&self, cluster: &Cluster, idempotent: bool, acked: bool) -> Checked {
-        let mut logs: BTreeMap<Place, Vec<(u64, LoggedRecord)>> = BTreeMap::new();
-        for topic in cluster.topics() {
-            for partition in 0..cluster.partitions(topic) {
-                let log = cluster.log(topic, partition);
-                let numbered = log.map(|r| (Sample::number(&r), r)).collect();
-                logs.insert((topic.to_owned(), partition), numbered);
-            }
-        }
-        let mut found: HashMap<u64, Vec<(&Place, &LoggedRecord)>> = HashMap::new();
-        for (place, log) in &logs {
-            self.check_log(place, log, idempotent, acked)?;
-            for (number, record) in log {
-                found.entry(*number).or_default().push((place, record));
-            }
-        }
-        for (number, entry) in (0..).zip(&self.entries) {
-            let copies = found.get(&number).map_or(&[][..], Vec::as_slice);
-            self.check_entry(number, entry, copies, idempotent, acked)?;
-        }
-        Ok(())
-    }
-
-    fn check_log(
-        &self,
-        place: &Place,
-        log: &[(u64, LoggedRecord)],
-        idempotent: bool,
-        acked: bool,
-    ) -> Checked {
-        let mut seen = BTreeSet::new();
-        let mut last: Option<u64> = None;
-        let excused = self.excuses.twice.contains(&place.0);
-        for (number, record) in log {
-            let Some(entry) = self.entry(*number) else {
-                return Err(format!("{place:?}: a record nobody sent: {record:?}"));
-            };
-            entry.sample.check(record).map_err(|what| format!("{place:?}: {number}: {what}"))?;
-            if !seen.insert(*number) {
-                if idempotent && !excused {
-                    return Err(format!("{place:?}: record {number} is in the log twice"));
-                }
-                continue;
-            }
-            // Without answers what an old connection still carries may arrive behind what a new one
-            // does.
-            let counts = idempotent || acked && matches!(entry.fate, Some(Fate::Delivered(_)));
-            if counts && !excused {
-                if let Some(before) = last.filter(|last| last > number) {
-                    return Err(format!("{place:?}: record {number} stands behind {before}"));
-                }
-                last = Some(*number);
-            }
-        }
-        Ok(())
-    }
-
-    fn check_entry(
-        &self,
-        number: u64,
-        entry: &Entry,
-        copies: &[(&Place, &LoggedRecord)],
-        idempotent: bool,
-        acked: bool,
-    ) -> Checked {
-        let place = (entry.topic.clone(), entry.partition.unwrap_or(-1));
-        if let Some((stray, _)) = copies.iter().find(|(at, _)| **at != place) {
-            return Err(format!("record {number} for {place:?} is in the log of {stray:?}"));
-        }
-        let excused = self.excuses.lost.contains(&number);
-        match entry.fate {
-            Some(Fate::Delivered(offset)) if acked && !excused => {
-                if copies.is_empty() {
-                    return Err(format!("LOSS: record {number} was delivered: {entry:?}"));
-                }
-                let Some(offset) = offset else { return Ok(()) };
-                if self.excuses.data_loss && !idempotent {
-                    // The copy at that offset was lost, and an earlier try is there.
-                    return Ok(());
-                }
-                if !copies.iter().any(|(_, record)| record.offset == offset) {
-                    return Err(format!("record {number} is not at {offset}: {copies:?}"));
-                }
-                Ok(())
-            }
-            Some(Fate::NotPersisted(_) | Fate::Dropped) if !copies.is_empty() => {
-                Err(format!("record {number} is in the log, yet was {:?}", entry.fate))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

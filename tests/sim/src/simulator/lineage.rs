@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::ledger::Checked;
-use super::wire::SentBatch;
+use super::wire::{SentBatch, TopicRef};
 
 const OK: i16 = 0;
 const DUPLICATE: i16 = 46;
@@ -50,13 +50,17 @@ pub(super) struct Lineage {
     next: Option<(i64, i16, i32)>,
     /// Connection slot, producer id, epoch: a success or 45 was answered.
     known: Option<(usize, i64, i16)>,
-    /// Batches were split: more than five may be unresolved.
-    split: bool,
     /// A batch that is certainly not in the log was given up: what was sent behind it is not there
     /// either.
     absent_failed: bool,
-    /// The topic was created again: old and new identities meet in one log, and nothing is checked
-    /// any more.
+    /// A batch of this round was answered with an error, or not at all.
+    failed: bool,
+    /// When the last failed round ended.
+    failed_at: Option<u64>,
+    /// The topics that it was sent to, the last one at the end: there are several if it was created
+    /// again. One that is named may be any of them.
+    topics: Vec<TopicRef>,
+    /// The topic was created again.
     pub(super) recreated: bool,
 }
 
@@ -79,7 +83,9 @@ impl Lineage {
         if in_flight > 0 && !(known && identified) {
             return Err(format!("{in_flight} in flight before the first success"));
         }
-        if identified && !self.recreated {
+        self.check_topic(batch)?;
+        let sure_of_log = self.is_sure_of_log();
+        if identified && sure_of_log {
             self.check_identity(batch, start, up_to_date)?;
         }
         let same = self.live.iter_mut().find(|l| l.batch.numbers == batch.numbers);
@@ -91,13 +97,49 @@ impl Lineage {
         let (in_flight, batch) = (vec![slot], batch.clone());
         let whole = batch.numbers[0];
         self.live.push(Live { batch, in_flight, unsure: false, too_large: false, whole });
-        let strict = identified && up_to_date && !self.split && !self.recreated;
+        // Also while parts of a split make it more than five: none is new before they are fewer.
+        let strict = identified && up_to_date && sure_of_log;
         if strict && self.live.len() > WINDOW {
             let live: Vec<_> =
                 self.live.iter().map(|l| (l.batch.sequence, &l.batch.numbers)).collect();
             return Err(format!("more than five batches are unresolved: {live:?}"));
         }
         Ok(())
+    }
+
+    /// The topic was created again and is named by its new id: nothing is in flight to the old one,
+    /// what is stored went with it, and what is sent is a new epoch's.
+    fn check_topic(&mut self, batch: &SentBatch) -> Checked {
+        if self.topics.last() == Some(&batch.topic) {
+            return Ok(());
+        }
+        let first = self.topics.is_empty();
+        self.topics.push(batch.topic.clone());
+        if first || !self.recreated || !self.is_sure_of_log() {
+            return Ok(());
+        }
+        for live in &mut self.live {
+            if !live.in_flight.is_empty() {
+                return Err(format!("{:?} is in flight to the old topic", live.batch.numbers));
+            }
+            live.unsure = false;
+        }
+        match self.next {
+            Some((id, epoch, _)) if (id, epoch) == (batch.producer_id, batch.epoch) => {
+                Err("the epoch goes on in a new log".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Is it certain which log each batch was for? Not by name when the topic was created again
+    /// (protocol.md 4.7): what is unsure keeps its identity then, and brokers that know nothing of
+    /// it take any sequence. Nor when the id of a topic came back.
+    fn is_sure_of_log(&self) -> bool {
+        let named = self.topics.iter().any(|topic| matches!(topic, TopicRef::Name(_)));
+        let mut others = self.topics.iter().enumerate();
+        let back = others.any(|(n, topic)| self.topics[..n].contains(topic));
+        !(self.recreated && (named || back))
     }
 
     fn check_identity(&mut self, batch: &SentBatch, start: i32, up_to_date: bool) -> Checked {
@@ -179,7 +221,6 @@ impl Lineage {
 
     /// Replaces a batch by the part that was sent and what is left of it.
     fn split_up(&mut self, place: usize, part: &SentBatch) {
-        self.split = true;
         let whole = self.live.remove(place);
         let Some(first) = whole.batch.numbers.iter().position(|n| *n == part.numbers[0]) else {
             return;
@@ -251,16 +292,23 @@ impl Lineage {
     }
 
     /// A batch was answered.
-    pub(super) fn answered(&mut self, slot: usize, batch: &SentBatch, code: i16, offset: i64) {
+    pub(super) fn answered(
+        &mut self,
+        slot: usize,
+        batch: &SentBatch,
+        code: i16,
+        offset: i64,
+        now: u64,
+    ) {
+        self.failed |= code != OK;
         if code == OK || code == DUPLICATE || code == OUT_OF_ORDER {
             self.known = Some((slot, batch.producer_id, batch.epoch));
         }
         let Some(place) = self.place(batch) else { return };
-        self.landed(place, slot);
+        self.landed(place, slot, now);
         if code == OK || code == DUPLICATE {
             self.live.drain(..=place);
             self.absent_failed = false;
-            self.split &= !self.live.is_empty();
             return;
         }
         let live = &mut self.live[place];
@@ -269,11 +317,30 @@ impl Lineage {
     }
 
     /// The answer to a batch will not come.
-    pub(super) fn unanswered(&mut self, slot: usize, batch: &SentBatch) {
+    pub(super) fn unanswered(&mut self, slot: usize, batch: &SentBatch, now: u64) {
+        self.failed = true;
         if let Some(place) = self.place(batch) {
-            self.landed(place, slot);
+            self.landed(place, slot, now);
             self.live[place].unsure = true;
         }
+    }
+
+    /// A request with a batch of this partition was not written to its end.
+    pub(super) fn cut_short(&mut self, now: u64) {
+        self.failed_at = Some(now);
+    }
+
+    /// Is nothing in flight, and has the backoff after the last failure, at most this long, ended?
+    pub(super) fn is_rested(&self, backoff: u64, now: u64) -> bool {
+        let landed = self.live.iter().all(|l| l.in_flight.is_empty());
+        let over = |at: u64| now > at.saturating_add(backoff);
+        landed && !self.failed && self.failed_at.is_none_or(over)
+    }
+
+    /// The connection slots on which these records are in flight.
+    pub(super) fn slots_with(&self, numbers: &[u64]) -> impl Iterator<Item = usize> {
+        let theirs = |l: &&Live| l.batch.numbers.iter().any(|n| numbers.contains(n));
+        self.live.iter().filter(theirs).flat_map(|l| l.in_flight.iter().copied())
     }
 
     /// A connection is gone.
@@ -297,10 +364,14 @@ impl Lineage {
         self.live.iter().position(same)
     }
 
-    fn landed(&mut self, place: usize, slot: usize) {
+    fn landed(&mut self, place: usize, slot: usize, now: u64) {
         let flights = &mut self.live[place].in_flight;
         if let Some(one) = flights.iter().position(|s| *s == slot) {
             flights.remove(one);
+        }
+        if self.failed && self.live.iter().all(|l| l.in_flight.is_empty()) {
+            self.failed = false;
+            self.failed_at = Some(now);
         }
     }
 }
@@ -323,7 +394,7 @@ fn overlap(a: &SentBatch, b: &SentBatch) -> bool {
 }
 
 /// Errors after which a batch may be in the log; unknown codes are among them.
-fn is_ambiguous(code: i16) -> bool {
+pub(super) fn is_ambiguous(code: i16) -> bool {
     const DEFINITE: [i16; 36] = [
         2, 3, 5, 6, 8, 9, 10, 17, 18, 19, 21, 29, 31, 32, 35, 42, 43, 44, 45, 47, 48, 49, 51, 53,
         55, 58, 59, 72, 74, 75, 76, 87, 89, 90, 100, 103,

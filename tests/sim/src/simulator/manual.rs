@@ -1,6 +1,8 @@
 //! What a caller of a cluster in manual mode decides, and changes to the cluster with their
 //! consequences for the checks.
 
+use std::collections::BTreeSet;
+
 use super::Simulation;
 use super::record::Sample;
 use crate::cluster::{Cluster, Processing};
@@ -91,13 +93,16 @@ impl Simulation {
         let before = self.logged();
         change(&mut self.cluster);
         let after = self.logged();
-        self.ledger.excuses.lost.extend(before.into_iter().filter(|n| !after.contains(n)));
+        for (number, offset) in before.difference(&after) {
+            self.ledger.excuses.lost.entry(*number).or_default().insert(*offset);
+        }
     }
 
-    fn logged(&self) -> Vec<u64> {
+    /// All records in logs, and their offsets.
+    fn logged(&self) -> BTreeSet<(u64, i64)> {
         let places = self.partitions();
         let logs = places.iter().flat_map(|(topic, partition)| self.cluster.log(topic, *partition));
-        logs.map(|record| Sample::number(&record)).collect()
+        logs.map(|record| (Sample::number(&record), record.offset)).collect()
     }
 
     /// Tells the observer the topics' ids.

@@ -1,18 +1,22 @@
 //! A seeded simulator: the real producer, the model cluster and a bad network between them, on one
 //! thread, in virtual time. The same seed is the same run, byte for byte.
 //!
-//! After every step the rules for the wire, the conservation law and the absence of busy loops are
-//! checked; at the end that every record has exactly one report and that the logs agree with the
-//! reports.
+//! After every step the rules for the wire, the conservation law, the bound of the memory, and the
+//! absence of busy loops are checked, and with every request that no partition starves; at the end
+//! that every record has exactly one report, that the logs agree with the reports, and that all
+//! memory came back.
 //!
 //! A run with random faults is [`run_seed`]; a test that chooses its faults makes a [`Simulation`]
 //! from [`Setup::quiet`] and lets it go on step by step.
 
 mod chaos;
+mod fairness;
 mod ledger;
 mod letters;
 mod lineage;
+mod logs;
 mod manual;
+mod memory;
 mod network;
 mod observer;
 mod record;
@@ -23,14 +27,15 @@ mod user;
 pub mod wire;
 
 use core::panic::AssertUnwindSafe;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 
 use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Reason};
-use klamm::{Storage, Timestamp, TopicId};
+use klamm::{Storage, Timer, Timestamp, TopicId};
 
 pub use chaos::Kind;
 pub use ledger::{Checked, Entry, Excuses, Fate, Ledger, Place};
+use logs::{Guarantee, Logs};
 pub use network::{Arrival, Conditions, Network, Way};
 pub use observer::{Exchange, Observer, Terms};
 pub use record::Sample;
@@ -59,6 +64,10 @@ pub struct Simulation {
     pub observer: Observer,
     /// What happened.
     pub trace: Trace,
+    /// With a recorder: the bytes that the producer wrote on each connection slot, and its reports.
+    pub written: Vec<Vec<u8>>,
+    /// See `written`.
+    pub reports: Vec<klamm::Report>,
     conns: Vec<ConnId>,
     names: BTreeMap<TopicId, String>,
     dice: Dice,
@@ -66,6 +75,9 @@ pub struct Simulation {
     steps_at_once: u32,
     steps: u64,
     user: user::UserState,
+    turns: fairness::Turns,
+    /// No policies: what may be sent, and what is refused, follows from batches and memory alone.
+    plain: bool,
     ticket: Option<FlushTicket>,
     closed: bool,
     next_fault: Option<u64>,
@@ -144,8 +156,9 @@ impl Simulation {
         let mut config: klamm::Config<'_> = setup.config;
         config.bootstrap_servers = &setup.bootstrap;
         let start = Instant::from_micros(now);
-        let mut producer = Producer::new(&config, Storage::boxed(&setup.limits), setup.seed, start)
-            .map_err(|e| e.to_string())?;
+        let storage = Storage::boxed(&setup.limits).with_recorder(setup.recorder);
+        let mut producer =
+            Producer::new(&config, storage, setup.seed, start).map_err(|e| e.to_string())?;
         if setup.clock {
             producer.set_clock(Timestamp::from_millis(setup.cluster.unix_ms_at_zero), start);
         }
@@ -162,6 +175,8 @@ impl Simulation {
             ledger: Ledger::default(),
             observer: Observer::new(conns.len(), terms),
             trace: Trace::default(),
+            written: vec![Vec::new(); conns.len()],
+            reports: Vec::new(),
             conns,
             names: BTreeMap::new(),
             dice: Dice::new(setup.seed ^ 2),
@@ -169,6 +184,8 @@ impl Simulation {
             steps_at_once: 0,
             steps: 0,
             user: user::UserState::default(),
+            turns: fairness::Turns::default(),
+            plain: format!("{:?}", config.policies) == format!("{:?}", klamm::Policies::new()),
             ticket: None,
             closed: false,
             next_fault: (!setup.faults.is_empty()).then_some(now),
@@ -203,8 +220,8 @@ impl Simulation {
             }
             self.settle()?;
         }
-        self.finish()?;
         let records = self.ledger.next();
+        self.finish()?;
         Ok(Summary { hash: self.trace.hash(), steps: self.steps, records })
     }
 
@@ -252,12 +269,19 @@ impl Simulation {
             + u64::from(config.socket_connection_setup_timeout_ms)
             + 5 * u64::from(config.retry_backoff_max_ms.max(config.reconnect_backoff_max_ms));
         let delivery = u64::from(config.delivery_timeout_ms) * 1_000;
+        let mut stuck = BTreeSet::new();
         for entry in self.ledger.entries().iter().filter(|_| fast) {
-            // With 45 it is what stood behind a batch that was given up before. And parts of a batch that may be in
-            // the log take a chunk each, which a full memory may not have (rule 9, seed 8396).
+            let place = (&entry.topic, entry.partition);
+            // With 45 it is what stood behind a batch that was given up before. And parts of a
+            // batch that may be in the log take a chunk each, which a full memory may not have
+            // (rule 9, seed 8396): they wait, and so does what is behind them.
             let timed_out = match entry.fate {
-                Some(Fate::NotPersisted(Reason::TimedOut { .. })) => true,
-                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45 && !splits,
+                Some(Fate::NotPersisted(Reason::TimedOut { .. })) => !stuck.contains(&place),
+                Some(Fate::Unknown(Reason::TimedOut { .. })) if splits => {
+                    stuck.insert(place);
+                    false
+                }
+                Some(Fate::Unknown(Reason::TimedOut { last })) => last.0 != 45,
                 _ => false,
             };
             let deadline = entry.opened.saturating_add(delivery);
@@ -280,6 +304,7 @@ impl Simulation {
     /// # Errors
     /// When a promise is broken.
     pub fn finish(&mut self) -> Checked {
+        self.check_memory()?;
         self.closed = true;
         let now = self.instant();
         self.producer.close(now);
@@ -287,8 +312,13 @@ impl Simulation {
         let late = self.now + 60_000_000;
         while self.now < late && self.step()? {}
         self.ledger.check_complete(&self.producer.stats())?;
-        let acked = self.setup.config.acks != klamm::Acks::None;
-        self.ledger.check_logs(&self.cluster, self.setup.is_idempotent(), acked)
+        let guarantee = match self.setup.config.acks {
+            klamm::Acks::None => Guarantee::Written,
+            _ if self.setup.is_idempotent() => Guarantee::ExactlyOnce,
+            _ => Guarantee::Acknowledged,
+        };
+        let logs = Logs::new(&self.cluster, &self.observer, guarantee);
+        logs.check(&self.ledger)
     }
 
     fn check_flushed(&self) -> Checked {
@@ -366,12 +396,17 @@ impl Simulation {
             if room == 0 {
                 break;
             }
-            let mut written = Vec::new();
+            let (mut offered, mut taken) = (Vec::new(), 0);
             let write = |t: &klamm::Transmit<'_>| {
-                written.resize(room.min(t.len()), 0);
-                Ok::<_, core::convert::Infallible>(t.copy_to(&mut written))
+                offered.resize(t.len(), 0);
+                t.copy_to(&mut offered);
+                taken = room.min(offered.len());
+                Ok::<_, core::convert::Infallible>(taken)
             };
-            let Ok(taken) = self.producer.transmit_with(conn, now, write);
+            let Ok(committed) = self.producer.transmit_with(conn, now, write);
+            if committed != taken {
+                return Err(format!("{taken} bytes were taken, {committed} committed"));
+            }
             if taken == 0 {
                 break;
             }
@@ -379,20 +414,23 @@ impl Simulation {
             self.observer.up_to_date =
                 self.producer.peek_report().is_none() && !self.setup.hands_off;
             let before = self.observer.exchanges.len();
-            let obeyed = self.observer.wrote(slot, &written[..taken], self.now);
+            let obeyed = self.observer.wrote(slot, &offered, taken, self.now);
             for exchange in &self.observer.exchanges[before..] {
                 let what = observer::short(&exchange.batch);
                 self.trace.note(self.now, &("produce", slot, &exchange.place, what));
             }
-            obeyed?;
-            written.truncate(taken);
-            self.network.write(slot, written, self.now);
+            self.check_turns(&obeyed?)?;
+            offered.truncate(taken);
+            if self.setup.recorder > 0 {
+                self.written[slot].extend(&offered);
+            }
+            self.network.write(slot, offered, self.now);
             progress = true;
         }
         if self.producer.demand(conn) == Demand::Close {
             self.trace.note(self.now, &("close", slot));
             self.network.close(slot, &mut self.cluster, self.now);
-            self.observer.closed(slot);
+            self.observer.closed(slot, self.now);
             self.producer.handle_disconnected(conn, now);
             progress = true;
         }
@@ -422,7 +460,7 @@ impl Simulation {
             }
             Arrival::Closed => {
                 self.trace.note(self.now, &("closed", slot));
-                self.observer.closed(slot);
+                self.observer.closed(slot, self.now);
                 self.producer.handle_disconnected(conn, now);
             }
         }
@@ -440,9 +478,14 @@ impl Simulation {
                 return Err(format!("peeked {peeked:?}, polled {report:?}"));
             }
             self.trace.note(self.now, &report);
+            if self.setup.recorder > 0 {
+                self.reports.push(report);
+            }
             let name = self.names.get(&report.partition.topic).cloned().unwrap_or_default();
             let numbers = self.ledger.reported(&report, &name)?;
-            self.observer.reported(&(name, report.partition.index), &numbers);
+            let place = (name, report.partition.index);
+            self.observer.reported(&place, &numbers)?;
+            self.turns.forget(&place);
             progress = true;
             if self.user.echoes && self.user.sent < self.setup.user.records {
                 self.user.sent += 1;
@@ -454,10 +497,19 @@ impl Simulation {
 
     /// The invariants of every step.
     fn check(&mut self, progress: bool) -> Checked {
-        if !self.setup.hands_off {
-            self.ledger.check_stats(&self.producer.stats())?;
-        }
         let now = self.instant();
+        let stats = self.producer.stats();
+        if !self.setup.hands_off {
+            self.ledger.check_stats(&stats)?;
+        }
+        let held = self.ledger.held();
+        if held > u64::from(self.setup.limits.buffer_memory) {
+            return Err(format!("{held} bytes are held in {:?}", self.setup.limits));
+        }
+        let timer = self.producer.next_deadline().map(|(_, timer)| timer);
+        if stats.buffered == 0 && matches!(timer, Some(Timer::Linger | Timer::Delivery)) {
+            return Err(format!("nothing is buffered, and {timer:?} waits"));
+        }
         let due = self.producer.next_deadline().filter(|(at, _)| *at <= now);
         if let Some((_, timer)) = due.filter(|_| !progress) {
             // Time stood still and nothing happened, so it would be due again for ever.

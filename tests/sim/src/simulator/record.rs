@@ -69,6 +69,13 @@ impl Sample {
         sample
     }
 
+    /// Bytes of key, value and headers.
+    pub fn bytes(&self) -> u64 {
+        let size = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers = self.headers.iter().map(|(key, value)| key.len() + size(value));
+        (size(&self.key) + size(&self.value) + headers.sum::<usize>()) as u64
+    }
+
     /// Calls `send` with the record that this describes.
     pub fn with<T>(&self, send: impl FnOnce(&Record<'_>) -> T) -> T {
         let headers: Vec<Header<'_>> = self

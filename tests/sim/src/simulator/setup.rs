@@ -39,6 +39,8 @@ pub struct Setup {
     /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
     /// only.
     pub hands_off: bool,
+    /// Bytes of memory for a recording of the producer's inputs; 0: none.
+    pub recorder: usize,
     /// Does the producer get to know the time of day, at the start?
     pub clock: bool,
 }
@@ -100,6 +102,7 @@ impl Setup {
                 meddles: false,
             },
             hands_off: false,
+            recorder: 0,
             clock: true,
         }
     }
@@ -136,6 +139,9 @@ impl Setup {
             purges: dice.chance(50),
             meddles: false,
         };
+        if dice.chance(80) {
+            setup.crowd(&mut dice);
+        }
         setup.draw_policies();
         setup
     }
@@ -165,6 +171,21 @@ impl Setup {
             policies.final_errors = Policies::NOT_ENOUGH_REPLICAS;
         }
         config.policies = policies;
+    }
+
+    /// Many partitions with many batches each want to be in requests that hold few.
+    fn crowd(&mut self, dice: &mut Dice) {
+        for (_, topic) in &mut self.topics {
+            topic.partitions = 8;
+        }
+        self.config.batch_size = dice.pick(&[200, 400]);
+        self.config.max_request_size = 2_000;
+        self.limits.batch_size = self.config.batch_size;
+        self.limits.max_request_size = self.config.max_request_size;
+        self.limits.buffer_memory = (self.config.batch_size + 600) * 200;
+        self.user.records = 500;
+        self.user.burst = 200;
+        self.user.largest = 60;
     }
 
     fn draw_cluster(&mut self, dice: &mut Dice) {
@@ -259,10 +280,11 @@ impl Setup {
         if dice.chance(250) {
             self.faults.extend(Kind::UNCLEAN.iter().filter(|_| dice.chance(400)));
         }
-        let kafka = [ApiVersions::KAFKA_4_3, ApiVersions::KAFKA_3_9, ApiVersions::KAFKA_2_8];
-        if !kafka.contains(&self.cluster.nodes[0].versions) {
-            // An upgrade within Kafka; other products do not become Kafka, and Kafka 2.1 has no
-            // topic ids.
+        let versions = self.cluster.nodes[0].versions;
+        if [ApiVersions::REDPANDA, ApiVersions::EVENT_HUBS].contains(&versions) {
+            // An upgrade is one within Kafka: other products do not become Kafka. Event Hubs would
+            // mix Metadata 9, which has reliable leader epochs and no topic ids, with newer ones: a
+            // topic that was created again is then stale to those who know its id (seed 17886).
             self.faults.retain(|kind| *kind != Kind::OtherVersion);
         }
         self.fault_every = dice.pick(&[3_000, 50_000, 500_000, 3_000_000]);
