@@ -31,6 +31,7 @@ pub struct BatchBuilder<'m> {
 
 /// Why a [`BatchBuilder`] did not take a record. Nothing has changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AppendError {
     /// No room is left in the memory: send the batch, and put the record into another one.

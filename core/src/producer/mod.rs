@@ -46,6 +46,7 @@ const ANSWERS: u8 = 2;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Destination {
     /// The topic.
@@ -68,6 +69,7 @@ impl Destination {
 
 /// Everything a connection may want. A level, not an event: ask as often as you like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Demand {
     /// Nothing; there is no connection, or it is being dialed.
@@ -94,6 +96,7 @@ pub struct Address<'p> {
 
 /// What the producer is waiting for next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Timer {
     /// An open batch has lingered.
@@ -110,10 +113,12 @@ pub enum Timer {
 
 /// Watermark of [`Producer::flush`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FlushTicket(pub(crate) u32);
 
 /// Counters since the start. `accepted == delivered + not_persisted + unknown + dropped + buffered`, after every call.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
     /// Records that `send` accepted.

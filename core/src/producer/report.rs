@@ -10,6 +10,7 @@ use crate::wire::record::{HeaderIter, RecordIter};
 /// The outcome of records `first .. first + records` of `batch`. A batch that was split reports in several
 /// pieces, all under the id that `send` gave.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Report {
     /// The batch, as in [`RecordId`](crate::RecordId).
@@ -42,6 +43,7 @@ impl Report {
 /// The outcome law as a type: whether a record may be in the log is the variant, why is the reason. Every accepted
 /// record gets exactly one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Outcome {
     /// In the log, as durable as `acks` asked for.
