@@ -11,7 +11,9 @@ pub enum Overflow {
     #[default]
     Reject,
     /// It takes the place of the batch that was accepted longest ago and never sent: that one is reported as
-    /// [`Outcome::Dropped`](crate::Outcome::Dropped), without its records. Where there is none `send` refuses.
+    /// [`Outcome::Dropped`](crate::Outcome::Dropped), without its records. A record larger than `batch_size` may take the
+    /// place of several. `send` refuses where there is none, and while so many reports are unread that none is left for
+    /// another.
     DropOldest,
     /// `send` answers [`SendError::Dropped`](crate::SendError::Dropped), and counts it in `Stats::refused`.
     DropNewest,
@@ -27,7 +29,8 @@ pub struct Policies {
     /// Default `Reject`.
     pub overflow: Overflow,
     /// Full batches linger as well: nothing is sent before `linger_ms` is over, a threshold or the interval below says
-    /// so, or `flush` is called. With `linger_ms` = `u32::MAX` that is delivery by hand. Default false.
+    /// so, or `flush` is called, not even when the memory is full. With `linger_ms` = `u32::MAX` that is delivery by hand.
+    /// Default false.
     pub hold_full_batches: bool,
     /// Nothing is held back any longer when so many records are. Default off.
     pub send_at_records: u32,

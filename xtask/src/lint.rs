@@ -6,7 +6,8 @@ use xshell::{Shell, cmd};
 use crate::setup;
 
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
-const CORE_FEATURES: &[&str] = &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc"];
+const CORE_FEATURES: &[&str] =
+    &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "policies", "policies,gzip"];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &["fuzz", "firmware-examples/size"];

@@ -22,45 +22,49 @@
 //! # What became of a record
 //!
 //! [`Producer::send`] gives a [`Delivery`] to wait for, poll, await or ignore: dropping it cancels
-//! nothing. [`Builder::on_report`] hears of every batch. [`Producer::post`] accepts a record
-//! without a `Delivery`, for those who count on the report or on [`Producer::stats`] alone.
+//! nothing. [`Producer::send_then`] calls back, [`Producer::send_and_wait`] waits.
+//! [`Builder::on_report`] and [`Interceptor`]s hear of every batch. [`Producer::post`] accepts a
+//! record without a `Delivery`, for those who count on reports or on [`Producer::stats`] alone.
 //!
 //! # Waiting
 //!
 //! When the memory is full, or while the partitions of a topic are not known yet, `send` waits for
 //! up to `max.block.ms`, and waiting threads are served in the order they came. The `try_` methods
 //! never wait. In a callback, which runs on the driver's thread, nothing waits.
+//!
+//! # Forks, and drivers that die
+//!
+//! In a forked child the first call starts afresh: connections, producer id and memory of its own.
+//! The parent's records stay the parent's, also their `Delivery`s
+//! ([`DeliveryError::OtherProcess`]). [`Topic`]s can be used in both. A callback that waits for a
+//! lock may find it locked for ever in the child, as anything may.
+//!
+//! A driver that panicked is replaced by the next call. What it had is reported: *not persisted* if
+//! it was never sent, *unknown* otherwise; [`Producer::last_driver_failure`] says why.
 
-mod builder;
-mod callback;
-mod clock;
-mod completion;
-mod connection_error;
-mod delivery;
 mod driver;
-mod error;
-mod gate;
-mod owned;
 mod producer;
-mod properties;
 mod resolve;
-mod shared;
-mod signal;
+mod scoped;
 mod socket;
 mod topic;
 
-pub use builder::{Builder, KeepRecords};
-pub use callback::BatchReport;
-pub use connection_error::ConnectionError;
-pub use delivery::{Delivered, Delivery};
-pub use error::{BuildError, DeliveryError, PropertyError, SendError};
 pub use klamm::{
-    Acks, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits, Outcome,
-    PartitionId, Reason, Record, RecordId, Report, Stats, Timestamp, TopicId,
+    Acks, AppendError, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits,
+    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report, Scope,
+    Stats, Timestamp, TopicId,
 };
-pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
+pub use klamm_host::{
+    Batch, BatchDelivery, BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery,
+    DeliveryError, Draft, DraftHeader, DriverFailure, Interceptor, KeepRecords, OwnedHeader,
+    OwnedRecord, ProduceError, PropertyError, SendError, Undelivered,
+};
 pub use producer::Producer;
+pub use scoped::Scoped;
 pub use topic::Topic;
+
+/// Options of a [`Producer`].
+pub type Builder = klamm_host::Builder<Producer>;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -1,25 +1,14 @@
 //! One connection's socket: resolving, connecting, moving bytes. It knows nothing of Kafka.
 
 use core::net::SocketAddr;
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
+use klamm_host::{ConnectionError, Fact, Link, Outbox, Route};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::connection_error::ConnectionError;
 use crate::resolve::{Answer, Resolver};
-
-/// Bytes that wait for the kernel, at most: beyond that the core keeps them.
-const OUT_BYTES: usize = 128 * 1024;
-
-/// What the core has not been told yet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Fact {
-    Connected,
-    Lost,
-}
 
 /// What `read` came to.
 pub(crate) enum Incoming {
@@ -39,18 +28,8 @@ pub(crate) struct Socket {
     token: Token,
     state: State,
     fact: Option<Fact>,
-    host: String,
-    port: u16,
-    /// Addresses of the host to be tried if the present one fails.
-    untried: VecDeque<SocketAddr>,
-    /// The address that was being tried when the core's connect timeout closed the socket. The next
-    /// dial begins after it: else one address that swallows packets would hide all others.
-    silent: Option<SocketAddr>,
-    error: Option<ConnectionError>,
-    /// Bytes taken from the core: `out[written..filled]` wait to be written.
-    out: Box<[u8]>,
-    written: usize,
-    filled: usize,
+    route: Route,
+    out: Outbox,
     readable: bool,
     writable: bool,
     heard: bool,
@@ -62,14 +41,8 @@ impl Socket {
             token,
             state: State::Closed,
             fact: None,
-            host: String::new(),
-            port: 0,
-            untried: VecDeque::new(),
-            silent: None,
-            error: None,
-            out: Box::default(),
-            written: 0,
-            filled: 0,
+            route: Route::default(),
+            out: Outbox::default(),
             readable: false,
             writable: false,
             heard: false,
@@ -78,12 +51,9 @@ impl Socket {
 
     /// Starts to connect to a host, by asking for its addresses.
     pub(crate) fn dial(&mut self, host: String, port: u16, resolver: &mut Resolver) {
-        if (&self.host, self.port) != (&host, port) {
-            self.silent = None;
-        }
         self.reset();
         self.state = State::Resolving(resolver.ask(&host, port));
-        (self.host, self.port) = (host, port);
+        self.route.set(host, port);
     }
 
     /// Takes the resolver's answer, if it is to this socket's question, and tries the first
@@ -93,16 +63,11 @@ impl Socket {
             return;
         }
         match &answer.addresses {
-            Ok(addresses) if addresses.is_empty() => self.fail("the name has no address"),
             Ok(addresses) => {
-                self.untried = addresses.iter().copied().collect();
-                let place = self.untried.iter().position(|address| Some(*address) == self.silent);
-                if let Some(place) = place {
-                    self.untried.rotate_left(place + 1);
-                }
+                self.route.found(addresses.iter().copied());
                 self.try_next(registry);
             }
-            Err(error) => self.fail(&describe(error)),
+            Err(error) => self.fail_io(error),
         }
     }
 
@@ -117,41 +82,21 @@ impl Socket {
         }
     }
 
-    /// Room for bytes from the core: all of it or nothing, so that a request is not taken in small
-    /// pieces.
-    pub(crate) fn room(&mut self) -> Option<&mut [u8]> {
-        if !matches!(self.state, State::Open(_)) || self.fact.is_some() || self.filled > 0 {
-            return None;
-        }
-        if self.out.is_empty() {
-            self.out = vec![0; OUT_BYTES].into_boxed_slice();
-        }
-        Some(&mut self.out)
-    }
-
-    /// `bytes` of the room are to be written.
-    pub(crate) fn fill(&mut self, bytes: usize) {
-        self.filled = bytes;
-    }
-
     /// Writes what the kernel takes. Was it anything?
     pub(crate) fn write(&mut self) -> bool {
         let mut moved = false;
-        while self.writable && self.written < self.filled {
+        while self.writable && !self.out.is_empty() {
             let State::Open(stream) = &mut self.state else { break };
-            match stream.write(&self.out[self.written..self.filled]) {
+            match stream.write(self.out.rest()) {
                 Ok(0) => self.fail("the socket takes no more bytes"),
                 Ok(bytes) => {
                     moved = true;
-                    self.written += bytes;
+                    self.out.wrote(bytes);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.fail(&describe(&error)),
+                Err(error) => self.fail_io(&error),
             }
-        }
-        if self.written == self.filled {
-            (self.written, self.filled) = (0, 0);
         }
         moved
     }
@@ -168,27 +113,10 @@ impl Socket {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.fail(&describe(&error)),
+                Err(error) => self.fail_io(&error),
             }
         }
         Incoming::Nothing
-    }
-
-    /// The core wants the connection closed.
-    pub(crate) fn close(&mut self) {
-        match &self.state {
-            State::Connecting(_, address) => {
-                let address = *address;
-                self.silent = Some(address);
-                self.note(Some(address), "no answer while connecting");
-            }
-            State::Open(_) if !self.heard => {
-                self.note(None, "connected, but no answer: is it a Kafka broker without TLS?");
-            }
-            State::Resolving(_) => self.note(None, "no answer from the name resolver"),
-            State::Open(_) | State::Closed => {}
-        }
-        self.reset();
     }
 
     /// Ends an idle connection in peace: what was written still arrives.
@@ -197,19 +125,11 @@ impl Socket {
             // It may be gone already, which is as good.
             let _ = stream.shutdown(Shutdown::Write);
         }
-        self.reset();
-    }
-
-    pub(crate) fn take_fact(&mut self) -> Option<Fact> {
-        self.fact.take()
+        self.state = State::Closed;
     }
 
     pub(crate) fn has_fact(&self) -> bool {
         self.fact.is_some()
-    }
-
-    pub(crate) fn take_error(&mut self) -> Option<ConnectionError> {
-        self.error.take()
     }
 
     /// Is there something that needs no event to go on?
@@ -217,19 +137,14 @@ impl Socket {
         self.fact.is_some() || (self.readable && matches!(self.state, State::Open(_)))
     }
 
-    /// Has everything taken from the core been written?
-    pub(crate) fn is_drained(&self) -> bool {
-        self.filled == 0
-    }
-
     fn try_next(&mut self, registry: &Registry) {
-        while let Some(address) = self.untried.pop_front() {
+        while let Some(address) = self.route.next_address() {
             match connect(address, self.token, registry) {
                 Ok(stream) => {
                     self.state = State::Connecting(stream, address);
                     return;
                 }
-                Err(error) => self.note(Some(address), &describe(&error)),
+                Err(error) => self.route.note_io(Some(address), &error),
             }
         }
         self.state = State::Closed;
@@ -247,14 +162,13 @@ impl Socket {
                 // A kernel that refuses the option costs latency, not correctness.
                 let _ = stream.set_nodelay(true);
                 self.state = State::Open(stream);
-                self.silent = None;
-                self.untried.clear();
+                self.route.connected();
                 self.writable = true;
                 self.fact = Some(Fact::Connected);
             }
             Err(error) => {
                 drop(stream);
-                self.note(Some(address), &describe(&error));
+                self.route.note_io(Some(address), &error);
                 (self.readable, self.writable) = (false, false);
                 self.try_next(registry);
             }
@@ -262,31 +176,74 @@ impl Socket {
     }
 
     fn fail(&mut self, message: &str) {
-        self.note(None, message);
+        self.route.note(None, message);
+        self.lose();
+    }
+
+    fn fail_io(&mut self, error: &io::Error) {
+        self.route.note_io(None, error);
+        self.lose();
+    }
+
+    fn lose(&mut self) {
         self.reset();
         self.fact = Some(Fact::Lost);
     }
 
-    /// Keeps what went wrong for `take_error`.
-    pub(crate) fn note(&mut self, address: Option<SocketAddr>, message: &str) {
-        let name = match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
-        };
-        let address = match address {
-            Some(address) if address.to_string() != name => format!("{name} ({address})"),
-            _ => name,
-        };
-        self.error = Some(ConnectionError { address, message: message.to_owned() });
+    /// Keeps what went wrong.
+    pub(crate) fn note(&mut self, message: &str) {
+        self.route.note(None, message);
     }
 
     /// Forgets the connection, but not the host.
     fn reset(&mut self) {
+        if let State::Open(stream) = &self.state {
+            // Closing is not enough: a forked child has a copy of the socket, which keeps the
+            // connection open. It may be gone already, which is as good.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
         self.state = State::Closed;
         self.fact = None;
-        self.untried.clear();
-        (self.written, self.filled) = (0, 0);
+        self.route.done();
+        self.out.clear();
         (self.readable, self.writable, self.heard) = (false, false, false);
+    }
+}
+
+impl Link for Socket {
+    fn take_fact(&mut self) -> Option<Fact> {
+        self.fact.take()
+    }
+
+    fn take_error(&mut self) -> Option<ConnectionError> {
+        self.route.take_error()
+    }
+
+    fn room(&mut self) -> Option<&mut [u8]> {
+        if !matches!(self.state, State::Open(_)) || self.fact.is_some() {
+            return None;
+        }
+        self.out.room()
+    }
+
+    fn fill(&mut self, bytes: usize) {
+        self.out.fill(bytes);
+    }
+
+    fn close(&mut self) {
+        match &self.state {
+            State::Connecting(_, address) => self.route.kept_silent(*address),
+            State::Open(_) if !self.heard => {
+                self.note("connected, but no answer: is it a Kafka broker without TLS?");
+            }
+            State::Resolving(_) => self.note("no answer from the name resolver"),
+            State::Open(_) | State::Closed => {}
+        }
+        self.reset();
+    }
+
+    fn is_drained(&self) -> bool {
+        self.out.is_empty()
     }
 }
 
@@ -307,15 +264,6 @@ fn connect_outcome(stream: &TcpStream) -> Option<io::Result<()>> {
         // An event of the socket that had this token before, or a spurious one.
         Err(error) if error.kind() == ErrorKind::NotConnected => None,
         Err(error) => Some(Err(error)),
-    }
-}
-
-/// The system's words without its error numbers, where it has any.
-fn describe(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
     }
 }
 
@@ -422,9 +370,6 @@ mod tests {
             assert_eq!(target(&rig), expected);
             rig.socket.close();
         }
-        // Another host's addresses have nothing to do with it.
-        rig.socket.dial("127.0.0.8".into(), 9092, &mut rig.resolver);
-        assert_eq!(rig.socket.silent, None);
     }
 
     #[test]

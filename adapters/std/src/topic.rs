@@ -3,12 +3,13 @@
 use core::fmt;
 use std::sync::Arc;
 
-use klamm::{Destination, Record, RecordId, TopicId};
+use klamm::{Record, RecordId, TopicId};
+use klamm_host::{
+    Batch, BatchDelivery, Delivered, Delivery, DeliveryError, Operation, ProduceError, SendError,
+    Target,
+};
 
-use crate::delivery::Delivery;
-use crate::error::SendError;
-use crate::producer::Producer;
-use crate::shared::destination;
+use crate::producer::{Producer, block, delivery};
 
 /// A topic of a [`Producer`], from [`Producer::topic`]. Cheap to clone, and keeps the producer
 /// open.
@@ -47,7 +48,7 @@ impl Topic {
     /// # Errors
     /// As `Producer::send`.
     pub fn send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
-        self.producer.shared().send(Destination::topic(self.id), record)
+        self.producer.send_target(self.target(), None, record)
     }
 
     /// As [`Producer::send_to_partition`].
@@ -59,7 +60,7 @@ impl Topic {
         partition: i32,
         record: &Record<'_>,
     ) -> Result<Delivery, SendError> {
-        self.producer.shared().send(Destination::partition(self.id, partition), record)
+        self.producer.send_target(self.target(), Some(partition), record)
     }
 
     /// As [`Producer::try_send`].
@@ -67,7 +68,19 @@ impl Topic {
     /// # Errors
     /// As `Producer::try_send`.
     pub fn try_send(&self, record: &Record<'_>) -> Result<Delivery, SendError> {
-        self.producer.shared().try_send(Destination::topic(self.id), record)
+        delivery(self.producer.handle().send(self.target(), None, record).now())
+    }
+
+    /// As [`Producer::try_send_to_partition`].
+    ///
+    /// # Errors
+    /// As `Producer::try_send_to_partition`.
+    pub fn try_send_to_partition(
+        &self,
+        partition: i32,
+        record: &Record<'_>,
+    ) -> Result<Delivery, SendError> {
+        delivery(self.producer.handle().send(self.target(), Some(partition), record).now())
     }
 
     /// As [`Producer::post`].
@@ -75,7 +88,28 @@ impl Topic {
     /// # Errors
     /// As `Producer::post`.
     pub fn post(&self, record: &Record<'_>) -> Result<(), SendError> {
-        self.producer.shared().post(Destination::topic(self.id), record)
+        self.producer.post_target(self.target(), record)
+    }
+
+    /// As [`Producer::send_then`].
+    ///
+    /// # Errors
+    /// As `Producer::send_then`.
+    pub fn send_then(
+        &self,
+        record: &Record<'_>,
+        callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
+    ) -> Result<(), SendError> {
+        let callback = Box::new(callback);
+        block(self.producer.handle().send_then(self.target(), None, record, callback)).map(|_| ())
+    }
+
+    /// As [`Producer::send_and_wait`].
+    ///
+    /// # Errors
+    /// As `Producer::send_and_wait`.
+    pub fn send_and_wait(&self, record: &Record<'_>) -> Result<Delivered, ProduceError> {
+        Ok(self.send(record)?.wait()?)
     }
 
     /// Accepts many records for the price of few locks, in order, without a [`Delivery`] each.
@@ -87,7 +121,7 @@ impl Topic {
     /// The first refusal, with the number of records accepted before it; the records after it are
     /// not looked at.
     pub fn post_all<'r>(
-        &self,
+        &'r self,
         partition: Option<i32>,
         records: impl IntoIterator<Item = Record<'r>>,
     ) -> Result<u64, (u64, SendError)> {
@@ -104,12 +138,24 @@ impl Topic {
     /// # Errors
     /// As `post_all`.
     pub fn post_all_with<'r>(
-        &self,
+        &'r self,
         partition: Option<i32>,
         records: impl IntoIterator<Item = Record<'r>>,
         accepted: impl FnMut(RecordId),
     ) -> Result<u64, (u64, SendError)> {
-        self.producer.shared().post_all(destination(self.id, partition), records, accepted)
+        block(self.producer.handle().post_all(self.target(), partition, records, accepted))
+    }
+
+    /// As [`Producer::send_batch`].
+    ///
+    /// # Errors
+    /// As `Producer::send_batch`.
+    pub fn send_batch(
+        &self,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<BatchDelivery, SendError> {
+        block(self.producer.handle().send_batch(self.target(), partition, batch))
     }
 
     /// As [`Producer::partitions_for`].
@@ -117,7 +163,11 @@ impl Topic {
     /// # Errors
     /// As `Producer::partitions_for`.
     pub fn partitions(&self) -> Result<i32, SendError> {
-        self.producer.shared().partitions(self.id)
+        block(self.producer.handle().partitions(self.target()))
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target::Topic(self.id, &self.name)
     }
 }
 

@@ -4,7 +4,7 @@ use super::HEADER;
 use super::record::Record;
 use crate::wire::record::write_record;
 
-/// Encodes records into the caller's memory. Belongs to no partition and to no producer until
+/// Encodes records into the caller's memory: a slice, an array, a box. Belongs to no partition and to no producer until
 /// [`Producer::send_batch`](crate::Producer::send_batch) copies it, and can be sent again, or elsewhere, after that.
 ///
 /// ```
@@ -17,15 +17,15 @@ use crate::wire::record::write_record;
 /// assert_eq!(batch.records(), 12);
 /// ```
 #[derive(Debug)]
-pub struct BatchBuilder<'m> {
-    memory: &'m mut [u8],
+pub struct BatchBuilder<M> {
+    memory: M,
     /// With the header, which is left out.
     size: u32,
     records: u16,
     /// The first record's timestamp: others are relative to it.
-    pub(crate) base_timestamp: Option<i64>,
+    base_timestamp: Option<i64>,
     ts_delta: i64,
-    pub(crate) max_ts_delta: i64,
+    max_ts_delta: i64,
     closed: bool,
 }
 
@@ -54,9 +54,21 @@ impl core::fmt::Display for AppendError {
 
 impl core::error::Error for AppendError {}
 
-impl<'m> BatchBuilder<'m> {
+/// What `send_batch` takes of a builder.
+#[derive(Clone, Copy)]
+pub(crate) struct Filled<'b> {
+    /// With the header, which the bytes are without.
+    pub(crate) size: u32,
+    pub(crate) records: u16,
+    pub(crate) base_timestamp: Option<i64>,
+    pub(crate) max_ts_delta: i64,
+    pub(crate) closed: bool,
+    pub(crate) bytes: &'b [u8],
+}
+
+impl<M> BatchBuilder<M> {
     /// An empty batch that grows to as many bytes as `memory` has, its header of 61 included.
-    pub const fn new(memory: &'m mut [u8]) -> Self {
+    pub const fn new(memory: M) -> Self {
         Self {
             memory,
             size: HEADER,
@@ -66,60 +78,6 @@ impl<'m> BatchBuilder<'m> {
             max_ts_delta: 0,
             closed: false,
         }
-    }
-
-    /// As it was when it was recorded.
-    #[cfg(feature = "recorder")]
-    #[allow(clippy::cast_possible_truncation, reason = "what was written is below 2 GiB")]
-    pub(crate) fn restore(
-        memory: &'m mut [u8],
-        bytes: &[u8],
-        records: u16,
-        base_timestamp: Option<i64>,
-        max_ts_delta: i64,
-        closed: bool,
-    ) -> Self {
-        let mut batch = Self::new(memory);
-        let place = batch.memory.get_mut(HEADER as usize..HEADER as usize + bytes.len());
-        if let Some(place) = place {
-            place.copy_from_slice(bytes);
-            batch.size += bytes.len() as u32;
-            batch.records = records;
-            batch.base_timestamp = base_timestamp;
-            batch.max_ts_delta = max_ts_delta;
-            batch.closed = closed;
-        }
-        batch
-    }
-
-    /// Appends a record; returns its index in the batch. One without a timestamp gets that of the record before it.
-    ///
-    /// # Errors
-    /// Any [`AppendError`]; the batch is as it was then.
-    #[allow(clippy::cast_possible_truncation, reason = "what was written is below 2 GiB")]
-    pub fn append(&mut self, record: &Record<'_>) -> Result<u16, AppendError> {
-        if self.closed {
-            return Err(AppendError::Closed);
-        }
-        let given = record.timestamp.map(|timestamp| timestamp.as_millis());
-        if given.is_some() && self.base_timestamp.is_none() && self.records > 0 {
-            return Err(AppendError::Timestamp);
-        }
-        let next = self.records.checked_add(1).ok_or(AppendError::Full)?;
-        let base = self.base_timestamp.or(given);
-        let ts_delta = match (given, base) {
-            (Some(given), Some(base)) => given.wrapping_sub(base),
-            _ => self.ts_delta,
-        };
-        let room = self.memory.get_mut(self.size as usize..).unwrap_or_default();
-        let index = self.records;
-        let written = write_record(room, record, ts_delta, i32::from(index));
-        self.size += written.ok_or(AppendError::Full)? as u32;
-        self.records = next;
-        self.base_timestamp = base;
-        self.ts_delta = ts_delta;
-        self.max_ts_delta = if index == 0 { ts_delta } else { self.max_ts_delta.max(ts_delta) };
-        Ok(index)
     }
 
     /// No record is appended any more, neither here nor by [`Producer::send`](crate::Producer::send) behind those sent.
@@ -150,9 +108,68 @@ impl<'m> BatchBuilder<'m> {
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
+}
 
-    /// The records as they go into a batch.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.memory.get(HEADER as usize..self.size as usize).unwrap_or_default()
+impl<M: AsMut<[u8]> + AsRef<[u8]>> BatchBuilder<M> {
+    /// Appends a record; returns its index in the batch. One without a timestamp gets that of the record before it.
+    ///
+    /// # Errors
+    /// Any [`AppendError`]; the batch is as it was then.
+    #[allow(clippy::cast_possible_truncation, reason = "what was written is below 2 GiB")]
+    pub fn append(&mut self, record: &Record<'_>) -> Result<u16, AppendError> {
+        if self.closed {
+            return Err(AppendError::Closed);
+        }
+        let given = record.timestamp.map(|timestamp| timestamp.as_millis());
+        if given.is_some() && self.base_timestamp.is_none() && self.records > 0 {
+            return Err(AppendError::Timestamp);
+        }
+        let next = self.records.checked_add(1).ok_or(AppendError::Full)?;
+        let base = self.base_timestamp.or(given);
+        let ts_delta = match (given, base) {
+            (Some(given), Some(base)) => given.wrapping_sub(base),
+            _ => self.ts_delta,
+        };
+        let room = self.memory.as_mut().get_mut(self.size as usize..).unwrap_or_default();
+        let index = self.records;
+        let written = write_record(room, record, ts_delta, i32::from(index));
+        self.size += written.ok_or(AppendError::Full)? as u32;
+        self.records = next;
+        self.base_timestamp = base;
+        self.ts_delta = ts_delta;
+        self.max_ts_delta = if index == 0 { ts_delta } else { self.max_ts_delta.max(ts_delta) };
+        Ok(index)
+    }
+
+    pub(crate) fn filled(&self) -> Filled<'_> {
+        let Self { size, records, base_timestamp, max_ts_delta, closed, .. } = *self;
+        let bytes = self.memory.as_ref().get(HEADER as usize..size as usize).unwrap_or_default();
+        Filled { size, records, base_timestamp, max_ts_delta, closed, bytes }
+    }
+}
+
+#[cfg(feature = "recorder")]
+impl<'m> BatchBuilder<&'m mut [u8]> {
+    /// As it was when it was recorded.
+    #[allow(clippy::cast_possible_truncation, reason = "what was written is below 2 GiB")]
+    pub(crate) fn restore(
+        memory: &'m mut [u8],
+        bytes: &[u8],
+        records: u16,
+        base_timestamp: Option<i64>,
+        max_ts_delta: i64,
+        closed: bool,
+    ) -> Self {
+        let mut batch = Self::new(memory);
+        let place = batch.memory.get_mut(HEADER as usize..HEADER as usize + bytes.len());
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+            batch.size += bytes.len() as u32;
+            batch.records = records;
+            batch.base_timestamp = base_timestamp;
+            batch.max_ts_delta = max_ts_delta;
+            batch.closed = closed;
+        }
+        batch
     }
 }

@@ -334,14 +334,15 @@ impl<'a> Producer<'a> {
     ///
     /// # Errors
     /// Any [`SendError`]; nothing has changed then.
-    pub fn send_batch(
+    pub fn send_batch<M: AsMut<[u8]> + AsRef<[u8]>>(
         &mut self,
         to: Destination,
-        batch: &BatchBuilder<'_>,
+        batch: &BatchBuilder<M>,
         now: Instant,
     ) -> Result<BatchId, SendError> {
-        record!(self, send_batch(to, batch, now));
-        self.accept_batch(to, batch, now)
+        let filled = batch.filled();
+        record!(self, send_batch(to, filled, now));
+        self.accept_batch(to, filled, now)
     }
 
     /// Stops lingering for everything accepted so far. The ticket is for [`is_flushed`](Self::is_flushed).
@@ -569,6 +570,13 @@ impl<'a> Producer<'a> {
     /// Did any demand, deadline or report appear since last asked?
     pub fn take_wake(&mut self) -> bool {
         core::mem::take(&mut self.wake)
+    }
+
+    /// Bytes of record memory that no batch has, headers of 61 bytes included: what new batches may take. For callers that
+    /// slow down before `send` says `Full`.
+    pub fn free_bytes(&self) -> u32 {
+        let free = self.storage.chunk_count() - self.chunks.used();
+        u32::from(free) * self.storage.capacity(1)
     }
 
     /// The counters.

@@ -132,8 +132,7 @@ impl Producer<'_> {
     ) -> Result<(), SendError> {
         let more = Count { records: u32::from(records), bytes };
         while let Some((option, max, oldest)) = self.exceeded_bound(p, more) {
-            let droppable =
-                oldest.filter(|_| self.config.policies.overflow == Overflow::DropOldest);
+            let droppable = oldest.filter(|_| self.may_drop());
             let Some(b) = droppable else {
                 let topic = TopicId(self.storage.partitions[p].topic);
                 self.full();
@@ -172,23 +171,24 @@ impl Producer<'_> {
         at
     }
 
-    /// Too few chunks are free: those of the oldest batches, if they may be dropped. Not where no slot is left for the
-    /// new batch, for a dropped one keeps its own until its report is taken.
+    /// Too few chunks are free: those of the oldest batches, if they may be dropped.
     pub(super) fn drop_for_chunks(&mut self, run: u16) -> Option<u16> {
-        if self.config.policies.overflow != Overflow::DropOldest {
-            return None;
-        }
-        loop {
-            let slots = self.storage.batches.len();
-            let oldest = self.waiting.unsent.head();
-            let oldest =
-                oldest.filter(|_| !self.free.is_empty() || usize::from(self.fresh) < slots)?;
+        while self.may_drop() {
+            let oldest = self.waiting.unsent.head()?;
             self.drop_batch(oldest);
             let chunk = self.take_chunks(run);
             if chunk.is_some() {
                 return chunk;
             }
         }
+        None
+    }
+
+    /// A dropped batch keeps its slot until its report is taken: where none is left for a new batch, dropping is in vain.
+    fn may_drop(&self) -> bool {
+        let slots = self.storage.batches.len();
+        self.config.policies.overflow == Overflow::DropOldest
+            && (!self.free.is_empty() || usize::from(self.fresh) < slots)
     }
 
     /// Its chunks are free at once, so its report comes without records.

@@ -2,7 +2,7 @@
 
 use super::{Destination, Producer};
 use crate::batch::HEADER;
-use crate::batch::builder::BatchBuilder;
+use crate::batch::builder::Filled;
 use crate::batch::record::Record;
 use crate::error::SendError;
 use crate::id::BatchId;
@@ -13,14 +13,14 @@ impl Producer<'_> {
     pub(super) fn accept_batch(
         &mut self,
         to: Destination,
-        builder: &BatchBuilder<'_>,
+        filled: Filled<'_>,
         now: Instant,
     ) -> Result<BatchId, SendError> {
         let now = self.advance(now);
         if self.closed {
             return Err(SendError::Closed);
         }
-        let (size, records) = (builder.size(), builder.records());
+        let Filled { size, records, .. } = filled;
         if records == 0 {
             return Err(SendError::EmptyBatch);
         }
@@ -28,7 +28,7 @@ impl Producer<'_> {
             return Err(SendError::TooLarge { size, max: self.record_max });
         }
         let (p, stuck) = self.choose_partition(to, &Record::null(), size - HEADER)?;
-        let anchored = builder.base_timestamp.is_some() || self.clock.is_some();
+        let anchored = filled.base_timestamp.is_some() || self.clock.is_some();
         #[cfg(feature = "policies")]
         let room = self.make_queue_room(p, records, size - HEADER);
         #[cfg(not(feature = "policies"))]
@@ -38,21 +38,21 @@ impl Producer<'_> {
         let b = b.map_err(|error| self.overflow(error, records));
         let b = b?;
         let batch = &mut self.storage.batches[b];
-        batch.base_timestamp = builder.base_timestamp.unwrap_or(batch.base_timestamp);
-        batch.max_timestamp = batch.base_timestamp.wrapping_add(builder.max_ts_delta);
+        batch.base_timestamp = filled.base_timestamp.unwrap_or(batch.base_timestamp);
+        batch.max_timestamp = batch.base_timestamp.wrapping_add(filled.max_ts_delta);
         batch.records = records;
         batch.size = size;
         batch.plain = size;
         let range = self.bytes_of(b);
         let place = self.storage.chunks.get_mut(range).unwrap_or_default();
         if let Some(place) = place.get_mut(HEADER as usize..) {
-            place.copy_from_slice(builder.bytes());
+            place.copy_from_slice(filled.bytes);
         }
         if to.partition.is_none() {
             self.placed(to.topic.index(), stuck, size);
         }
         self.grown(p, b, records, size - HEADER);
-        if builder.is_closed() {
+        if filled.closed {
             self.close_batch(b);
             self.refile(p);
         }

@@ -23,7 +23,7 @@ mod read;
 
 pub use read::{Input, RecordedBatch, RecordedHeaders, Recording, RecordingError, Start};
 
-use crate::batch::builder::BatchBuilder;
+use crate::batch::builder::Filled;
 use crate::batch::record::Record;
 use crate::config::Config;
 use crate::id::{BatchId, ConnId, TopicId};
@@ -197,15 +197,15 @@ impl Recorder<'_> {
         self.end();
     }
 
-    pub(crate) fn send_batch(&mut self, to: Destination, batch: &BatchBuilder<'_>, now: Instant) {
+    pub(crate) fn send_batch(&mut self, to: Destination, batch: Filled<'_>, now: Instant) {
         self.begin(Tag::SendBatch, Some(now));
         self.put_number(u64::from(to.topic.0));
         self.put_number(to.partition.map_or(0, |index| u64::from(index.cast_unsigned()) + 1));
-        self.put(&batch.records().to_be_bytes());
-        self.put(&[u8::from(batch.is_closed()), u8::from(batch.base_timestamp.is_some())]);
+        self.put(&batch.records.to_be_bytes());
+        self.put(&[u8::from(batch.closed), u8::from(batch.base_timestamp.is_some())]);
         self.put_u64(batch.base_timestamp.unwrap_or_default().cast_unsigned());
         self.put_u64(batch.max_ts_delta.cast_unsigned());
-        self.put_slice(batch.bytes());
+        self.put_slice(batch.bytes);
         self.end();
     }
 

@@ -116,7 +116,7 @@ impl RecordedBatch<'_> {
     }
 
     /// The builder as it was, in memory of [`size`](Self::size) bytes; empty in less.
-    pub fn builder<'m>(&self, memory: &'m mut [u8]) -> BatchBuilder<'m> {
+    pub fn builder<'m>(&self, memory: &'m mut [u8]) -> BatchBuilder<&'m mut [u8]> {
         let Self { records, closed, base_timestamp, max_ts_delta, bytes } = *self;
         BatchBuilder::restore(memory, bytes, records, base_timestamp, max_ts_delta, closed)
     }

@@ -26,6 +26,10 @@ impl Chunks {
         Some(first)
     }
 
+    pub(crate) const fn used(self) -> u16 {
+        self.used
+    }
+
     pub(crate) fn give_back(&mut self, map: &mut [u32], first: u16, run: u16) {
         for chunk in first..first + run {
             let bit = 1 << (chunk % 32);

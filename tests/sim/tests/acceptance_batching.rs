@@ -42,7 +42,7 @@ fn refused(change: impl FnOnce(&mut Config<'static>)) -> Option<ConfigError> {
 }
 
 #[test]
-fn pk_09_ki_19_a_broker_has_a_queue_with_a_bound_of_its_own() {
+fn pk_09_a_broker_has_a_queue_with_a_bound_of_its_own() {
     let mut setup = Scenario::setup(2, 2);
     setup.config.policies.broker_queue_records_max = 1_000;
     setup.config.linger_ms = 5_000;
@@ -89,6 +89,8 @@ fn pk_09_rk_03_bounds_in_bytes_and_in_all() {
             let refused = s.offer(partition, Sample::plain(number, 80));
             assert!(matches!(refused, Err(SendError::QueueFull { .. })), "{refused:?}");
         }
+        s.run(5_000);
+        assert_eq!(produces(&s), 0, "full is no reason to deliver");
         flush(&mut s);
         s.run_until_reported(10_000);
         small(&mut s, 0);
@@ -392,6 +394,32 @@ fn ki_17_ki_18_ki_20_a_flush_is_one_request_per_leader() {
     requests.dedup();
     assert_eq!(requests.len(), 2, "{requests:?}");
     assert_eq!(s.observer.exchanges.len(), 6);
+    s.finish();
+}
+
+#[test]
+fn ki_19_records_without_a_leader_wait_and_metadata_is_asked_for() {
+    let mut setup = Scenario::setup(2, 1);
+    setup.topics[0].1.replication = 1;
+    setup.config.policies.broker_queue_records_max = 2;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    let (node, now) = (s.leader(0), s.now());
+    s.cluster.kill(node, now).expect("it is up");
+    s.run(3_000);
+    let asked = s.observer.requests[&METADATA];
+    // They count for no broker, so its bound is none.
+    let records = s.batches(0, 6);
+    s.run(3_000);
+    assert!(s.observer.requests[&METADATA] > asked);
+    assert_eq!(s.stats().buffered, 6);
+    let number = s.ledger.next();
+    let now = s.now();
+    s.cluster.start(node, now).expect("it is down");
+    s.cluster.elect(TOPIC, 0, node, now).expect("it is in sync");
+    s.run_until_reported(10_000);
+    assert!(s.all_delivered(records));
+    assert_eq!(s.log(0), (0..number).collect::<Vec<_>>());
     s.finish();
 }
 

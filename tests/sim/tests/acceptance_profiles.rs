@@ -64,7 +64,7 @@ fn is_one_at_a_time(profile: &Profile) {
 }
 
 #[test]
-fn pk_01_pk_02_pk_05_to_pk_14_the_defaults_of_pykafka() {
+fn pk_02_pk_05_to_pk_14_the_defaults_of_pykafka() {
     let profile = Profile::pykafka();
     is_one_at_a_time(&profile);
     let (config, policies) = (&profile.config, &profile.config.policies);

@@ -2,7 +2,10 @@
 //! with faults is measured.
 
 use allocation_counter::measure;
-use klamm::{Compression, ConnId, Demand, Destination, Instant, Producer, Storage, Timestamp};
+use klamm::{
+    BatchBuilder, Compression, ConnId, Demand, Destination, Instant, Overflow, Producer, Record,
+    Scope, Storage, Timestamp,
+};
 use klamm_sim::cluster::{Api, Cluster, Config, Fault, PeerId, Pending, Rule, TopicConfig};
 use klamm_sim::dice::Dice;
 use klamm_sim::simulator::{Sample, Setup};
@@ -35,6 +38,9 @@ impl Meter {
         setup.config.batch_size = 500;
         setup.limits.batch_size = 500;
         setup.config.compression_type = compression;
+        setup.config.policies.overflow = Overflow::DropOldest;
+        setup.config.policies.queue_records_max = 30;
+        setup.config.policies.send_at_records = 20;
         let mut cluster = Cluster::new(Config::new(2));
         cluster.create_topic("t", TopicConfig::new(4, 2)).expect("a new topic");
         let mut config: klamm::Config<'_> = setup.config;
@@ -56,6 +62,7 @@ impl Meter {
             self.serve(slot, now);
         }
         while call!(self, peek_report()).is_some() {
+            drop(call!(self, report_records()).map(Iterator::count));
             call!(self, poll_report());
         }
         call!(self, take_wake());
@@ -120,6 +127,24 @@ impl Meter {
         let _ = sample.with(|record| call!(self, send(to, record, now)));
     }
 
+    fn meddle(&mut self) {
+        let now = Instant::from_micros(self.now);
+        let Ok(topic) = call!(self, topic("t")) else { return };
+        match self.dice.below(20) {
+            0 => call!(self, pause(true, now)),
+            1 => call!(self, purge(Scope::partition(topic, 0).queued_only(), now)),
+            2 => call!(self, purge(Scope::partition(topic, 1), now)),
+            3..=9 => {
+                let mut batch = BatchBuilder::new([0; 400]);
+                let filled = measure(|| while batch.append(&Record::value(&[7; 20])).is_ok() {});
+                assert_eq!(filled.count_total, 0, "append allocates");
+                let to = Destination::partition(topic, 1);
+                let _ = call!(self, send_batch(to, &batch, now));
+            }
+            _ => call!(self, pause(false, now)),
+        }
+    }
+
     fn fault(&mut self) {
         let fault = self.dice.below(8);
         let (node, now) = (1 + i32::from(self.dice.chance(500)), self.now);
@@ -149,11 +174,15 @@ fn nothing_is_allocated_after_construction() {
             if number % 3 == 0 {
                 meter.turn();
             }
+            if number % 20 == 0 {
+                meter.meddle();
+            }
             if number % 50 == 0 {
                 meter.fault();
             }
         }
         let now = Instant::from_micros(meter.now);
+        call!(meter, pause(false, now));
         call!(meter, flush(now));
         call!(meter, close(now));
         for _ in 0..5_000 {
@@ -162,6 +191,10 @@ fn nothing_is_allocated_after_construction() {
         let stats = meter.producer.stats();
         assert_eq!(stats.buffered, 0, "{stats:?}");
         assert!(stats.delivered > 1_000 && stats.retries > 0, "the run was too easy: {stats:?}");
+        assert!(
+            stats.dropped > 100 && stats.not_persisted > 100,
+            "the run was too easy: {stats:?}"
+        );
         assert!(meter.calls > 20_000);
     }
 }

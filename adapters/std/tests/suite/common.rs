@@ -30,12 +30,6 @@ pub(crate) fn log(broker: &DevBroker, partition: i32) -> Vec<LoggedRecord> {
     broker.with(|cluster, _| cluster.log("t", partition).collect())
 }
 
-/// An address where connections are refused.
-pub(crate) fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address")
-}
-
 /// Someone who takes connections and never says a word.
 pub(crate) fn mute() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

@@ -2,6 +2,5 @@
 
 mod common;
 mod deliver;
-mod failures;
+mod policies;
 mod scenarios;
-mod unreachable;

@@ -5,20 +5,21 @@ use core::time::Duration;
 use klamm::partitioner::{self, Partitioner};
 use klamm::{Acks, Compression, Idempotence};
 
-use crate::builder::Builder;
+use crate::builder::Options;
 use crate::error::PropertyError;
+use crate::policy_properties::POLICY_PROPERTIES;
 
 /// A property: its name, its other names, what a value looks like, and what it does.
-struct Property {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    expected: &'static str,
-    set: fn(&mut Draft, &str) -> Option<()>,
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    pub(crate) aliases: &'static [&'static str],
+    pub(crate) expected: &'static str,
+    pub(crate) set: fn(&mut Draft, &str) -> Option<()>,
 }
 
 /// What is collected before it can be checked together.
-struct Draft {
-    builder: Builder,
+pub(crate) struct Draft {
+    pub(crate) builder: Options,
     idempotence: Option<bool>,
     gzip: bool,
     gzip_level: u8,
@@ -39,7 +40,7 @@ struct Given {
 const MS: &str = "a whole number of milliseconds, 0 to 4294967295";
 const POSITIVE_MS: &str = "a whole number of milliseconds, 1 to 4294967295";
 const BYTES: &str = "a whole number of bytes, 1 to 4294967295";
-const BOOL: &str = "true or false";
+pub(crate) const BOOL: &str = "true or false";
 
 /// Adds a property of milliseconds that is a field of `Config`.
 macro_rules! ms {
@@ -242,16 +243,16 @@ const DEFAULT_GZIP_LEVEL: u8 = 6;
 /// What others have and klamm has not: "did you mean" would be no help there.
 const NOT_THERE_YET: &[&str] = &["sasl.", "ssl.", "security.", "transaction", "transactional."];
 
-/// The builder that these properties describe.
-pub(crate) fn builder<N, V>(
+/// The options that these properties describe.
+pub(crate) fn options<N, V>(
     properties: impl IntoIterator<Item = (N, V)>,
-) -> Result<Builder, PropertyError>
+) -> Result<Options, PropertyError>
 where
     N: AsRef<str>,
     V: AsRef<str>,
 {
     let mut draft = Draft {
-        builder: Builder::new(""),
+        builder: Options::new(""),
         idempotence: None,
         gzip: false,
         gzip_level: DEFAULT_GZIP_LEVEL,
@@ -282,13 +283,14 @@ where
 
 fn find(name: &str) -> Result<&'static Property, PropertyError> {
     let is_named = |property: &&Property| property.name == name || property.aliases.contains(&name);
-    if let Some(property) = PROPERTIES.iter().find(is_named) {
+    let known = || PROPERTIES.iter().chain(POLICY_PROPERTIES);
+    if let Some(property) = known().find(is_named) {
         return Ok(property);
     }
     if NOT_THERE_YET.iter().any(|prefix| name.starts_with(prefix)) {
         return Err(PropertyError::Unsupported { name: name.into() });
     }
-    let names = PROPERTIES.iter().flat_map(|property| {
+    let names = known().flat_map(|property| {
         core::iter::once(property.name).chain(property.aliases.iter().copied())
     });
     let likeness = |known: &str| strsim::jaro_winkler(known, name);
@@ -302,7 +304,7 @@ fn find(name: &str) -> Result<&'static Property, PropertyError> {
 
 /// Checks what one property alone does not show, by Java's rules: what was asked for in so many
 /// words and cannot be had is an error; what was not asked for gives way.
-fn finish(mut draft: Draft, given: &[Given]) -> Result<Builder, PropertyError> {
+fn finish(mut draft: Draft, given: &[Given]) -> Result<Options, PropertyError> {
     if draft.builder.servers.is_empty() {
         return Err(PropertyError::NoServers);
     }
@@ -376,16 +378,16 @@ fn finish(mut draft: Draft, given: &[Given]) -> Result<Builder, PropertyError> {
     Ok(draft.builder)
 }
 
-fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
+pub(crate) fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
     *place = value?;
     Some(())
 }
 
-fn number(text: &str) -> Option<u32> {
+pub(crate) fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
-fn positive(text: &str) -> Option<u32> {
+pub(crate) fn positive(text: &str) -> Option<u32> {
     number(text).filter(|number| *number > 0)
 }
 
@@ -393,9 +395,9 @@ fn positive(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn build(properties: &[(&str, &str)]) -> Result<Builder, String> {
+    fn build(properties: &[(&str, &str)]) -> Result<Options, String> {
         let servers = ("bootstrap.servers", "localhost:9092");
-        builder(core::iter::once(servers).chain(properties.iter().copied()))
+        options(core::iter::once(servers).chain(properties.iter().copied()))
             .map_err(|error| error.to_string())
     }
 
@@ -431,7 +433,7 @@ mod tests {
 
     #[test]
     fn takes_librdkafkas_names_where_they_mean_the_same() {
-        let builder = builder([
+        let builder = options([
             ("metadata.broker.list", "a:1,b:2"),
             ("request.required.acks", "-1"),
             ("queue.buffering.max.ms", "7"),
@@ -522,7 +524,7 @@ mod tests {
 
     #[test]
     fn servers_are_needed() {
-        let error = builder([("acks", "all")]).expect_err("no servers");
+        let error = options([("acks", "all")]).expect_err("no servers");
         assert_eq!(error, PropertyError::NoServers);
     }
 }

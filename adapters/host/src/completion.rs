@@ -7,9 +7,18 @@ use std::time::Instant;
 
 use klamm::{BatchId, RecordId, Report};
 
+use crate::delivery::{Delivered, result};
+use crate::error::DeliveryError;
+use crate::hooks::quietly;
+use crate::process::Process;
+
+/// What a record's own callback is told, once.
+pub(crate) type Callback = Box<dyn FnOnce(Result<Delivered, DeliveryError>) + Send>;
+
 /// One per batch, not per record. A batch that was split is reported in several pieces.
-#[derive(Default)]
 pub(crate) struct Completion {
+    /// Nothing comes to this one in a child process: its records are the parent's.
+    process: Process,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -18,18 +27,26 @@ pub(crate) struct Completion {
 struct State {
     pieces: Vec<Report>,
     wakers: Vec<Waker>,
+    callbacks: Vec<(u16, Callback)>,
     abandoned: bool,
 }
 
 /// What is known of one record of a batch.
+#[derive(Clone, Copy)]
 pub(crate) enum Fate {
     Pending,
     Reported(Report),
     /// The driver is gone: nothing more will be known.
     Abandoned,
+    /// It belongs to the process that this one was forked from.
+    Elsewhere,
 }
 
 impl Completion {
+    fn new() -> Self {
+        Self { process: Process::this(), state: Mutex::default(), changed: Condvar::new() }
+    }
+
     pub(crate) fn resolve(&self, report: Report) {
         let mut state = self.lock();
         state.pieces.push(report);
@@ -42,12 +59,23 @@ impl Completion {
         self.tell(state);
     }
 
+    /// Calls back when the record's fate is known, on the driver.
+    fn call_back(&self, index: u16, callback: Callback) {
+        self.lock().callbacks.push((index, callback));
+    }
+
     pub(crate) fn fate(&self, index: u16) -> Fate {
+        if !self.process.is_this() {
+            return Fate::Elsewhere;
+        }
         self.lock().fate(index)
     }
 
     /// Waits until the record's fate is known, or for `limit`; `None` waits for ever.
     pub(crate) fn wait(&self, index: u16, limit: Option<Duration>) -> Fate {
+        if !self.process.is_this() {
+            return Fate::Elsewhere;
+        }
         let end = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut state = self.lock();
         loop {
@@ -72,6 +100,9 @@ impl Completion {
     /// `place` remembers where the waker is, so that polling again costs the same however many
     /// futures the batch has.
     pub(crate) fn poll(&self, index: u16, waker: &Waker, place: &mut Option<usize>) -> Fate {
+        if !self.process.is_this() {
+            return Fate::Elsewhere;
+        }
         let mut state = self.lock();
         let fate = state.fate(index);
         if matches!(fate, Fate::Pending) {
@@ -86,13 +117,24 @@ impl Completion {
         fate
     }
 
-    fn tell(&self, state: MutexGuard<'_, State>) {
-        // Wakers run foreign code: not under the lock. They stay registered, as `poll` counts on
-        // places.
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        // Wakers and callbacks are foreign code: not under the lock. Wakers stay registered, as
+        // `poll` counts on places.
         let wakers = state.wakers.clone();
+        let waiting = core::mem::take(&mut state.callbacks);
+        let (told, waiting): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .map(|(index, callback)| (index, callback, state.fate(index)))
+            .partition(|(.., fate)| !matches!(fate, Fate::Pending));
+        state.callbacks = waiting.into_iter().map(|(i, callback, _)| (i, callback)).collect();
         drop(state);
         self.changed.notify_all();
         wakers.iter().for_each(Waker::wake_by_ref);
+        for (index, callback, fate) in told {
+            if let Some(result) = result(fate, index) {
+                quietly(|| callback(result));
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -129,14 +171,19 @@ impl Completions {
         match &mut self.slots[at] {
             Some((id, completion)) if *id == record.batch => Arc::clone(completion),
             slot => {
-                let completion = Arc::<Completion>::default();
+                let completion = Arc::new(Completion::new());
                 *slot = Some((record.batch, Arc::clone(&completion)));
                 completion
             }
         }
     }
 
-    /// The completion to be told of a report, if anyone still holds a `Delivery` of the batch.
+    /// Has the callback called when the record's fate is known.
+    pub(crate) fn call_back(&mut self, record: RecordId, callback: Callback) {
+        self.of(record).call_back(record.index, callback);
+    }
+
+    /// The completion to be told of a report, if anyone still waits for it.
     pub(crate) fn holding(&mut self, batch: BatchId) -> Option<Arc<Completion>> {
         let slot = self.slots.get_mut(batch.index())?;
         let (id, completion) = slot.as_ref()?;
@@ -144,7 +191,7 @@ impl Completions {
             return None;
         }
         // A batch that is reported takes no more records, so nobody can come to hold it later.
-        if Arc::strong_count(completion) == 1 {
+        if Arc::strong_count(completion) == 1 && completion.lock().callbacks.is_empty() {
             *slot = None;
             return None;
         }

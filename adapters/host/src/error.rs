@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 use std::io;
+use std::path::PathBuf;
 
 use klamm::{ConfigError, Reason};
 
@@ -14,7 +15,7 @@ pub enum BuildError {
     Config(ConfigError),
     /// A property is unknown, cannot be read, or conflicts with another.
     Property(PropertyError),
-    /// The system refused a thread or a poller.
+    /// The system refused what a driver needs: a thread, a poller, a runtime.
     System(io::Error),
 }
 
@@ -24,7 +25,7 @@ impl fmt::Display for BuildError {
             // Options are fields in Rust and properties elsewhere: the dotted names fit both.
             Self::Config(error) => f.write_str(&error.to_string().replace('_', ".")),
             Self::Property(error) => error.fmt(f),
-            Self::System(error) => write!(f, "cannot start the driver thread: {error}"),
+            Self::System(error) => write!(f, "cannot start the driver: {error}"),
         }
     }
 }
@@ -100,6 +101,13 @@ pub enum PropertyError {
     },
     /// `bootstrap.servers` is not given.
     NoServers,
+    /// A file of properties cannot be read.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
 }
 
 impl fmt::Display for PropertyError {
@@ -123,6 +131,7 @@ impl fmt::Display for PropertyError {
                 write!(f, "{one} conflicts with {other}: {rule}")
             }
             Self::NoServers => f.write_str("bootstrap.servers is missing: say host:port"),
+            Self::File { path, problem } => write!(f, "{}: {problem}", path.display()),
         }
     }
 }
@@ -144,7 +153,8 @@ pub enum SendError {
         /// What it waited for.
         last: klamm::SendError,
     },
-    /// The driver thread has ended by a panic; this producer is of no use any more.
+    /// The driver has failed, and no new one can be started: there is no runtime, or the system
+    /// refuses a thread.
     DriverFailed,
 }
 
@@ -155,7 +165,9 @@ impl fmt::Display for SendError {
             Self::TimedOut { waited, last } => {
                 write!(f, "gave up after {} ms: {last}", waited.as_millis())
             }
-            Self::DriverFailed => f.write_str("the driver thread has failed"),
+            Self::DriverFailed => {
+                f.write_str("the driver has failed, and no new one can be started")
+            }
         }
     }
 }
@@ -172,8 +184,11 @@ pub enum DeliveryError {
     Unknown(Reason),
     /// A drop policy removed it before it was sent.
     Dropped,
-    /// The driver thread ended by a panic before there was an outcome: it may be in the log.
+    /// The driver failed in the middle of something, before there was an outcome: it may be in the
+    /// log.
     DriverFailed,
+    /// It was sent by the process that this one was forked from, and its outcome is told there.
+    OtherProcess,
 }
 
 impl fmt::Display for DeliveryError {
@@ -183,8 +198,70 @@ impl fmt::Display for DeliveryError {
             Self::Unknown(reason) => write!(f, "may or may not be delivered: {reason}"),
             Self::Dropped => f.write_str("dropped to make room"),
             Self::DriverFailed => f.write_str("may or may not be delivered: the driver failed"),
+            Self::OtherProcess => f.write_str("sent by the parent process, which knows more"),
         }
     }
 }
 
 impl core::error::Error for DeliveryError {}
+
+/// Why `send_and_wait` did not deliver, or does not know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ProduceError {
+    /// The record was not accepted: it will never be sent.
+    Send(SendError),
+    /// It was accepted, and not delivered, or that is not known.
+    Delivery(DeliveryError),
+}
+
+impl fmt::Display for ProduceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(error) => error.fmt(f),
+            Self::Delivery(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ProduceError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Send(error) => Some(error),
+            Self::Delivery(error) => Some(error),
+        }
+    }
+}
+
+impl From<SendError> for ProduceError {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<DeliveryError> for ProduceError {
+    fn from(error: DeliveryError) -> Self {
+        Self::Delivery(error)
+    }
+}
+
+/// Why a driver ended before its producer was closed. The next call starts a new one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DriverFailure {
+    /// What happened.
+    pub message: String,
+    /// How many drivers of this producer have failed so far.
+    pub failures: u64,
+    /// Accepted records that are in no batch report: those at which a panic in the core itself (a
+    /// checksum function of one's own) caught it. Each `Delivery` and callback was told.
+    pub unreported: u64,
+}
+
+impl fmt::Display for DriverFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the driver failed: {}", self.message)
+    }
+}
+
+impl core::error::Error for DriverFailure {}

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use klamm::Timestamp;
 
 /// Turns the system's monotonic clock into the core's, which starts when the producer does.
+#[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
 }

@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
 
-use klamm::{Outcome, PartitionId, Report, Timestamp};
+use klamm::{Outcome, PartitionId, Timestamp};
 
 use crate::completion::{Completion, Fate};
 use crate::error::DeliveryError;
@@ -62,12 +62,19 @@ impl Delivery {
         self.known(self.completion.fate(self.index))
     }
 
-    fn known(&self, fate: Fate) -> Option<Result<Delivered, DeliveryError>> {
-        match fate {
-            Fate::Pending => None,
-            Fate::Abandoned => Some(Err(DeliveryError::DriverFailed)),
-            Fate::Reported(report) => Some(result(&report, self.index)),
+    /// Moves on to the record behind those that were reported together with this one.
+    pub(crate) fn skip_piece(&mut self) {
+        if let Fate::Reported(report) = self.completion.fate(self.index) {
+            self.index = report.first.saturating_add(report.records);
         }
+    }
+
+    pub(crate) fn index(&self) -> u16 {
+        self.index
+    }
+
+    fn known(&self, fate: Fate) -> Option<Result<Delivered, DeliveryError>> {
+        result(fate, self.index)
     }
 }
 
@@ -94,8 +101,15 @@ impl fmt::Debug for Delivery {
     }
 }
 
-fn result(report: &Report, index: u16) -> Result<Delivered, DeliveryError> {
-    match report.outcome {
+/// What a record's fate means to whoever sent it; `None` while it is pending.
+pub(crate) fn result(fate: Fate, index: u16) -> Option<Result<Delivered, DeliveryError>> {
+    let report = match fate {
+        Fate::Pending => return None,
+        Fate::Abandoned => return Some(Err(DeliveryError::DriverFailed)),
+        Fate::Elsewhere => return Some(Err(DeliveryError::OtherProcess)),
+        Fate::Reported(report) => report,
+    };
+    Some(match report.outcome {
         Outcome::Delivered { log_append_time, .. } => Ok(Delivered {
             partition: report.partition,
             offset: report.offset(index),
@@ -104,5 +118,5 @@ fn result(report: &Report, index: u16) -> Result<Delivered, DeliveryError> {
         Outcome::NotPersisted(reason) => Err(DeliveryError::NotPersisted(reason)),
         Outcome::Unknown(reason) => Err(DeliveryError::Unknown(reason)),
         _ => Err(DeliveryError::Dropped),
-    }
+    })
 }
