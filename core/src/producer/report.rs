@@ -1,6 +1,9 @@
 //! What became of records.
 
+use core::fmt;
+
 use super::Producer;
+use crate::batch::record::SizeOf;
 use crate::batch::{AUX, Fate};
 use crate::error::Reason;
 use crate::id::{BatchId, PartitionId, TopicId};
@@ -62,7 +65,7 @@ pub enum Outcome {
 }
 
 /// The records of a report, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Records<'p> {
     records: RecordIter<'p>,
     left: u16,
@@ -70,7 +73,7 @@ pub struct Records<'p> {
 }
 
 /// A record read back from the buffer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordRef<'p> {
     /// The key, `None` for null.
@@ -84,8 +87,30 @@ pub struct RecordRef<'p> {
 }
 
 /// The headers of a [`RecordRef`], in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Headers<'p>(HeaderIter<'p>);
+
+impl fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RecordRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordRef")
+            .field("key", &SizeOf(self.key))
+            .field("value", &SizeOf(self.value))
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Headers").finish_non_exhaustive()
+    }
+}
 
 impl<'p> Iterator for Headers<'p> {
     type Item = crate::Header<'p>;

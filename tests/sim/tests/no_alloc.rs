@@ -19,6 +19,7 @@ struct Meter {
     dice: Dice,
     now: u64,
     calls: u64,
+    events: u64,
 }
 
 /// Calls the core; panics if it allocates.
@@ -52,7 +53,7 @@ impl Meter {
         producer.set_clock(Timestamp::from_millis(1_700_000_000_000), Instant::from_micros(now));
         let conns: Vec<ConnId> = producer.connections().collect();
         let peers = vec![None; conns.len()];
-        Self { producer, cluster, conns, peers, dice: Dice::new(3), now, calls: 0 }
+        Self { producer, cluster, conns, peers, dice: Dice::new(3), now, calls: 0, events: 0 }
     }
 
     fn turn(&mut self) {
@@ -62,14 +63,30 @@ impl Meter {
             self.serve(slot, now);
         }
         while call!(self, peek_report()).is_some() {
-            drop(call!(self, report_records()).map(Iterator::count));
+            let _ = call!(self, report_records()).map(Iterator::count);
             call!(self, poll_report());
         }
         call!(self, take_wake());
         call!(self, stats());
+        self.observe();
         let next = call!(self, next_deadline()).map_or(u64::MAX, |(at, _)| at.as_micros());
         self.now = next.clamp(self.now + 100, self.now + 20_000);
         self.cluster.handle_timeout(self.now);
+    }
+
+    /// Events and figures.
+    fn observe(&mut self) {
+        while let Some(event) = call!(self, poll_event()) {
+            self.events += u64::from(matches!(event.kind, klamm::EventKind::Delivered { .. }));
+        }
+        let used = measure(|| {
+            let metrics = self.producer.metrics();
+            let queued = self.producer.partition_stats().map(|p| p.unsent_records + p.sent_records);
+            assert_eq!(queued.sum::<u64>(), metrics.queue_records);
+            assert!(self.producer.broker_stats().count() > 0);
+            assert!(self.producer.topics().count() <= 1);
+        });
+        assert_eq!(used.count_total, 0, "figures allocate");
     }
 
     fn serve(&mut self, slot: usize, now: Instant) {
@@ -195,6 +212,6 @@ fn nothing_is_allocated_after_construction() {
             stats.dropped > 100 && stats.not_persisted > 100,
             "the run was too easy: {stats:?}"
         );
-        assert!(meter.calls > 20_000);
+        assert!(meter.calls > 20_000 && meter.events > 100, "{} events", meter.events);
     }
 }
