@@ -6,11 +6,24 @@ use xshell::{Shell, cmd};
 use crate::setup;
 
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
-const CORE_FEATURES: &[&str] =
-    &["", "alloc", "gzip", "fast-crc", "alloc,fast-crc", "policies", "policies,gzip"];
+const CORE_FEATURES: &[&str] = &[
+    "",
+    "alloc",
+    "gzip",
+    "fast-crc",
+    "policies",
+    "snapshot",
+    "recorder",
+    "policies,gzip,recorder",
+];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
-const APART: &[&str] = &["fuzz", "firmware-examples/size"];
+const APART: &[&str] = &[
+    "fuzz",
+    "firmware-examples/size",
+    "firmware-examples/same-bytes/thumb",
+    "firmware-examples/same-bytes/wasm",
+];
 
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     setup::component(sh, "fmt", "rustfmt")?;

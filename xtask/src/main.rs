@@ -9,6 +9,7 @@ mod setup;
 mod sim;
 mod size;
 mod target;
+mod targets;
 mod test;
 
 use std::path::Path;

@@ -497,6 +497,7 @@ fn partitions_of_an_earlier_incarnation_are_not_available() {
         partition_of(&mut s, None);
     }
     s.observer.recreated(TOPIC);
+    // The first record of each partition.
     s.ledger.excuses.lost.extend((0..6).map(|record| (record, [0].into())));
     let now = s.now();
     s.cluster.delete_topic(TOPIC, now).expect("it is there");

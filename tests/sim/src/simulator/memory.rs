@@ -24,6 +24,7 @@ impl Simulation {
         let last = self.ledger.entries().last().filter(|_| !skip);
         let Some(entry) = last else { return Ok(()) };
         let place = self.known_place(entry.topic.clone(), entry.partition);
+        let first = self.ledger.next();
         let sample = self.more_than_half_a_batch();
         if self.send(&place.0, Some(place.1), sample)? == Err(SendError::Closed) {
             // The test closed it, and it takes nothing more.
@@ -48,6 +49,7 @@ impl Simulation {
             self.purge_all()?;
         }
         self.purge_all()?;
+        self.ledger.forget_from(first);
         match self.ledger.slots().difference(&seen).next() {
             Some(slot) => Err(format!("batch slot {slot} did not come back")),
             None => Ok(()),

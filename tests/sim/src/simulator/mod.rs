@@ -227,8 +227,8 @@ impl Simulation {
             }
             self.settle()?;
         }
-        let records = self.ledger.next();
         self.finish()?;
+        let records = self.ledger.next();
         Ok(Summary { hash: self.trace.hash(), steps: self.steps, records })
     }
 
