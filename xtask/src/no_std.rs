@@ -22,6 +22,11 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     for target in TARGETS {
         compiler.build(sh, target).args(["-p", "klamm", "--lib"]).run()?;
     }
+    // Logs of a device: `defmt` needs a linker section, so it is built for machines that have one.
+    compiler
+        .build(sh, "thumbv7m-none-eabi")
+        .args(["-p", "klamm", "--lib", "--features", "events,defmt"])
+        .run()?;
     compiler
         .build(sh, "wasm32-unknown-unknown")
         .args(["-p", "klamm", "--lib", "--features", "alloc,gzip"])
