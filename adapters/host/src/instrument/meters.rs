@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use klamm::{Event, EventKind};
 
-/// The durations of the time since statistics were last called for, in microseconds.
+/// The durations of the time since statistics were last called for, in microseconds. Number, sum and average are exact,
+/// the others are within 1 %.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Window {
@@ -22,7 +23,7 @@ pub struct Window {
     pub average_us: u64,
     /// Their standard deviation.
     pub deviation_us: u64,
-    /// Half of them took no longer. All percentiles are within 1 %.
+    /// Half of them took no longer.
     pub p50_us: u64,
     /// The same of 75 %.
     pub p75_us: u64,
