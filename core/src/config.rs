@@ -28,18 +28,86 @@ pub enum Idempotence {
     Off,
 }
 
-/// The codec of batches.
+/// The codec of batches. Each needs its Cargo feature.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Compression {
     /// As they are.
     #[default]
     None,
-    /// Gzip, level 1 to 9 (Java's default: 6). Needs the Cargo feature `gzip`.
+    /// Gzip; Java's default level is 6. Cargo feature `gzip`, or `gzip-tight` without an allocator.
     Gzip {
         /// 1 (fast) to 9 (small).
         level: u8,
     },
+    /// Snappy. Cargo feature `snappy`.
+    Snappy,
+    /// LZ4. Cargo feature `lz4`.
+    Lz4 {
+        /// 1 (fast) to 17 (small); from 9 on all are the same.
+        level: u8,
+    },
+    /// Zstandard; Java's default level is 3. Cargo feature `zstd`. Needs Kafka 2.1: to an older broker batches go out as
+    /// they are (and one that was sent to a newer leader before is rejected there, error 76).
+    Zstd {
+        /// -131,072 (fast) to 22 (small); 0 is 3.
+        level: i32,
+    },
+}
+
+impl Compression {
+    /// As in the attributes of a batch.
+    #[cfg(feature = "compression")]
+    pub(crate) const fn id(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Gzip { .. } => 1,
+            Self::Snappy => 2,
+            Self::Lz4 { .. } => 3,
+            Self::Zstd { .. } => 4,
+        }
+    }
+
+    /// With the default level.
+    #[cfg(all(feature = "compression", feature = "snapshot"))]
+    pub(crate) const fn of_id(id: u8) -> Self {
+        match id {
+            1 => Self::Gzip { level: 6 },
+            2 => Self::Snappy,
+            3 => Self::Lz4 { level: 1 },
+            4 => Self::Zstd { level: 3 },
+            _ => Self::None,
+        }
+    }
+
+    /// Is its Cargo feature on?
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Gzip { .. } => cfg!(any(feature = "gzip", feature = "gzip-tight")),
+            Self::Snappy => cfg!(feature = "snappy"),
+            Self::Lz4 { .. } => cfg!(feature = "lz4"),
+            Self::Zstd { .. } => cfg!(feature = "zstd"),
+        }
+    }
+
+    /// Is the level in its range?
+    pub(crate) const fn check(self) -> Result<(), ConfigError> {
+        let (legal, option, min, max) = match self {
+            Self::None | Self::Snappy => return Ok(()),
+            Self::Gzip { level } => {
+                (1 <= level && level <= 9, "compression_type: gzip level", 1, 9)
+            }
+            Self::Lz4 { level } => {
+                (1 <= level && level <= 17, "compression_type: lz4 level", 1, 17)
+            }
+            // As much of the range as can be said: what is below 0 is legal too.
+            Self::Zstd { level } => {
+                (-131_072 <= level && level <= 22, "compression_type: zstd level", 0, 22)
+            }
+        };
+        if legal { Ok(()) } else { Err(ConfigError::OutOfRange { option, min, max }) }
+    }
 }
 
 /// Options of a producer. The texts are copied by `Producer::new`; nothing of it needs to live longer.
@@ -62,6 +130,10 @@ pub struct Config<'c> {
     pub enable_idempotence: Idempotence,
     /// Default `None`.
     pub compression_type: Compression,
+    /// Batches are compressed by the adapter (`Producer::take_uncompressed`), so
+    /// that it may take its time or do so outside of a lock. Cargo feature `compression`. Default false: within
+    /// `transmit_with`.
+    pub compress_outside: bool,
     /// How long an open batch waits for more records; `u32::MAX`: until it is full or flushed. Default 5 ms.
     pub linger_ms: u32,
     /// Bytes at which a batch is full, with its header of 61, before compression. Default 16,384; never more
@@ -140,6 +212,7 @@ impl<'c> Config<'c> {
             acks: Acks::All,
             enable_idempotence: Idempotence::Preferred,
             compression_type: Compression::None,
+            compress_outside: false,
             linger_ms: 5,
             batch_size: 16_384,
             batch_records: u16::MAX,
@@ -180,6 +253,7 @@ impl<'c> Config<'c> {
             acks: self.acks,
             enable_idempotence: self.enable_idempotence,
             compression_type: self.compression_type,
+            compress_outside: self.compress_outside,
             linger_ms: self.linger_ms,
             batch_size: self.batch_size,
             batch_records: self.batch_records,
@@ -231,12 +305,10 @@ impl<'c> Config<'c> {
         range("metadata_max_age_ms", self.metadata_max_age_ms, 1, u32::MAX)?;
         #[cfg(feature = "policies")]
         self.policies.check()?;
-        if let Compression::Gzip { level } = self.compression_type {
-            range("compression_type: gzip level", u32::from(level), 1, 9)?;
-            if !cfg!(feature = "gzip") {
-                return Err(ConfigError::CodecMissing);
-            }
+        if !self.compression_type.is_built_in() {
+            return Err(ConfigError::CodecMissing);
         }
+        self.compression_type.check()?;
         if self.enable_idempotence == Idempotence::Required && self.acks != Acks::All {
             return Err(ConfigError::Conflict { option: "enable_idempotence", with: "acks" });
         }

@@ -105,6 +105,8 @@ pub enum SendError {
     NoSuchPartition,
     /// `close` was called, or the producer has stopped.
     Closed,
+    /// The codec that the record asks for is not built in, or has no memory (`Limits::codecs`).
+    CodecMissing,
 }
 
 impl fmt::Display for SendError {
@@ -128,6 +130,7 @@ impl fmt::Display for SendError {
             }
             Self::NoSuchPartition => f.write_str("the topic has no such partition"),
             Self::Closed => f.write_str("producer closed"),
+            Self::CodecMissing => f.write_str("no such codec: add it to Limits::codecs"),
         }
     }
 }

@@ -53,5 +53,5 @@ pub fn records(bytes: &[u8]) -> usize {
 #[cfg(feature = "gzip")]
 pub fn gunzip(bytes: &[u8], room: usize) -> Option<usize> {
     let mut out = alloc::vec![0; room];
-    crate::compress::gzip::Gzip::new(6).decompress(bytes, &mut out)
+    crate::compress::gzip::Gzip::new().decompress(bytes, &mut out)
 }

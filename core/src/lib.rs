@@ -90,9 +90,12 @@
 //!
 //! # Features
 //!
-//! None is on by default: `alloc` ([`Storage::boxed`]), `gzip` (needs `alloc`), `fast-crc` (a 16 KiB table),
-//! `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that outlives a
-//! crash), `recorder` (every input, for a replay), `events` (a ring of events, figures of brokers and partitions).
+//! None is on by default: `alloc` ([`Storage::boxed`]), `fast-crc` (a 16 KiB table), and the codecs: `gzip` and `zstd`
+//! (need `alloc`), `lz4`, `snappy` and `gzip-tight` (memory from the heap or handed in, [`CodecMemory`]). `compression`,
+//! which each of them implies, brings what they have in common.
+//! The others: `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that
+//! outlives a crash), `recorder` (every input, for a replay), `events` (a ring of events, figures of brokers and
+//! partitions), `defmt` (`Format` of what is public).
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -113,6 +116,7 @@ macro_rules! record {
 mod backoff;
 mod batch;
 mod cluster;
+#[cfg(feature = "compression")]
 mod compress;
 mod config;
 mod connection;
@@ -141,6 +145,10 @@ mod wire;
 
 pub use batch::builder::{AppendError, BatchBuilder};
 pub use batch::record::{Header, Record};
+#[cfg(all(feature = "alloc", feature = "compression"))]
+pub use compress::compressor::Compressor;
+#[cfg(feature = "codec-memory")]
+pub use compress::memory::CodecMemory;
 pub use config::{Acks, Compression, Config, Idempotence};
 pub use connection::transmit::Transmit;
 pub use error::{ConfigError, ProtocolError, Reason, SendError};
@@ -156,6 +164,8 @@ pub use metrics::{
 pub use partition::partitioner;
 #[cfg(feature = "policies")]
 pub use policy::{Overflow, Policies};
+#[cfg(feature = "compression")]
+pub use producer::codec::Uncompressed;
 pub use producer::explain::Explain;
 pub use producer::report::{Headers, Outcome, RecordRef, Records, Report};
 #[cfg(feature = "snapshot")]

@@ -23,6 +23,9 @@ pub struct Limits {
     pub brokers: u8,
     /// Connections open at once. Default 32.
     pub connections: u8,
+    /// Codecs that records ask for besides `Config::compression_type`: memory is made for each. Default none.
+    #[cfg(feature = "compression")]
+    pub codecs: &'static [crate::Compression],
     /// Events that wait for `Producer::poll_event`, of 64 to 80 bytes each. Default 0: none are kept.
     #[cfg(feature = "events")]
     pub events: u16,
@@ -39,6 +42,8 @@ impl Limits {
             partitions: 4_096,
             brokers: 128,
             connections: 32,
+            #[cfg(feature = "compression")]
+            codecs: &[],
             #[cfg(feature = "events")]
             events: 0,
         }

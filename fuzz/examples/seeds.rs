@@ -5,11 +5,28 @@ use std::fs;
 use std::io::Result;
 
 use klamm_fuzz::answer::{API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Request, Versions};
+use klamm_fuzz::harness::Harness;
 
 fn main() -> Result<()> {
     received()?;
     api_versions_first()?;
+    restore()?;
     call_sequence()
+}
+
+/// The contents of the snapshot of a batch in flight, without the first bytes and the checksum.
+fn restore() -> Result<()> {
+    let (_, versions) = versions(8, 4, 10);
+    let mut harness = Harness::new(versions, |_| {});
+    harness.set_clock();
+    for value in [&b"one"[..], b"two"] {
+        harness.send(value).expect("there is room");
+    }
+    harness.drive_to(PRODUCE).expect("a request with records");
+    let mut page = vec![0; harness.producer.snapshot_len()];
+    harness.producer.snapshot(&mut page).expect("it is as long");
+    fs::create_dir_all("seeds/restore")?;
+    fs::write("seeds/restore/in-flight", &page[6..page.len() - 4])
 }
 
 /// Bytes of `Versions`: the answers' versions are `recent` and the choices' places.
@@ -52,15 +69,15 @@ const WAIT_FOR_DEADLINE: u32 = 10;
 const DRIVE: u32 = 11;
 const ANSWER: u32 = 16;
 const REPORT: u32 = 22;
-const VARIANTS: u64 = 27;
+const VARIANTS: u64 = 29;
 
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
     for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
         // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots; of the
-        // twelve policies none.
+        // thirteen policies none.
         let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, 8, 0xfd];
-        let mut seed = [&head[..], &options, &[0; 12]].concat();
+        let mut seed = [&head[..], &options, &[0; 13]].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {
             let [low, high] = length.to_le_bytes();

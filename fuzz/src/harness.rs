@@ -4,13 +4,36 @@ use std::collections::{HashMap, VecDeque};
 
 use klamm::{
     BatchId, Config, ConnId, Demand, Destination, Instant, Limits, Outcome, Producer,
-    ProtocolError, Record, RecordId, Report, SendError, Stats, Storage, Timestamp, TopicId,
+    ProtocolError, Record, RecordId, Report, Scope, SendError, Stats, Storage, Timestamp, TopicId,
 };
 
 use crate::answer::{Request, Versions};
 
 /// Connection slots of the producer.
 pub const CONNECTIONS: u8 = 2;
+
+/// Little of everything, and what the target wants otherwise.
+pub fn limits(bound: impl FnOnce(&mut Limits)) -> Limits {
+    let mut limits = Limits::new();
+    limits.buffer_memory = 16 * 1024;
+    limits.batch_size = 1024;
+    limits.max_request_size = 4096;
+    limits.topics = 2;
+    limits.partitions = 4;
+    limits.brokers = 4;
+    limits.connections = CONNECTIONS;
+    bound(&mut limits);
+    limits
+}
+
+/// The options that go with these limits, and what the target wants otherwise.
+pub fn config(configure: impl FnOnce(&mut Config<'_>)) -> Config<'static> {
+    let mut config = Config::new("b:9092");
+    config.batch_size = 1024;
+    config.max_request_size = 4096;
+    configure(&mut config);
+    config
+}
 
 /// A producer of the topic `t`, and its half-heard peer.
 pub struct Harness {
@@ -43,19 +66,8 @@ impl Harness {
         bound: impl FnOnce(&mut Limits),
         configure: impl FnOnce(&mut Config<'_>),
     ) -> Self {
-        let mut limits = Limits::new();
-        limits.buffer_memory = 16 * 1024;
-        limits.batch_size = 1024;
-        limits.max_request_size = 4096;
-        limits.topics = 2;
-        limits.partitions = 4;
-        limits.brokers = 4;
-        limits.connections = CONNECTIONS;
-        bound(&mut limits);
-        let mut config = Config::new("b:9092");
-        config.batch_size = 1024;
-        config.max_request_size = 4096;
-        configure(&mut config);
+        let limits = limits(bound);
+        let config = config(configure);
         let mut producer = Producer::new(&config, Storage::boxed(&limits), 7, Instant::ZERO)
             .expect("the configuration is valid");
         let topic = producer.topic("t").expect("a topic slot is free");
@@ -98,6 +110,20 @@ impl Harness {
             Some(RecordId { batch: *batch, index: u16::try_from(index).ok()? })
         };
         self.open.iter().filter_map(first).collect()
+    }
+
+    /// A producer that starts from a snapshot of this one has the batches that this one has numbered, and each of
+    /// their records gets one outcome. `storage` is as this one's.
+    pub fn snapshot(&self, config: &Config<'_>, storage: Storage<'static>) {
+        let mut page = vec![0; self.producer.snapshot_len()];
+        assert_eq!(self.producer.snapshot(&mut page), Some(page.len()), "snapshot_len");
+        if let Some(short) = page.len().checked_sub(1) {
+            assert_eq!(self.producer.snapshot(&mut vec![0; short]), None, "a byte too few");
+        }
+        let restored = Producer::restore(config, storage, 7, &page, self.now);
+        let restored = restored.expect("the snapshot of a moment ago");
+        let numbered: u64 = self.producer.numbered().map(|b| u64::from(b.records)).sum();
+        outlive(restored, numbered, self.now);
     }
 
     /// Takes a report, if there is one, and checks that its records had none.
@@ -254,7 +280,7 @@ impl Harness {
 
     /// Gives everything up; afterwards every record that was accepted has been reported once.
     pub fn finish(mut self) {
-        self.producer.purge(klamm::Scope::ALL, self.now);
+        self.producer.purge(Scope::ALL, self.now);
         for conn in self.producer.connections() {
             self.disconnect(conn);
         }
@@ -267,4 +293,17 @@ impl Harness {
         assert_eq!(counted, self.reported, "the counters and the reports");
         assert!(self.open.is_empty(), "records without a report after purge: {:?}", self.open);
     }
+}
+
+/// Every record of a restored producer is counted as accepted, and gets one outcome.
+pub fn outlive(mut producer: Producer<'_>, records: u64, now: Instant) {
+    let stats = producer.stats();
+    assert_eq!((stats.accepted, stats.buffered), (records, records), "restored: {stats:?}");
+    producer.handle_timeout(now);
+    producer.purge(Scope::ALL, now);
+    for conn in producer.connections() {
+        producer.handle_disconnected(conn, now);
+    }
+    let reports = core::iter::from_fn(|| producer.poll_report());
+    assert_eq!(reports.map(|report| u64::from(report.records)).sum::<u64>(), records, "reports");
 }

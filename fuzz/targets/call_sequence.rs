@@ -12,7 +12,7 @@ use klamm::{
     Scope, Storage, Timestamp, TopicId,
 };
 use klamm_fuzz::answer::Versions;
-use klamm_fuzz::harness::{CONNECTIONS, Harness};
+use klamm_fuzz::harness::{CONNECTIONS, Harness, config, limits};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -48,6 +48,7 @@ struct Options {
     partitioner: u8,
     single_address: bool,
     clock_wait_ms: u8,
+    hold_stamped: bool,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -148,6 +149,10 @@ enum Call<'i> {
         partition: Option<i8>,
         in_flight: bool,
     },
+    Release {
+        batch: u8,
+    },
+    Snapshot,
 }
 
 fuzz_target!(|input: Input<'_>| {
@@ -159,6 +164,9 @@ fuzz_target!(|input: Input<'_>| {
     }
     for call in &input.calls {
         apply(&mut harness, call);
+        if matches!(call, Call::Snapshot) {
+            snapshot(&harness, options);
+        }
         harness.check();
     }
     harness.finish();
@@ -194,6 +202,8 @@ fn configure(config: &mut Config<'_>, options: &Options) {
     config.partitioner = PARTITIONERS[usize::from(options.partitioner) % PARTITIONERS.len()];
     config.single_address = options.single_address;
     config.clock_wait_ms = options.clock_wait_ms.into();
+    let idempotent = config.acks == Acks::All && options.idempotence;
+    config.hold_stamped = options.hold_stamped && idempotent;
     let policies = &mut config.policies;
     let bound = |most: Option<u8>| most.map_or(u32::MAX, |most| 1 + u32::from(most));
     policies.overflow = [Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest]
@@ -383,6 +393,22 @@ fn apply(harness: &mut Harness, call: &Call<'_>) {
             scope.in_flight = in_flight;
             harness.producer.purge(scope, now);
         }
+        Call::Release { batch } => {
+            let held = harness.producer.numbered().filter(|b| b.held).nth(batch.into());
+            if let Some(held) = held {
+                let _ = harness.producer.batch_records(held.batch).map(Iterator::count);
+                assert!(harness.producer.release_batch(held.batch), "it was held");
+                assert!(!harness.producer.release_batch(held.batch), "it is not held any more");
+            }
+        }
+        Call::Snapshot => {}
+    }
+}
+
+fn snapshot(harness: &Harness, options: &Options) {
+    let config = config(|config| configure(config, options));
+    if config.acks == Acks::All && config.enable_idempotence != Idempotence::Off {
+        harness.snapshot(&config, Storage::boxed(&limits(|limits| bound(limits, options))));
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     dependencies(sh)?;
     let compiler = Compiler::find(sh, TARGETS)?;
     for target in TARGETS {
-        compiler.build(sh, target).args(["-p", "klamm", "--lib"]).run()?;
+        for features in ["", "gzip-tight,lz4,snappy"] {
+            let args = ["-p", "klamm", "--lib", "--features", features];
+            compiler.build(sh, target).args(args).run()?;
+        }
     }
     // Logs of a device: `defmt` needs a linker section, so it is built for machines that have one.
     compiler
@@ -29,7 +32,7 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
         .run()?;
     compiler
         .build(sh, "wasm32-unknown-unknown")
-        .args(["-p", "klamm", "--lib", "--features", "alloc,gzip"])
+        .args(["-p", "klamm", "--lib", "--features", "alloc,gzip,gzip-tight,lz4,snappy"])
         .run()?;
     Ok(())
 }

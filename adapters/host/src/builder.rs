@@ -266,6 +266,8 @@ impl Options {
         let mut config: Config<'_> = self.config;
         config.bootstrap_servers = &self.servers;
         config.client_id = &self.client_id;
+        // By the driver, which does it without the lock.
+        config.compress_outside = true;
         klamm::Producer::new(&config, Storage::boxed(&limits), seed(), now)
     }
 }

@@ -20,6 +20,7 @@ use crate::instrument::{Findings, ProducerEvent};
 use crate::outcomes::{Outcomes, Trust};
 use crate::shared::{Inner, Shared};
 use crate::signal::Signal;
+use crate::squeeze::Squeezer;
 
 /// Reports taken under one lock.
 const REPORTS_A_TURN: usize = 64;
@@ -65,6 +66,7 @@ pub struct Engine {
     connects: u64,
     clock_set: Option<klamm::Instant>,
     purged: bool,
+    squeezer: Squeezer,
     ended: bool,
 }
 
@@ -101,7 +103,15 @@ pub struct Turn {
 impl Engine {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let conns = shared.lock().core.connections().collect();
-        Self { shared, conns, connects: 0, clock_set: None, purged: false, ended: false }
+        Self {
+            shared,
+            conns,
+            connects: 0,
+            clock_set: None,
+            purged: false,
+            squeezer: Squeezer::default(),
+            ended: false,
+        }
     }
 
     /// What the senders have of it.
@@ -123,6 +133,7 @@ impl Engine {
         turn.outcomes.tell(&options.hooks);
         turn.flushed.drain(..).for_each(|signal| signal.set());
         turn.wakers.drain(..).for_each(Waker::wake);
+        turn.again |= self.squeezer.turn(&self.shared);
         turn
     }
 

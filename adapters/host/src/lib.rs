@@ -30,6 +30,7 @@ mod properties_file;
 mod route;
 mod shared;
 mod signal;
+mod squeeze;
 
 pub use batch::{Batch, BatchDelivery};
 pub use builder::{Builder, KeepRecords, Options, Start};

@@ -21,13 +21,21 @@ pub(crate) struct Property {
 pub(crate) struct Draft {
     pub(crate) builder: Options,
     idempotence: Option<bool>,
-    gzip: bool,
-    gzip_level: u8,
+    compression: Compression,
+    levels: Levels,
     in_flight: u32,
     /// Named by `partitioner`; else Java's, of which the other two say more.
     partitioner: Option<&'static dyn Partitioner>,
     ignores_keys: bool,
     adaptive: bool,
+}
+
+/// By codec; `any` is librdkafka's, for whichever codec it is.
+struct Levels {
+    any: Option<i32>,
+    gzip: u8,
+    lz4: u8,
+    zstd: i32,
 }
 
 /// A value that was given, for messages that name it as it was written.
@@ -97,26 +105,61 @@ static PROPERTIES: &[Property] = &[
     Property {
         name: "compression.type",
         aliases: &["compression.codec"],
-        expected: "none or gzip (no other codec is built in)",
+        expected: "none, gzip, snappy, lz4 or zstd (if built in)",
         set: |draft, text| {
-            let gzip = match text {
-                "none" => Some(false),
-                "gzip" => Some(true),
+            // The level is looked at when all properties are known.
+            let codec = match text {
+                "none" => Some(Compression::None),
+                "gzip" => Some(Compression::Gzip { level: DEFAULT_GZIP_LEVEL }),
+                "snappy" => Some(Compression::Snappy),
+                "lz4" => Some(Compression::Lz4 { level: DEFAULT_LZ4_LEVEL }),
+                "zstd" => Some(Compression::Zstd { level: DEFAULT_ZSTD_LEVEL }),
                 _ => None,
             };
-            put(&mut draft.gzip, gzip)
+            put(&mut draft.compression, codec.filter(|codec| codec.is_built_in()))
         },
     },
     Property {
         name: "compression.gzip.level",
-        aliases: &["compression.level"],
+        aliases: &[],
         expected: "1 (fast) to 9 (small), or -1 for the default",
         set: |draft, text| {
             let level = match text {
                 "-1" => Some(DEFAULT_GZIP_LEVEL),
                 _ => text.parse().ok().filter(|level| (1..=9).contains(level)),
             };
-            put(&mut draft.gzip_level, level)
+            put(&mut draft.levels.gzip, level)
+        },
+    },
+    Property {
+        name: "compression.lz4.level",
+        aliases: &[],
+        expected: "1 (fast) to 17 (small)",
+        set: |draft, text| {
+            let level = text.parse().ok().filter(|level| (1..=17).contains(level));
+            put(&mut draft.levels.lz4, level)
+        },
+    },
+    Property {
+        name: "compression.zstd.level",
+        aliases: &[],
+        expected: "-131072 (fast) to 22 (small)",
+        set: |draft, text| {
+            let level = text.parse().ok().filter(|level| (-131_072..=22).contains(level));
+            put(&mut draft.levels.zstd, level)
+        },
+    },
+    Property {
+        name: "compression.level",
+        aliases: &[],
+        expected: "-1 for the default, or gzip: 1 to 9, lz4: 1 to 17, zstd: 1 to 22",
+        set: |draft, text| {
+            let level = match text.parse().ok()? {
+                -1 => None,
+                level @ 1..=22 => Some(level),
+                _ => return None,
+            };
+            put(&mut draft.levels.any, Some(level))
         },
     },
     Property {
@@ -248,6 +291,10 @@ const ADAPTIVE: &str = "partitioner.adaptive.partitioning.enable";
 
 /// Zlib's and Java's.
 const DEFAULT_GZIP_LEVEL: u8 = 6;
+/// Java's 9 is a name for its fastest encoder.
+const DEFAULT_LZ4_LEVEL: u8 = 1;
+/// The library's and Java's.
+const DEFAULT_ZSTD_LEVEL: i32 = 3;
 
 /// What others have and klamm has not: "did you mean" would be no help there.
 const NOT_THERE_YET: &[&str] = &["sasl.", "ssl.", "security.", "transaction", "transactional."];
@@ -263,8 +310,13 @@ where
     let mut draft = Draft {
         builder: Options::new(""),
         idempotence: None,
-        gzip: false,
-        gzip_level: DEFAULT_GZIP_LEVEL,
+        compression: Compression::None,
+        levels: Levels {
+            any: None,
+            gzip: DEFAULT_GZIP_LEVEL,
+            lz4: DEFAULT_LZ4_LEVEL,
+            zstd: DEFAULT_ZSTD_LEVEL,
+        },
         in_flight: 5,
         partitioner: None,
         ignores_keys: false,
@@ -366,6 +418,7 @@ fn finish(mut draft: Draft, given: &[Given]) -> Result<Options, PropertyError> {
         }
         config.delivery_timeout_ms = least;
     }
+    config.compression_type = draft.levels.of(draft.compression, &as_given)?;
     config.partitioner = match (draft.partitioner, draft.ignores_keys, draft.adaptive) {
         (Some(_), true, _) | (Some(_), _, true) => {
             let name = if draft.ignores_keys { IGNORE_KEYS } else { ADAPTIVE };
@@ -381,10 +434,34 @@ fn finish(mut draft: Draft, given: &[Given]) -> Result<Options, PropertyError> {
         (None, true, false) => &partitioner::sticky,
         (None, true, true) => &partitioner::adaptive,
     };
-    if draft.gzip {
-        config.compression_type = Compression::Gzip { level: draft.gzip_level };
-    }
     Ok(draft.builder)
+}
+
+impl Levels {
+    /// The codec with its level.
+    fn of(
+        &self,
+        codec: Compression,
+        as_given: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Compression, PropertyError> {
+        let name = match codec {
+            Compression::Gzip { .. } => "compression.gzip.level",
+            Compression::Lz4 { .. } => "compression.lz4.level",
+            Compression::Zstd { .. } => "compression.zstd.level",
+            _ => return Ok(codec),
+        };
+        if let (Some(one), Some(other)) = (as_given("compression.level"), as_given(name)) {
+            let rule = "both give the level of the codec";
+            return Err(PropertyError::Conflict { one, other, rule });
+        }
+        // What is out of the codec's range, the core refuses.
+        let small = |own| self.any.map_or(own, |any| u8::try_from(any).unwrap_or(u8::MAX));
+        Ok(match codec {
+            Compression::Gzip { .. } => Compression::Gzip { level: small(self.gzip) },
+            Compression::Lz4 { .. } => Compression::Lz4 { level: small(self.lz4) },
+            _ => Compression::Zstd { level: self.any.unwrap_or(self.zstd) },
+        })
+    }
 }
 
 pub(crate) fn put<T>(place: &mut T, value: Option<T>) -> Option<()> {
@@ -443,6 +520,37 @@ mod tests {
     }
 
     #[test]
+    #[cfg(all(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
+    fn a_codec_has_the_level_that_was_given_for_it() {
+        let codec =
+            |properties: &[(&str, &str)]| build(properties).expect("legal").config.compression_type;
+        let levels = [
+            ("compression.gzip.level", "-1"),
+            ("compression.lz4.level", "17"),
+            ("compression.zstd.level", "-5"),
+        ];
+        for (name, with_levels, with_any) in [
+            ("none", Compression::None, Compression::None),
+            ("gzip", Compression::Gzip { level: 6 }, Compression::Gzip { level: 4 }),
+            ("snappy", Compression::Snappy, Compression::Snappy),
+            ("lz4", Compression::Lz4 { level: 17 }, Compression::Lz4 { level: 4 }),
+            ("zstd", Compression::Zstd { level: -5 }, Compression::Zstd { level: 4 }),
+        ] {
+            let name = ("compression.type", name);
+            assert_eq!(codec(&[levels[0], name, levels[1], levels[2]]), with_levels);
+            assert_eq!(codec(&[("compression.level", "4"), name]), with_any);
+        }
+        assert_eq!(codec(&[("compression.type", "lz4")]), Compression::Lz4 { level: 1 });
+        assert_eq!(codec(&[("compression.type", "zstd")]), Compression::Zstd { level: 3 });
+        let message = error(&[
+            ("compression.type", "lz4"),
+            ("compression.level", "3"),
+            ("compression.lz4.level", "3"),
+        ]);
+        assert!(message.contains("both give the level"), "{message}");
+    }
+
+    #[test]
     fn takes_librdkafkas_names_where_they_mean_the_same() {
         let builder = options([
             ("metadata.broker.list", "a:1,b:2"),
@@ -472,7 +580,9 @@ mod tests {
     fn says_what_a_value_should_be() {
         assert_eq!(error(&[("acks", "2")]), "acks=2: expected all, -1, 1 or 0");
         assert!(error(&[("linger.ms", "-1")]).contains("milliseconds"));
-        assert!(error(&[("compression.type", "zstd")]).contains("none or gzip"));
+        assert!(error(&[("compression.type", "zip")]).contains("none, gzip, snappy, lz4 or zstd"));
+        assert!(error(&[("compression.gzip.level", "10")]).contains("1 (fast) to 9"));
+        assert!(error(&[("compression.zstd.level", "23")]).contains("-131072 (fast) to 22"));
         assert!(error(&[("batch.size", "0")]).contains("bytes"));
         assert!(error(&[("max.in.flight.requests.per.connection", "6")]).contains("1 to 5"));
     }

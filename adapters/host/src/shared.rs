@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::{self, ThreadId};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use klamm::{Destination, FlushTicket, Record, RecordId, Stats, TopicId};
+use klamm::{Compression, Destination, FlushTicket, Record, RecordId, Stats, TopicId};
 
 use crate::batch::Batch;
 use crate::builder::Options;
@@ -70,14 +70,14 @@ pub(crate) struct Inner {
 pub enum Target<'t> {
     /// The topic of this name.
     Name(&'t str),
-    /// A topic that is known.
-    Topic(TopicId, &'t str),
+    /// A topic that is known, and the codec that its handle asks for.
+    Topic(TopicId, &'t str, Option<Compression>),
 }
 
 impl<'t> Target<'t> {
     pub(crate) fn name(&self) -> &'t str {
         match self {
-            Self::Name(name) | Self::Topic(_, name) => name,
+            Self::Name(name) | Self::Topic(_, name, _) => name,
         }
     }
 }
@@ -221,7 +221,7 @@ impl Inner {
 
     fn find(&mut self, target: Target<'_>) -> Result<TopicId, Refusal> {
         match target {
-            Target::Topic(id, _) => Ok(id),
+            Target::Topic(id, ..) => Ok(id),
             Target::Name(name) => self.topic(name).map_err(|error| Refusal { error, topic: None }),
         }
     }
@@ -272,9 +272,13 @@ impl Inner {
         if mine != Some(Gate::Memory) && self.gates.is_crowded(Gate::Memory) {
             return refused(klamm::SendError::Full);
         }
-        Ok(match partition {
+        let to = match partition {
             Some(partition) => Destination::partition(id, partition),
             None => Destination::topic(id),
+        };
+        Ok(match target {
+            Target::Topic(.., Some(codec)) => to.with_compression(codec),
+            Target::Topic(.., None) | Target::Name(_) => to,
         })
     }
 

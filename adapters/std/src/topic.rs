@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use klamm::{Record, RecordId, TopicId};
+use klamm::{Compression, Record, RecordId, TopicId};
 use klamm_host::{
     Batch, BatchDelivery, Delivered, Delivery, DeliveryError, Operation, ProduceError, SendError,
     Target,
@@ -18,11 +18,22 @@ pub struct Topic {
     producer: Producer,
     id: TopicId,
     name: Arc<str>,
+    compression: Option<Compression>,
 }
 
 impl Topic {
     pub(crate) fn new(producer: Producer, id: TopicId, name: Arc<str>) -> Self {
-        Self { producer, id, name }
+        Self { producer, id, name, compression: None }
+    }
+
+    /// A handle of the same topic whose records are compressed with this codec, whatever
+    /// `compression.type` says. A codec other than that one has to be in `Limits::codecs`; without
+    /// it sending is refused with `CodecMissing`.
+    ///
+    /// A batch has one codec: records that ask for different ones in turn make small batches.
+    #[must_use]
+    pub fn with_compression(&self, codec: Compression) -> Self {
+        Self { compression: Some(codec), ..self.clone() }
     }
 
     /// The topic's name.
@@ -167,7 +178,7 @@ impl Topic {
     }
 
     fn target(&self) -> Target<'_> {
-        Target::Topic(self.id, &self.name)
+        Target::Topic(self.id, &self.name, self.compression)
     }
 }
 

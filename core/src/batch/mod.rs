@@ -67,6 +67,13 @@ pub(crate) struct BatchSlot {
     /// Header written and records compressed: the bytes from 61 on change no more.
     pub(crate) frozen: bool,
     pub(crate) compressed: bool,
+    /// The codec that was asked for; whether it was tried, successful or not; and whether the adapter has the records.
+    #[cfg(feature = "compression")]
+    pub(crate) codec: crate::Compression,
+    #[cfg(feature = "compression")]
+    pub(crate) squeezed: bool,
+    #[cfg(feature = "compression")]
+    pub(crate) outside: bool,
     /// Producer id, epoch, sequence and CRC are written.
     pub(crate) stamped: bool,
     /// Part of a request in flight, or of an answer being read.
@@ -142,6 +149,12 @@ impl BatchSlot {
         anchored: false,
         frozen: false,
         compressed: false,
+        #[cfg(feature = "compression")]
+        codec: crate::Compression::None,
+        #[cfg(feature = "compression")]
+        squeezed: false,
+        #[cfg(feature = "compression")]
+        outside: false,
         stamped: false,
         pinned: false,
         sent: false,

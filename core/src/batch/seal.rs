@@ -5,7 +5,7 @@
 
 use core::ops::Range;
 
-#[cfg(feature = "gzip")]
+#[cfg(feature = "compression")]
 use super::HEADER;
 use super::{AUX, BatchState};
 use crate::producer::Producer;
@@ -73,7 +73,10 @@ impl Producer<'_> {
         )]
         let header = BatchHeader {
             length: (batch.size as usize - BEFORE_LENGTH) as i32,
-            attributes: if batch.compressed { self.codec_id } else { 0 },
+            #[cfg(feature = "compression")]
+            attributes: if batch.compressed { batch.codec.id() } else { 0 },
+            #[cfg(not(feature = "compression"))]
+            attributes: 0,
             last_offset_delta: i32::from(batch.records) - 1,
             base_timestamp: batch.base_timestamp,
             max_timestamp: batch.max_timestamp,
@@ -136,25 +139,27 @@ impl Producer<'_> {
 
     /// Compresses the records into other chunks; a batch that would not shrink, or has no memory for it, goes out as
     /// it is.
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     fn compress(&mut self, b: usize) {
         let batch = self.storage.batches[b];
-        if batch.guest.is_some() {
-            // Its guest's records lie in the same chunk.
+        // With a guest, that one's records lie in the same chunk.
+        if batch.squeezed || batch.codec == crate::Compression::None || batch.guest.is_some() {
             return;
         }
-        let Some(mut gzip) = self.storage.gzip.take() else { return };
-        self.rewrite(b, |records, out| {
+        let mut codecs = core::mem::take(&mut self.storage.codecs);
+        let done = self.rewrite(b, |records, out| {
             // No larger than one byte less: else it did not shrink.
             let room = out.len().min(records.len().saturating_sub(1));
-            gzip.compress(records, &mut out[..room])
+            codecs.compress(batch.codec, records, &mut out[..room])
         });
-        self.storage.gzip = Some(gzip);
+        self.storage.codecs = codecs;
         let now = &mut self.storage.batches[b];
-        now.compressed = now.chunk != batch.chunk;
+        now.compressed = done;
+        now.squeezed = true;
+        now.outside = false;
     }
 
-    #[cfg(not(feature = "gzip"))]
+    #[cfg(not(feature = "compression"))]
     #[allow(
         clippy::unused_self,
         clippy::needless_pass_by_ref_mut,
@@ -163,24 +168,27 @@ impl Producer<'_> {
     fn compress(&mut self, _: usize) {}
 
     /// The records as they were appended. False when memory lacks; the batch stays compressed then.
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     pub(crate) fn make_plain(&mut self, b: usize) -> bool {
-        if !self.storage.batches[b].compressed {
-            return true;
+        let batch = self.storage.batches[b];
+        if batch.compressed {
+            let mut codecs = core::mem::take(&mut self.storage.codecs);
+            let done = self.rewrite(b, |from, out| codecs.decompress(batch.codec, from, out));
+            self.storage.codecs = codecs;
+            if !done {
+                return false;
+            }
         }
-        let Some(mut gzip) = self.storage.gzip.take() else { return false };
-        let done = self.rewrite(b, |records, out| gzip.decompress(records, out));
-        self.storage.gzip = Some(gzip);
-        if done {
-            let batch = &mut self.storage.batches[b];
-            batch.compressed = false;
-            batch.frozen = false;
-            batch.stamped = false;
-        }
-        done
+        // Compressed again, perhaps in parts: with that its header changes.
+        let batch = &mut self.storage.batches[b];
+        batch.compressed = false;
+        batch.squeezed = false;
+        batch.frozen = false;
+        batch.stamped = false;
+        true
     }
 
-    #[cfg(not(feature = "gzip"))]
+    #[cfg(not(feature = "compression"))]
     #[allow(
         clippy::unused_self,
         clippy::needless_pass_by_ref_mut,
@@ -191,7 +199,7 @@ impl Producer<'_> {
     }
 
     /// Lets `codec` write the records into fresh chunks, which then are the batch's.
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the run of chunks")]
     fn rewrite(&mut self, b: usize, codec: impl FnOnce(&[u8], &mut [u8]) -> Option<usize>) -> bool {
         let batch = self.storage.batches[b];

@@ -26,6 +26,9 @@ pub(crate) enum Place {
     Nowhere,
     /// The ready list of this broker slot.
     Ready(u8),
+    /// The list of those whose next batch the adapter has to compress.
+    #[cfg(feature = "compression")]
+    Uncompressed,
     /// The backoff list of this level.
     Backoff(u8),
 }

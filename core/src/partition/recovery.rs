@@ -492,6 +492,8 @@ impl Producer<'_> {
             Some(broker) if self.is_sendable(p) => Place::Ready(broker as u8),
             _ => Place::Nowhere,
         };
+        #[cfg(feature = "compression")]
+        let place = self.place_for_codec(p, place);
         if place == self.storage.partitions[p].place {
             return;
         }
@@ -507,6 +509,11 @@ impl Producer<'_> {
                 self.arrange_due |= !broker.conn.is_some();
             }
         }
+        #[cfg(feature = "compression")]
+        if place == Place::Uncompressed {
+            self.wake = true;
+            self.uncompressed.push_back(&mut self.storage.partitions, WAIT, p);
+        }
     }
 
     /// Takes the partition out of the list that it waits in.
@@ -516,6 +523,10 @@ impl Producer<'_> {
             Place::Ready(broker) => {
                 let ready = &mut self.storage.brokers[usize::from(broker)].ready;
                 ready.remove(&mut self.storage.partitions, WAIT, p);
+            }
+            #[cfg(feature = "compression")]
+            Place::Uncompressed => {
+                self.uncompressed.remove(&mut self.storage.partitions, WAIT, p);
             }
             Place::Backoff(level) => {
                 self.backoff[usize::from(level)].remove(&mut self.storage.partitions, WAIT, p);

@@ -29,6 +29,13 @@ impl Producer<'_> {
             self.begin_round_on(p, c);
             let next = if self.is_sendable(p) { self.next_to_send(p) } else { None };
             let Some(b) = next else { continue };
+            #[cfg(feature = "compression")]
+            if self.waits_for_codec(b) {
+                self.refile(p);
+                continue;
+            }
+            #[cfg(feature = "compression")]
+            self.suit_codec(b, newest);
             let t = usize::from(self.storage.partitions[p].topic);
             // By id every topic needs one (Event Hubs offers Produce 13, and Metadata without ids).
             let speaks =

@@ -1,5 +1,7 @@
 //! The producer: public methods, each a few lines.
 
+#[cfg(feature = "compression")]
+pub(crate) mod codec;
 mod drain;
 pub(crate) mod explain;
 #[cfg(feature = "events")]
@@ -53,17 +55,35 @@ pub struct Destination {
     pub topic: TopicId,
     /// The partition, or `None` to let the key (or, without one, the sticky partitioner) choose.
     pub partition: Option<i32>,
+    /// The codec of the record's batch, or `None` for `Config::compression_type`. A batch has one codec: a record that
+    /// asks for another one than the open batch has seals that.
+    #[cfg(feature = "compression")]
+    pub compression: Option<crate::Compression>,
 }
 
 impl Destination {
     /// The partitioner chooses.
     pub const fn topic(topic: TopicId) -> Self {
-        Self { topic, partition: None }
+        Self {
+            topic,
+            partition: None,
+            #[cfg(feature = "compression")]
+            compression: None,
+        }
     }
 
     /// This partition.
     pub const fn partition(topic: TopicId, partition: i32) -> Self {
-        Self { topic, partition: Some(partition) }
+        Self { partition: Some(partition), ..Self::topic(topic) }
+    }
+
+    /// The same with this codec. Its memory is made for `Limits::codecs`, or handed in; without it `send` answers
+    /// `CodecMissing`.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub const fn with_compression(mut self, codec: crate::Compression) -> Self {
+        self.compression = Some(codec);
+        self
     }
 }
 
@@ -191,7 +211,9 @@ pub struct Producer<'a> {
     /// A chunk kept aside for splits and compression.
     pub(crate) spare: Option<u16>,
     pub(crate) keeps_spare: bool,
-    pub(crate) codec_id: i16,
+    /// Partitions whose next batch waits to be compressed by the adapter.
+    #[cfg(feature = "compression")]
+    pub(crate) uncompressed: List,
     /// Batch slots given back; those from `fresh` on were never used.
     pub(crate) free: List,
     pub(crate) fresh: u16,

@@ -42,8 +42,18 @@ impl Producer<'_> {
         if alone > self.record_max {
             return Err(SendError::TooLarge { size: alone, max: self.record_max });
         }
+        #[cfg(feature = "compression")]
+        let codec = self.codec_for(to)?;
         let (p, stuck) = self.choose_partition(to, record, alone - HEADER)?;
-        let place = self.place(p, record, value, alone, now);
+        let place = self.place(
+            p,
+            record,
+            value,
+            alone,
+            #[cfg(feature = "compression")]
+            codec,
+            now,
+        );
         #[cfg(feature = "policies")]
         let place = place.map_err(|error| self.overflow(error, 1));
         let place = place?;
@@ -113,6 +123,7 @@ impl Producer<'_> {
         record: &Record<'_>,
         value: Option<usize>,
         alone: u32,
+        #[cfg(feature = "compression")] codec: crate::Compression,
         now: Instant,
     ) -> Result<Place, SendError> {
         #[cfg(feature = "policies")]
@@ -121,6 +132,8 @@ impl Producer<'_> {
         // Not one that has expired or was purged, and only waits for what is in flight before it.
         let open = self.storage.partitions[p].open.get();
         let open = open.filter(|&b| !self.storage.batches[b].expired);
+        #[cfg(feature = "compression")]
+        let open = open.filter(|&b| self.storage.batches[b].codec == codec);
         if let Some(b) = open {
             self.anchor(b);
             let batch = self.storage.batches[b];
@@ -142,6 +155,10 @@ impl Producer<'_> {
         }
         let b = self.open_batch(p, alone, anchored, now)?;
         let batch = &mut self.storage.batches[b];
+        #[cfg(feature = "compression")]
+        {
+            batch.codec = codec;
+        }
         if let (true, Some(timestamp)) = (anchored, record.timestamp) {
             batch.base_timestamp = timestamp.as_millis();
         }

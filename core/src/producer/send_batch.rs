@@ -27,6 +27,8 @@ impl Producer<'_> {
         if size > self.record_max {
             return Err(SendError::TooLarge { size, max: self.record_max });
         }
+        #[cfg(feature = "compression")]
+        let codec = self.codec_for(to)?;
         let (p, stuck) = self.choose_partition(to, &Record::null(), size - HEADER)?;
         let anchored = filled.base_timestamp.is_some() || self.clock.is_some();
         #[cfg(feature = "policies")]
@@ -41,6 +43,10 @@ impl Producer<'_> {
         batch.base_timestamp = filled.base_timestamp.unwrap_or(batch.base_timestamp);
         batch.max_timestamp = batch.base_timestamp.wrapping_add(filled.max_ts_delta);
         batch.records = records;
+        #[cfg(feature = "compression")]
+        {
+            batch.codec = codec;
+        }
         batch.size = size;
         batch.plain = size;
         let range = self.bytes_of(b);

@@ -258,6 +258,8 @@ const BY_NAME: u8 = 1;
 const FROZEN: u8 = 2;
 const STAMPED: u8 = 4;
 const COMPRESSED: u8 = 8;
+#[cfg(feature = "compression")]
+const CODEC_SHIFT: u32 = 4;
 
 fn flags_of(batch: &BatchSlot) -> u8 {
     let flag = |on: bool, flag: u8| if on { flag } else { 0 };
@@ -265,6 +267,18 @@ fn flags_of(batch: &BatchSlot) -> u8 {
         | flag(batch.frozen, FROZEN)
         | flag(batch.stamped, STAMPED)
         | flag(batch.compressed, COMPRESSED)
+        | codec_flags(batch)
+}
+
+/// The codec of what is compressed; its level is not needed to send it again.
+#[cfg(feature = "compression")]
+fn codec_flags(batch: &BatchSlot) -> u8 {
+    u8::try_from(batch.codec.id()).unwrap_or_default() << CODEC_SHIFT
+}
+
+#[cfg(not(feature = "compression"))]
+const fn codec_flags(_: &BatchSlot) -> u8 {
+    0
 }
 
 impl<'a> Producer<'a> {
@@ -354,6 +368,10 @@ impl<'a> Producer<'a> {
                 (self.take_chunks(run).or_else(|| spare(self)).ok_or(full)?, run)
             }
         };
+        #[cfg(feature = "compression")]
+        let codec = crate::Compression::of_id(flags >> CODEC_SHIFT);
+        #[cfg(feature = "compression")]
+        self.storage.codecs.prepare(codec).map_err(RestoreError::Config)?;
         let b = self.take_slot().ok_or(full)?;
         self.born = self.born.wrapping_add(1);
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
@@ -363,6 +381,10 @@ impl<'a> Producer<'a> {
             anchored: true,
             frozen: flags & FROZEN != 0,
             compressed: flags & COMPRESSED != 0,
+            #[cfg(feature = "compression")]
+            codec,
+            #[cfg(feature = "compression")]
+            squeezed: flags & FROZEN != 0,
             stamped: flags & STAMPED != 0,
             released: true,
             sent: true,

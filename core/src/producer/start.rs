@@ -1,14 +1,9 @@
 //! Making a producer: options checked, texts copied, bootstrap servers parsed.
 
 use super::{BACKOFF_LEVELS, Identity, Producer, Refresh, Stats};
-#[cfg(feature = "gzip")]
-use alloc::boxed::Box;
-
 use crate::backoff::Rng;
 use crate::batch::HEADER;
 use crate::cluster::{BrokerSlot, TopicSlot};
-#[cfg(feature = "gzip")]
-use crate::compress::gzip::Gzip;
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::id::TopicId;
@@ -57,7 +52,8 @@ impl<'a> Producer<'a> {
             chunks: Chunks::EMPTY,
             spare: None,
             keeps_spare,
-            codec_id: 0,
+            #[cfg(feature = "compression")]
+            uncompressed: List::EMPTY,
             free: List::EMPTY,
             fresh: 0,
             linger: List::EMPTY,
@@ -91,11 +87,8 @@ impl<'a> Producer<'a> {
         if keeps_spare {
             producer.spare = producer.take_chunks(1);
         }
-        #[cfg(feature = "gzip")]
-        if let crate::Compression::Gzip { level } = config.compression_type {
-            producer.codec_id = 1;
-            producer.storage.gzip = Some(Box::new(Gzip::new(level)));
-        }
+        #[cfg(feature = "compression")]
+        producer.storage.codecs.prepare(config.compression_type)?;
         Ok(producer)
     }
 

@@ -25,14 +25,19 @@ pub use read::{Input, RecordedBatch, RecordedHeaders, Recording, RecordingError,
 
 use crate::batch::builder::Filled;
 use crate::batch::record::Record;
+#[cfg(all(feature = "compression", feature = "alloc"))]
+use crate::compress::Codecs;
 use crate::config::Config;
 use crate::id::{BatchId, ConnId, TopicId};
+#[cfg(feature = "compression")]
+use crate::producer::codec::Uncompressed;
 use crate::producer::{Destination, Producer, Scope};
 #[cfg(feature = "alloc")]
 use crate::storage::Counts;
 use crate::storage::{Shape, Slab, Storage};
 use crate::time::{Instant, Timestamp};
 use crate::wire::varint;
+use options::Field;
 
 /// The first bytes of a recording; the last is the version of its layout.
 const MAGIC: [u8; 6] = *b"klrec\x01";
@@ -60,6 +65,8 @@ enum Tag {
     Restore,
     SendBatch,
     Pause,
+    TakeUncompressed,
+    Compressed,
 }
 
 /// A ring of bytes that holds whole entries only.
@@ -199,13 +206,27 @@ impl Recorder<'_> {
 
     pub(crate) fn send_batch(&mut self, to: Destination, batch: Filled<'_>, now: Instant) {
         self.begin(Tag::SendBatch, Some(now));
-        self.put_number(u64::from(to.topic.0));
-        self.put_number(to.partition.map_or(0, |index| u64::from(index.cast_unsigned()) + 1));
+        self.put_destination(to);
         self.put(&batch.records.to_be_bytes());
         self.put(&[u8::from(batch.closed), u8::from(batch.base_timestamp.is_some())]);
         self.put_u64(batch.base_timestamp.unwrap_or_default().cast_unsigned());
         self.put_u64(batch.max_ts_delta.cast_unsigned());
         self.put_slice(batch.bytes);
+        self.end();
+    }
+
+    #[cfg(feature = "compression")]
+    pub(crate) fn take_uncompressed(&mut self, now: Instant) {
+        self.plain(Tag::TakeUncompressed, now);
+    }
+
+    #[cfg(feature = "compression")]
+    pub(crate) fn compressed(&mut self, job: Uncompressed, bytes: Option<&[u8]>, now: Instant) {
+        self.begin(Tag::Compressed, Some(now));
+        self.put_number(u64::from(job.batch.slot));
+        self.put_number(u64::from(job.batch.generation));
+        job.codec.put(self);
+        self.put_optional(bytes);
         self.end();
     }
 
@@ -306,9 +327,19 @@ impl Recorder<'_> {
         self.entry = 0;
     }
 
-    fn put_head(&mut self, to: Destination, record: &Record<'_>) {
+    fn put_destination(&mut self, to: Destination) {
         self.put_number(u64::from(to.topic.0));
         self.put_number(to.partition.map_or(0, |index| u64::from(index.cast_unsigned()) + 1));
+        #[cfg(feature = "compression")]
+        let codec = to.compression;
+        #[cfg(not(feature = "compression"))]
+        let codec: Option<crate::Compression> = None;
+        codec.is_some().put(self);
+        codec.unwrap_or_default().put(self);
+    }
+
+    fn put_head(&mut self, to: Destination, record: &Record<'_>) {
+        self.put_destination(to);
         self.put_optional(record.key);
         self.put(&[u8::from(record.timestamp.is_some())]);
         self.put_u64(record.timestamp.unwrap_or_default().as_millis().cast_unsigned());
@@ -364,6 +395,7 @@ impl Recorder<'_> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Sizes {
     counts: [u32; 8],
+    codecs: [u32; 5],
     shape: Shape,
 }
 
@@ -380,7 +412,12 @@ impl Sizes {
             storage.connections.len(),
         ];
         #[allow(clippy::cast_possible_truncation, reason = "sizes of memory are below 4 GiB")]
-        Self { counts: counts.map(|count| count as u32), shape: storage.shape }
+        let counts = counts.map(|count| count as u32);
+        #[cfg(feature = "compression")]
+        let codecs = storage.codecs.sizes();
+        #[cfg(not(feature = "compression"))]
+        let codecs = [0; 5];
+        Self { counts, codecs, shape: storage.shape }
     }
 
     #[cfg(feature = "alloc")]
@@ -398,11 +435,17 @@ impl Sizes {
             brokers,
             connections,
         };
-        Storage::of_counts(&counts, self.shape)
+        #[allow(unused_mut, reason = "with codecs it has more")]
+        let mut storage = Storage::of_counts(&counts, self.shape);
+        #[cfg(feature = "compression")]
+        {
+            storage.codecs = Codecs::of_sizes(self.codecs);
+        }
+        storage
     }
 
     fn put(&self, recorder: &mut Recorder<'_>) {
-        for count in self.counts {
+        for count in self.counts.into_iter().chain(self.codecs) {
             recorder.put_number(u64::from(count));
         }
         let Shape { chunk_bytes, rx_bytes, tx_bytes, client_id_bytes, host_bytes, name_bytes } =

@@ -42,6 +42,7 @@ options! {
     acks,
     enable_idempotence,
     compression_type,
+    compress_outside,
     linger_ms,
     batch_size,
     batch_records,
@@ -182,16 +183,24 @@ impl Field for Idempotence {
 
 impl Field for Compression {
     fn put(self, recorder: &mut Recorder<'_>) {
-        let (codec, level): (u8, u8) = match self {
+        let (codec, level): (u8, i32) = match self {
             Self::None => (0, 0),
-            Self::Gzip { level } => (1, level),
+            Self::Gzip { level } => (1, level.into()),
+            Self::Snappy => (2, 0),
+            Self::Lz4 { level } => (3, level.into()),
+            Self::Zstd { level } => (4, level),
         };
         codec.put(recorder);
         level.put(recorder);
     }
     fn get(reader: &mut Reader<'_>) -> Self {
-        match (reader.u8(), reader.u8()) {
-            (1, level) => Self::Gzip { level },
+        let (codec, level) = (reader.u8(), reader.i32());
+        let small = u8::try_from(level).unwrap_or_default();
+        match codec {
+            1 => Self::Gzip { level: small },
+            2 => Self::Snappy,
+            3 => Self::Lz4 { level: small },
+            4 => Self::Zstd { level },
             _ => Self::None,
         }
     }

@@ -2,11 +2,12 @@
 
 use core::fmt;
 
+use super::options::Field;
 use super::{MAGIC, Sizes, Tag, options};
 use crate::batch::HEADER;
 use crate::batch::builder::BatchBuilder;
 use crate::batch::record::{Header, Record};
-use crate::config::Config;
+use crate::config::{Compression, Config};
 use crate::id::{BatchId, ConnId, TopicId};
 use crate::producer::{Destination, Scope};
 use crate::storage::Shape;
@@ -58,6 +59,10 @@ pub enum Input<'b> {
         now: Instant,
         written: Option<(&'b [u8], usize)>,
     },
+    /// `take_uncompressed`
+    TakeUncompressed(Instant),
+    /// `handle_compressed`
+    Compressed { batch: BatchId, codec: Compression, bytes: Option<&'b [u8]>, now: Instant },
     /// `flush`
     Flush(Instant),
     /// `close`
@@ -152,6 +157,7 @@ impl<'b> Recording<'b> {
         let mut r = Reader::new(contents, false);
         let sizes = Sizes {
             counts: core::array::from_fn(|_| small(&mut r)),
+            codecs: core::array::from_fn(|_| small(&mut r)),
             shape: Shape {
                 chunk_bytes: small(&mut r),
                 rx_bytes: short(&mut r),
@@ -230,7 +236,7 @@ fn input<'b>(r: &mut Reader<'b>, time: &mut u64) -> Option<Input<'b>> {
         Input::Pause(r.u8() != 0, now)
     } else if is(Tag::SendBatch) {
         let now = now(r);
-        let to = Destination { topic: TopicId(short(r)), partition: partition(r) };
+        let to = destination(r);
         let records = r.i16().cast_unsigned();
         let (closed, timed) = (r.u8() != 0, r.u8() != 0);
         let (base, max_ts_delta) = (r.i64(), r.i64());
@@ -267,6 +273,12 @@ fn input<'b>(r: &mut Reader<'b>, time: &mut u64) -> Option<Input<'b>> {
     } else if is(Tag::Restore) {
         let now = now(r);
         Input::Restore(slice(r), now)
+    } else if is(Tag::TakeUncompressed) {
+        Input::TakeUncompressed(now(r))
+    } else if is(Tag::Compressed) {
+        let now = now(r);
+        let batch = BatchId { slot: short(r), generation: short(r) };
+        Input::Compressed { batch, codec: Compression::get(r), bytes: optional(r), now }
     } else {
         return None;
     })
@@ -274,8 +286,7 @@ fn input<'b>(r: &mut Reader<'b>, time: &mut u64) -> Option<Input<'b>> {
 
 /// Destination, key and timestamp; then the headers, which end the head.
 fn head<'b>(r: &mut Reader<'b>) -> (Destination, Record<'b>, RecordedHeaders<'b>) {
-    let topic = TopicId(short(r));
-    let partition = partition(r);
+    let to = destination(r);
     let mut record = Record::null();
     record.key = optional(r);
     let timed = r.u8() != 0;
@@ -291,7 +302,24 @@ fn head<'b>(r: &mut Reader<'b>) -> (Destination, Record<'b>, RecordedHeaders<'b>
             break;
         }
     }
-    (Destination { topic, partition }, record, headers)
+    (to, record, headers)
+}
+
+fn destination(r: &mut Reader<'_>) -> Destination {
+    let topic = TopicId(short(r));
+    let to = Destination { partition: partition(r), ..Destination::topic(topic) };
+    let (asks, codec) = (r.u8() != 0, Compression::get(r));
+    #[cfg(feature = "compression")]
+    return if asks { to.with_compression(codec) } else { to };
+    #[cfg(not(feature = "compression"))]
+    {
+        if asks {
+            // Whoever recorded it had codecs, and this build has not.
+            let _ = codec;
+            r.fail(crate::wire::Need::Bad);
+        }
+        to
+    }
 }
 
 fn partition(r: &mut Reader<'_>) -> Option<i32> {

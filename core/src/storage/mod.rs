@@ -10,6 +10,8 @@ use core::ops::{Deref, DerefMut};
 
 use crate::batch::BatchSlot;
 use crate::cluster::{BrokerSlot, TopicSlot};
+#[cfg(feature = "compression")]
+use crate::compress::Codecs;
 use crate::connection::ConnSlot;
 #[cfg(feature = "alloc")]
 use crate::limits::Limits;
@@ -43,8 +45,8 @@ pub struct Storage<'a> {
     /// The ring of events.
     #[cfg(feature = "events")]
     pub(crate) events: Slab<'a, crate::event::EventSlot>,
-    #[cfg(feature = "gzip")]
-    pub(crate) gzip: Option<Box<crate::compress::gzip::Gzip>>,
+    #[cfg(feature = "compression")]
+    pub(crate) codecs: Codecs<'a>,
     #[cfg(feature = "recorder")]
     pub(crate) recorder: crate::recorder::Recorder<'a>,
     pub(crate) shape: Shape,
@@ -81,8 +83,8 @@ const CLIENT_ID_MAX: u8 = 255;
 
 #[cfg(feature = "alloc")]
 impl Storage<'static> {
-    /// Memory on the heap, for `limits`. The only allocation that klamm makes (and the state of the gzip codec, once,
-    /// if that is asked for).
+    /// Memory on the heap, for `limits`. The only allocation that klamm makes (and, in `Producer::new`, the memory of
+    /// `Config::compression_type`).
     pub fn boxed(limits: &Limits) -> Self {
         let brokers = usize::from(limits.brokers.max(2));
         let connections = usize::from(limits.connections.max(1));
@@ -107,15 +109,18 @@ impl Storage<'static> {
             brokers,
             connections,
         };
-        let storage = Self::of_counts(&counts, shape);
+        #[allow(unused_mut, reason = "a feature adds to it")]
+        let mut storage = Self::of_counts(&counts, shape);
+        #[cfg(feature = "compression")]
+        {
+            storage.codecs = Codecs::of(limits.codecs);
+        }
         #[cfg(feature = "events")]
-        let storage = storage.with_boxed_events(usize::from(limits.events));
+        {
+            storage.events =
+                Slab::boxed(crate::event::EventSlot::EMPTY, usize::from(limits.events));
+        }
         storage
-    }
-
-    #[cfg(feature = "events")]
-    fn with_boxed_events(self, events: usize) -> Self {
-        Self { events: Slab::boxed(crate::event::EventSlot::EMPTY, events), ..self }
     }
 
     pub(crate) fn of_counts(counts: &Counts, shape: Shape) -> Self {
@@ -135,12 +140,25 @@ impl Storage<'static> {
             names: Slab::boxed(0, counts.topics * usize::from(shape.name_bytes)),
             #[cfg(feature = "events")]
             events: Slab::default(),
-            #[cfg(feature = "gzip")]
-            gzip: None,
+            #[cfg(feature = "compression")]
+            codecs: Codecs::default(),
             #[cfg(feature = "recorder")]
             recorder: crate::recorder::Recorder::default(),
             shape,
         }
+    }
+}
+
+#[cfg(feature = "codec-memory")]
+impl<'a> Storage<'a> {
+    /// The same, with memory for the codecs `lz4`, `snappy` and `gzip-tight`.
+    #[must_use]
+    pub fn with_codec_memory<const HASH: usize, const CHAIN: usize>(
+        mut self,
+        memory: &'a mut crate::compress::memory::CodecMemory<HASH, CHAIN>,
+    ) -> Self {
+        self.codecs.work = memory.work();
+        self
     }
 }
 

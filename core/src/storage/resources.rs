@@ -92,8 +92,8 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             names: Slab::Borrowed(self.names.as_flattened_mut()),
             #[cfg(feature = "events")]
             events: Slab::default(),
-            #[cfg(feature = "gzip")]
-            gzip: None,
+            #[cfg(feature = "compression")]
+            codecs: crate::compress::Codecs::default(),
             #[cfg(feature = "recorder")]
             recorder: crate::recorder::Recorder::default(),
             shape: Shape {

@@ -22,7 +22,7 @@ macro_rules! suite {
             threads_share_a_producer_and_each_keeps_its_order,
             dropping_the_last_clone_still_delivers,
             closed_is_closed_for_every_clone,
-            gzip_and_the_other_acks,
+            codecs_and_the_other_acks,
             a_topics_partitions,
             a_host_name_works_whichever_of_its_addresses_answers,
             an_oversize_record_is_refused_with_both_sizes,

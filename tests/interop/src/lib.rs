@@ -46,7 +46,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 /// Every codec that klamm has, by its name in `compression.type` and in `DumpLogSegments`.
-pub const CODECS: [&str; 2] = ["none", "gzip"];
+pub const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /// How long anything may take before a test fails. Generous: the machines are slow and shared, and
 /// nothing here measures time.

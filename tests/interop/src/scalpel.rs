@@ -78,7 +78,12 @@ struct Sweep {
     what: Incision,
     bytes: Bytes,
     next: usize,
+    /// Frames in a row that were too short for the next byte.
+    too_short: u32,
 }
+
+/// So many of them, and no longer one is expected. (A retry may carry fewer partitions.)
+const TOO_SHORT: u32 = 12;
 
 /// What is to be done to a frame.
 enum Step {
@@ -93,7 +98,11 @@ enum Step {
 impl Sweep {
     fn step(&mut self, length: usize) -> Step {
         let at = match &mut self.bytes {
-            Bytes::Every => Some(self.next).filter(|at| *at <= length),
+            Bytes::Every if self.next > length => {
+                self.too_short += 1;
+                return if self.too_short < TOO_SHORT { Step::Pass } else { Step::Over };
+            }
+            Bytes::Every => Some(self.next),
             Bytes::Classes => classes(length).get(self.next).map(|at| *at.min(&length)),
             Bytes::Anywhere { count, .. } if self.next == *count => None,
             Bytes::Anywhere { seed, .. } => {
@@ -107,6 +116,7 @@ impl Sweep {
             }
         };
         self.next += 1;
+        self.too_short = 0;
         at.map_or(Step::Over, Step::At)
     }
 }
@@ -162,7 +172,7 @@ impl Scalpel {
 
     /// Begins a sweep over each of these kinds of frames; what is left of earlier ones is forgotten.
     pub fn sweep(&self, kinds: &[Kind], what: Incision, bytes: Bytes) {
-        let sweep = |kind: &Kind| (*kind, Sweep { what, bytes, next: 0 });
+        let sweep = |kind: &Kind| (*kind, Sweep { what, bytes, next: 0, too_short: 0 });
         *lock(&self.shared.sweeps) = kinds.iter().map(sweep).collect();
     }
 
@@ -322,9 +332,11 @@ mod tests {
         }
         assert_eq!((scalpel.sweeping(), scalpel.incisions()), (vec![METADATA], 11));
         let (mut client, mut broker) = connected(&scalpel, &broker);
-        client.write_all(&REQUEST).unwrap();
         let mut read = REQUEST.map(|_| 0);
-        broker.read_exact(&mut read).unwrap();
+        for _ in 0..TOO_SHORT {
+            client.write_all(&REQUEST).unwrap();
+            broker.read_exact(&mut read).unwrap();
+        }
         assert_eq!((read, scalpel.sweeping(), scalpel.incisions()), (REQUEST, vec![], 11));
     }
 

@@ -1,7 +1,7 @@
 //! Runs a recording again: the same producer, the same inputs, and so the same outputs, bit for bit.
 
 use klamm::recorder::{Input, Recording, RecordingError, Start};
-use klamm::{Config, Header, Outcome, Producer, Record, Report, Stats};
+use klamm::{Config, Header, Outcome, Producer, Record, Report, Stats, Uncompressed};
 
 /// What came out of the producer.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,6 +130,10 @@ impl<'b> Player<'b> {
             }
             Input::TakeReport => self.replay.reports.extend(producer.poll_report()),
             Input::ExpectPartitions(topic, count) => _ = producer.expect_partitions(topic, count),
+            Input::TakeUncompressed(now) => _ = producer.take_uncompressed(now),
+            Input::Compressed { batch, codec, bytes, now } => {
+                producer.handle_compressed(Uncompressed::new(batch, codec), bytes, now);
+            }
             Input::ReleaseBatch(batch) => _ = producer.release_batch(batch),
             // Only the first input can be `Restore`; no others are known.
             _ => {}

@@ -1,6 +1,7 @@
 //! klamm and the model of its recovery rules, side by side on one partition: the same faults must
 //! lead to the same requests on the wire, the same epochs and sequences, and the same outcomes.
 
+#[path = "twin/mod.rs"]
 mod twin;
 
 use klamm_sim::dice::Dice;

@@ -3,8 +3,8 @@
 
 use allocation_counter::measure;
 use klamm::{
-    BatchBuilder, Compression, ConnId, Demand, Destination, Instant, Overflow, Producer, Record,
-    Scope, Storage, Timestamp,
+    BatchBuilder, CodecMemory, Compression, Compressor, ConnId, Demand, Destination, Instant,
+    Overflow, Producer, Record, Scope, Storage, Timestamp,
 };
 use klamm_sim::cluster::{Api, Cluster, Config, Fault, PeerId, Pending, Rule, TopicConfig};
 use klamm_sim::dice::Dice;
@@ -16,6 +16,7 @@ struct Meter {
     cluster: Cluster,
     conns: Vec<ConnId>,
     peers: Vec<Option<PeerId>>,
+    compressor: Compressor,
     dice: Dice,
     now: u64,
     calls: u64,
@@ -34,7 +35,7 @@ macro_rules! call {
 }
 
 impl Meter {
-    fn new(compression: Compression) -> Self {
+    fn new(compression: Compression, outside: bool, memory: Option<CodecMemory<512>>) -> Self {
         let mut setup = Setup::quiet(2);
         setup.config.batch_size = 500;
         setup.limits.batch_size = 500;
@@ -42,23 +43,43 @@ impl Meter {
         setup.config.policies.overflow = Overflow::DropOldest;
         setup.config.policies.queue_records_max = 30;
         setup.config.policies.send_at_records = 20;
+        setup.config.compress_outside = outside;
         let mut cluster = Cluster::new(Config::new(2));
         cluster.create_topic("t", TopicConfig::new(4, 2)).expect("a new topic");
         let mut config: klamm::Config<'_> = setup.config;
         config.bootstrap_servers = &setup.bootstrap;
         let now = 1_000;
-        let storage = Storage::boxed(&setup.limits);
+        let mut storage = Storage::boxed(&setup.limits);
+        if let Some(memory) = memory {
+            storage = storage.with_codec_memory(Box::leak(Box::new(memory)));
+        }
         let producer = Producer::new(&config, storage, 1, Instant::from_micros(now));
         let mut producer = producer.expect("the options are legal");
         producer.set_clock(Timestamp::from_millis(1_700_000_000_000), Instant::from_micros(now));
         let conns: Vec<ConnId> = producer.connections().collect();
         let peers = vec![None; conns.len()];
-        Self { producer, cluster, conns, peers, dice: Dice::new(3), now, calls: 0, events: 0 }
+        Self {
+            producer,
+            cluster,
+            conns,
+            peers,
+            compressor: Compressor::new(),
+            dice: Dice::new(3),
+            now,
+            calls: 0,
+            events: 0,
+        }
     }
 
     fn turn(&mut self) {
         let now = Instant::from_micros(self.now);
         call!(self, handle_timeout(now));
+        while let Some(job) = call!(self, take_uncompressed(now)) {
+            let plain = self.producer.uncompressed(job).expect("just taken").to_vec();
+            let mut small = vec![0; plain.len()];
+            let len = self.compressor.compress(job.codec, &plain, &mut small).expect("built in");
+            call!(self, handle_compressed(job, len.map(|len| &small[..len]), now));
+        }
         for slot in 0..self.conns.len() {
             self.serve(slot, now);
         }
@@ -184,8 +205,17 @@ impl Meter {
 
 #[test]
 fn nothing_is_allocated_after_construction() {
-    for compression in [Compression::None, Compression::Gzip { level: 6 }] {
-        let mut meter = Meter::new(compression);
+    let memory = CodecMemory::<512>::new;
+    for (compression, outside, memory) in [
+        (Compression::None, false, None),
+        (Compression::Gzip { level: 6 }, false, None),
+        (Compression::Gzip { level: 1 }, false, Some(memory())),
+        (Compression::Snappy, false, Some(memory())),
+        (Compression::Lz4 { level: 9 }, false, None),
+        (Compression::Lz4 { level: 1 }, true, Some(memory())),
+        (Compression::Zstd { level: 3 }, false, None),
+    ] {
+        let mut meter = Meter::new(compression, outside, memory);
         for number in 0..8_000 {
             meter.send(number);
             if number % 3 == 0 {

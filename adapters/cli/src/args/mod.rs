@@ -53,7 +53,7 @@ pub(crate) struct Producing {
     /// Brokers to ask first, separated by commas; without it, a dev broker of our own is started
     #[arg(short = 'b', long = "broker", value_name = "HOST:PORT,...")]
     pub(crate) broker: Option<String>,
-    /// Compress: none or gzip (the same as -X compression.type=CODEC)
+    /// Compress: none, gzip, snappy, lz4 or zstd (the same as -X compression.type=CODEC)
     #[arg(short = 'z', long, value_name = "CODEC")]
     pub(crate) compression: Option<String>,
     /// Set a property by the name that Java's producer or librdkafka knows, as linger.ms=20

@@ -13,8 +13,8 @@ use std::thread::{self, Thread};
 use crate::common::{broker, builder, log, producer};
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_std::{
-    BatchReport, Config, DeliveryError, KeepRecords, ProduceError, Producer, Reason, Record,
-    RecordId, SendError,
+    BatchReport, Compression, Config, DeliveryError, KeepRecords, ProduceError, Producer, Reason,
+    Record, RecordId, SendError,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -89,6 +89,28 @@ fn post_all_keeps_the_order_and_counts() {
     let log = log(&broker, 1);
     let logged = log.iter().filter_map(|record| record.value.as_deref());
     assert!(logged.eq(values.iter().map(String::as_bytes)));
+}
+
+#[test]
+fn a_topics_handle_may_have_its_own_codec() {
+    let broker = broker(1);
+    let producer = builder(&broker)
+        .limits(|limits| limits.codecs = &[Compression::Lz4 { level: 1 }])
+        .build()
+        .expect("legal");
+    let topic = producer.topic("t").expect("legal");
+    let small = topic.with_compression(Compression::Lz4 { level: 1 });
+    let value = [b'x'; 1_000];
+    let mut deliveries = Vec::new();
+    for handle in [&topic, &small, &topic] {
+        deliveries.push(handle.send(&Record::value(&value)).expect("accepted"));
+    }
+    let offsets: Vec<_> =
+        deliveries.iter().map(|delivery| delivery.wait().expect("delivered").offset).collect();
+    assert_eq!(offsets, [Some(0), Some(1), Some(2)], "in order, whatever the codec");
+    let other = topic.with_compression(Compression::Zstd { level: 3 });
+    let error = other.send(&Record::value(&value)).expect_err("not in the limits");
+    assert!(matches!(error, SendError::Refused(klamm::SendError::CodecMissing)), "{error}");
 }
 
 #[test]

@@ -124,13 +124,20 @@ pub fn closed_is_closed_for_every_clone<A: Adapter>() {
     assert!(producer.flush(), "nothing is left to flush");
 }
 
-/// Every level of `acks`, compressed.
-pub fn gzip_and_the_other_acks<A: Adapter>() {
-    for acks in [Acks::All, Acks::Leader, Acks::None] {
+/// Every codec, and every level of `acks`.
+pub fn codecs_and_the_other_acks<A: Adapter>() {
+    for (acks, codec) in [
+        (Acks::All, Compression::Gzip { level: 6 }),
+        (Acks::All, Compression::Snappy),
+        (Acks::All, Compression::Lz4 { level: 9 }),
+        (Acks::All, Compression::Zstd { level: 3 }),
+        (Acks::Leader, Compression::Gzip { level: 1 }),
+        (Acks::None, Compression::Lz4 { level: 1 }),
+    ] {
         let broker = broker(1);
         let mut setup = Setup::new(broker.address());
         setup.config.acks = acks;
-        setup.config.compression_type = Compression::Gzip { level: 6 };
+        setup.config.compression_type = codec;
         if acks != Acks::All {
             setup.config.enable_idempotence = Idempotence::Off;
         }

@@ -79,8 +79,9 @@ impl Simulation {
             self.now >= opened.saturating_add(linger) && self.now < opened.saturating_add(delivery)
         };
         // With unread reports it cannot be told which records still wait.
-        // Policies and a clock that is not set hold batches back.
+        // Policies, a clock that is not set, and a slow adapter that compresses hold batches back.
         self.plain
+            && !self.setup.config.compress_outside
             && self.setup.clock
             && opened.is_some_and(due)
             && self.observer.up_to_date

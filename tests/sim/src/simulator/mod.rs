@@ -23,6 +23,7 @@ mod observer;
 mod record;
 pub mod scenario;
 mod setup;
+pub mod squeeze;
 mod trace;
 mod user;
 pub mod wire;
@@ -70,6 +71,8 @@ pub struct Simulation {
     pub observer: Observer,
     /// What happened.
     pub trace: Trace,
+    /// The codec that records ask for.
+    pub codec: Option<klamm::Compression>,
     /// With a recorder: the bytes that the producer wrote on each connection slot, and its reports.
     pub written: Vec<Vec<u8>>,
     /// See `written`.
@@ -81,6 +84,7 @@ pub struct Simulation {
     steps_at_once: u32,
     steps: u64,
     user: user::UserState,
+    squeezer: squeeze::Squeezer,
     turns: fairness::Turns,
     /// No policies: what may be sent, and what is refused, follows from batches and memory alone.
     plain: bool,
@@ -182,6 +186,7 @@ impl Simulation {
             events: EventLog::default(),
             observer: Observer::new(conns.len(), terms),
             trace: Trace::default(),
+            codec: None,
             written: vec![Vec::new(); conns.len()],
             reports: Vec::new(),
             conns,
@@ -191,6 +196,7 @@ impl Simulation {
             steps_at_once: 0,
             steps: 0,
             user: user::UserState::default(),
+            squeezer: squeeze::Squeezer::new(setup.seed ^ 3),
             turns: fairness::Turns::default(),
             plain: format!("{:?}", config.policies) == format!("{:?}", klamm::Policies::new()),
             ticket: None,
@@ -372,6 +378,7 @@ impl Simulation {
         }
         let now = self.instant();
         self.producer.handle_timeout(now);
+        progress |= self.squeeze();
         for slot in 0..self.conns.len() {
             progress |= self.serve(slot)?;
         }
@@ -552,6 +559,7 @@ impl Simulation {
             self.user.next,
             self.next_tick,
             deaf,
+            self.squeezer.next(),
             self.user.paused_until,
             self.down.iter().map(|(at, _)| *at).min(),
         ];

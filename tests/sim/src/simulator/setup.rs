@@ -5,6 +5,7 @@ use klamm::{Acks, Compression, Idempotence, Limits, Overflow, Policies};
 
 use super::chaos::Kind;
 use super::network::Conditions;
+use super::squeeze::CODECS;
 use crate::cluster::{self, ApiVersions, Processing, TopicConfig, UnknownProducer};
 use crate::dice::Dice;
 
@@ -35,6 +36,14 @@ pub struct Setup {
     pub fault_time: u64,
     /// What the application does.
     pub user: User,
+    /// Codecs that the application asks for by record, besides `compression_type`: none for every
+    /// second record.
+    pub codecs: &'static [Compression],
+    /// How long it takes at most to compress a batch outside of the producer while there are
+    /// faults, in microseconds.
+    pub squeeze_time: u64,
+    /// Are batches compressed that wait for it? Else the test does that.
+    pub squeezes: bool,
     /// The test sends and reads reports by itself, through
     /// [`Simulation::producer`](super::Simulation::producer): the simulation looks at the wire
     /// only.
@@ -102,6 +111,9 @@ impl Setup {
                 purges: false,
                 meddles: false,
             },
+            codecs: &[],
+            squeeze_time: 0,
+            squeezes: true,
             hands_off: false,
             recorder: 0,
             clock: true,
@@ -144,9 +156,22 @@ impl Setup {
             setup.crowd(&mut dice);
         }
         setup.draw_policies();
+        setup.draw_codecs(&mut Dice::new(seed ^ 0xc0dec));
         // Often more than there will be, sometimes so few that events are lost.
         setup.limits.events = Dice::new(seed ^ 0x6576_656e_7473).pick(&[65_535, 4_096, 30, 1]);
         setup
+    }
+
+    fn draw_codecs(&mut self, dice: &mut Dice) {
+        if dice.chance(500) {
+            self.config.compression_type = dice.pick(CODECS);
+        }
+        if dice.chance(200) {
+            self.codecs = CODECS;
+            self.limits.codecs = CODECS;
+        }
+        self.config.compress_outside = dice.chance(400);
+        self.squeeze_time = dice.pick(&[0, 1_000, 300_000]);
     }
 
     /// From dice of its own, so that the rest of a seed stays as it is.

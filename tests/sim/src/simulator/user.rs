@@ -1,7 +1,9 @@
 //! The application: sends, flushes, purges, stops reading reports for a while, sends from within a
 //! report.
 
-use klamm::{AppendError, BatchBuilder, Destination, Overflow, RecordId, Scope, SendError};
+use klamm::{
+    AppendError, BatchBuilder, Compression, Destination, Overflow, RecordId, Scope, SendError,
+};
 
 use super::Simulation;
 use super::ledger::{Checked, Entry};
@@ -185,6 +187,10 @@ impl Simulation {
             Some(partition) => Destination::partition(handle, partition),
             None => Destination::topic(handle),
         };
+        let to = match self.codec.or_else(|| self.codec_of()) {
+            Some(codec) => to.with_compression(codec),
+            None => to,
+        };
         let now = self.instant();
         let producer = &mut self.producer;
         let answer = sample.with(|record| producer.send(to, record, now));
@@ -196,6 +202,13 @@ impl Simulation {
         }
         self.ledger.check_stats(&self.producer.stats())?;
         Ok(answer)
+    }
+
+    /// What the record asks for: by its number, so that it changes every few records.
+    fn codec_of(&self) -> Option<Compression> {
+        let turn = usize::try_from(self.ledger.next() / 3).unwrap_or_default();
+        let codecs = self.setup.codecs;
+        (turn % 2 == 1 && !codecs.is_empty()).then(|| codecs[turn / 2 % codecs.len()])
     }
 
     /// Is there a reason to refuse a record?
