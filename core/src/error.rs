@@ -8,6 +8,7 @@ use crate::id::TopicId;
 
 /// The configuration or the memory handed in cannot work. For the programmer, at start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
     /// `bootstrap_servers` names no `host:port`, or one that cannot be read.
@@ -65,6 +66,7 @@ impl core::error::Error for ConfigError {}
 
 /// Why `send` did not accept a record. Nothing has changed, and the record is still the caller's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SendError {
     /// All memory is in use: retry when a report has been taken.
@@ -137,6 +139,7 @@ impl core::error::Error for SendError {}
 
 /// Why a record was not delivered, or why that is not known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Reason {
     /// A broker refused the batch with an error that is not retried.
@@ -184,6 +187,7 @@ impl core::error::Error for Reason {}
 /// The peer broke the protocol, or is not a Kafka broker: close the connection. The producer has already taken
 /// everything in flight on it as unanswered, and `demand` says `Close`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// The size of a frame is negative, too small, or larger than allowed; `tls` when it looks like a TLS alert.

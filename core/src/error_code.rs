@@ -4,6 +4,7 @@ use core::fmt;
 
 /// An error code of the Kafka protocol. Any `i16` may arrive; the named ones are those a producer meets.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ErrorCode(pub i16);
 
 macro_rules! codes {

@@ -4,6 +4,7 @@ use core::fmt;
 
 /// One of the producer's connection slots. An index, not a socket: the adapter keeps the socket.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnId(pub(crate) u8);
 
 impl ConnId {
@@ -15,6 +16,7 @@ impl ConnId {
 
 /// klamm's handle for a topic name, from [`Producer::topic`](crate::Producer::topic). Kafka's topic id is [`TopicUuid`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicId(pub(crate) u16);
 
 impl TopicId {
@@ -26,6 +28,7 @@ impl TopicId {
 
 /// The 16 bytes by which brokers tell a topic from another of the same name (KIP-516). All zero means unknown.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicUuid(pub [u8; 16]);
 
 impl TopicUuid {
@@ -40,6 +43,7 @@ impl TopicUuid {
 
 /// A partition of a topic.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PartitionId {
     /// The topic.
     pub topic: TopicId,
@@ -49,6 +53,7 @@ pub struct PartitionId {
 
 /// A batch, until its last report is taken. The generation makes copies that are out of date harmless.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BatchId {
     pub(crate) slot: u16,
     pub(crate) generation: u16,
@@ -68,6 +73,7 @@ impl BatchId {
 
 /// An accepted record: its batch and its place in it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RecordId {
     /// The batch that the record was appended to.
     pub batch: BatchId,

@@ -94,7 +94,8 @@
 //! (need `alloc`), `lz4`, `snappy` and `gzip-tight` (memory from the heap or handed in, [`CodecMemory`]). `compression`,
 //! which each of them implies, brings what they have in common.
 //! The others: `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that
-//! outlives a crash), `recorder` (every input, for a replay).
+//! outlives a crash), `recorder` (every input, for a replay), `events` (a ring of events, figures of brokers and
+//! partitions), `defmt` (`Format` of what is public).
 #![no_std]
 
 #[cfg(feature = "alloc")]
@@ -121,11 +122,15 @@ mod config;
 mod connection;
 mod error;
 mod error_code;
+#[cfg(feature = "events")]
+mod event;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod id;
 mod limits;
+#[cfg(feature = "events")]
+mod metrics;
 mod partition;
 #[cfg(feature = "policies")]
 mod policy;
@@ -148,8 +153,14 @@ pub use config::{Acks, Compression, Config, Idempotence};
 pub use connection::transmit::Transmit;
 pub use error::{ConfigError, ProtocolError, Reason, SendError};
 pub use error_code::ErrorCode;
+#[cfg(feature = "events")]
+pub use event::{Event, EventBatch, EventBroker, EventKind, EventSlot};
 pub use id::{BatchId, ConnId, PartitionId, RecordId, TopicId, TopicUuid};
 pub use limits::Limits;
+#[cfg(feature = "events")]
+pub use metrics::{
+    BrokerState, BrokerStats, Latency, Metrics, PartitionStats, PartitionTotals, Traffic,
+};
 pub use partition::partitioner;
 #[cfg(feature = "policies")]
 pub use policy::{Overflow, Policies};

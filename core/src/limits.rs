@@ -26,6 +26,9 @@ pub struct Limits {
     /// Codecs that records ask for besides `Config::compression_type`: memory is made for each. Default none.
     #[cfg(feature = "compression")]
     pub codecs: &'static [crate::Compression],
+    /// Events that wait for `Producer::poll_event`, of 64 to 80 bytes each. Default 0: none are kept.
+    #[cfg(feature = "events")]
+    pub events: u16,
 }
 
 impl Limits {
@@ -41,6 +44,8 @@ impl Limits {
             connections: 32,
             #[cfg(feature = "compression")]
             codecs: &[],
+            #[cfg(feature = "events")]
+            events: 0,
         }
     }
 }

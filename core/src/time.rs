@@ -5,6 +5,7 @@
 /// The core never reads a clock: every `Instant` is handed in. Time that jumps back is treated as time that
 /// stands still.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -72,6 +73,7 @@ pub(crate) const fn deadline(from: Instant, millis: u32) -> Instant {
 
 /// A wall-clock time as records carry it: milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timestamp(i64);
 
 impl Timestamp {

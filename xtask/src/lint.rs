@@ -21,7 +21,10 @@ const CORE_FEATURES: &[&str] = &[
     "policies",
     "snapshot",
     "recorder",
+    "events",
+    "defmt",
     "policies,gzip,recorder",
+    "events,policies,defmt",
 ];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.

@@ -25,6 +25,11 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
             compiler.build(sh, target).args(args).run()?;
         }
     }
+    // Logs of a device: `defmt` needs a linker section, so it is built for machines that have one.
+    compiler
+        .build(sh, "thumbv7m-none-eabi")
+        .args(["-p", "klamm", "--lib", "--features", "events,defmt"])
+        .run()?;
     compiler
         .build(sh, "wasm32-unknown-unknown")
         .args(["-p", "klamm", "--lib", "--features", "alloc,gzip,gzip-tight,lz4,snappy"])

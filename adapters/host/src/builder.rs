@@ -12,6 +12,7 @@ use klamm::{Config, ConfigError, Limits, Profile, Record, Storage};
 
 use crate::error::{BuildError, PropertyError};
 use crate::hooks::{BatchReport, Hooks};
+use crate::instrument::{self, Instruments, ProducerEvent, Statistics};
 use crate::interceptor::Interceptor;
 use crate::properties;
 use crate::properties_file;
@@ -38,6 +39,7 @@ pub struct Options {
     pub(crate) max_block: Duration,
     pub(crate) keep: KeepRecords,
     pub(crate) hooks: Hooks,
+    pub(crate) instruments: Instruments,
 }
 
 /// What a [`Builder`] builds: an adapter's producer.
@@ -188,6 +190,33 @@ impl<P: Start> Builder<P> {
         self
     }
 
+    /// Calls `callback` with everything that happens: records accepted or refused on the sender's thread, the rest on
+    /// the driver, never under a lock. It should be short, and a panic in it ends that call only.
+    #[must_use]
+    pub fn on_event(
+        mut self,
+        callback: impl Fn(&ProducerEvent<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.options.instruments.event = Some(Box::new(callback));
+        self
+    }
+
+    /// Calls `callback` with the producer's figures every [`statistics_interval`](Self::statistics_interval), on the
+    /// driver.
+    #[must_use]
+    pub fn on_statistics(mut self, callback: impl Fn(&Statistics) + Send + Sync + 'static) -> Self {
+        self.options.instruments.statistics = Some(Box::new(callback));
+        self
+    }
+
+    /// From one call of [`on_statistics`](Self::on_statistics) to the next (`statistics.interval.ms`). Default zero:
+    /// never.
+    #[must_use]
+    pub fn statistics_interval(mut self, interval: Duration) -> Self {
+        self.options.instruments.interval = interval;
+        self
+    }
+
     /// The core's options as they are now.
     #[must_use]
     pub fn config(&self) -> &Config<'static> {
@@ -221,6 +250,7 @@ impl Options {
             max_block: Duration::from_secs(60),
             keep: KeepRecords::Never,
             hooks: Hooks::default(),
+            instruments: Instruments::default(),
         }
     }
 
@@ -232,6 +262,7 @@ impl Options {
         let mut limits = self.limits;
         limits.batch_size = self.config.batch_size;
         limits.max_request_size = self.config.max_request_size;
+        limits.events = limits.events.max(instrument::EVENTS);
         let mut config: Config<'_> = self.config;
         config.bootstrap_servers = &self.servers;
         config.client_id = &self.client_id;

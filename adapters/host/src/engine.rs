@@ -16,6 +16,7 @@ use crate::clock::{until, wall};
 use crate::connection_error::ConnectionError;
 use crate::error::DriverFailure;
 use crate::gate::Gate;
+use crate::instrument::{Findings, ProducerEvent};
 use crate::outcomes::{Outcomes, Trust};
 use crate::shared::{Inner, Shared};
 use crate::signal::Signal;
@@ -93,6 +94,7 @@ pub struct Turn {
     /// The producer is closed and everything has its outcome: call [`Engine::end`].
     pub end: bool,
     sent: bool,
+    findings: Findings,
     outcomes: Outcomes,
     flushed: Vec<Arc<Signal>>,
     wakers: Vec<Waker>,
@@ -126,7 +128,9 @@ impl Engine {
     /// Everything that needs the core, in one go, and then the callbacks. `links` are the slots'.
     pub fn turn<L: Link>(&mut self, links: &mut [L]) -> Turn {
         let mut turn = self.locked_turn(links);
-        turn.outcomes.tell(&self.shared.common.options.hooks);
+        let options = &self.shared.common.options;
+        turn.findings.tell(&options.instruments, &options.client_id);
+        turn.outcomes.tell(&options.hooks);
         turn.flushed.drain(..).for_each(|signal| signal.set());
         turn.wakers.drain(..).for_each(Waker::wake);
         turn.again |= self.squeezer.turn(&self.shared);
@@ -156,6 +160,8 @@ impl Engine {
         let shared = &self.shared;
         let mut inner = shared.lock();
         let mut outcomes = Outcomes::default();
+        let mut findings = Findings::default();
+        let mut failed = None;
         if inner.dead || failure.is_some() {
             let trust = if shared.is_broken() { Trust::Nothing } else { Trust::Core };
             inner.dead = true;
@@ -163,17 +169,27 @@ impl Engine {
             // A core that panicked once may do so again.
             let _ = catch_unwind(AssertUnwindSafe(|| outcomes.salvage(&mut inner, now, trust)));
             let message = failure.unwrap_or("a panic in a sender's call");
+            failed = Some(message);
             let unreported = inner.core.stats().buffered;
             shared.common.failure.rcu(|last| {
                 let failures = last.as_ref().map_or(0, |last| last.failures) + 1;
                 Some(Arc::new(DriverFailure { message: message.to_owned(), failures, unreported }))
             });
         }
+        if !shared.is_broken() {
+            findings.take(&mut inner, shared.clock.now());
+        }
         inner.closing |= !inner.dead;
         let abandoned = if inner.dead { inner.completions.take_all() } else { Vec::new() };
         inner.gates.wake_all();
         shared.release(inner);
-        outcomes.tell(&shared.common.options.hooks);
+        let options = &shared.common.options;
+        findings.tell(&options.instruments, &options.client_id);
+        if let Some(message) = failed {
+            let event = ProducerEvent::DriverFailed { message };
+            options.instruments.tell(&options.client_id, &event);
+        }
+        outcomes.tell(&options.hooks);
         abandoned.iter().for_each(|completion| completion.abandon());
         shared.ended.set();
         // After `ended` is set nobody queues up here any more, see `Handle::flush`.
@@ -213,6 +229,7 @@ impl Engine {
         }
         let unread = turn.outcomes.take(inner, REPORTS_A_TURN, Trust::Core);
         // Room for more: in the memory, or in a queue that counts what was not sent.
+        turn.findings.take(inner, now);
         let freed = !turn.outcomes.is_empty();
         open_gates(inner, freed || turn.sent);
         if !unread {
@@ -237,7 +254,7 @@ impl Engine {
     fn deadline(&self, inner: &Inner) -> Option<klamm::Instant> {
         let purge = inner.purge_at.filter(|_| !self.purged);
         let core = inner.core.next_deadline().map(|(at, _)| at);
-        purge.into_iter().chain(core).min()
+        purge.into_iter().chain(core).chain(inner.meters.schedule.next()).min()
     }
 }
 

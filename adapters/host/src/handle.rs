@@ -18,6 +18,7 @@ use crate::completion::Callback;
 use crate::connection_error::ConnectionError;
 use crate::engine::Engine;
 use crate::error::{BuildError, DriverFailure, SendError};
+use crate::instrument::Statistics;
 use crate::operation::{Asking, Batching, Posting, RENEWALS, Registering, Sending, Want};
 use crate::owned::Closed;
 use crate::process::ProcessLock;
@@ -242,6 +243,17 @@ impl<D: Driver> Handle<D> {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.current().map(|shared| shared.stats()).unwrap_or_default()
+    }
+
+    /// The figures of the present generation.
+    #[must_use]
+    pub fn statistics(&self) -> Option<Statistics> {
+        let shared = self.current().ok()?;
+        let inner = shared.lock();
+        if inner.dead {
+            return None;
+        }
+        Some(Statistics::of(&inner, shared.clock.now()))
     }
 
     /// How many operations wait for memory or for a topic.

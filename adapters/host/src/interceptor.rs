@@ -1,10 +1,12 @@
 //! Looking at records, and changing them, on their way in.
 
+use core::fmt;
 use std::borrow::Cow;
 
 use klamm::{Header, Record, Timestamp};
 
 use crate::hooks::{BatchReport, Hooks, quietly};
+use crate::owned::SizeOf;
 
 /// Sees every record before it is accepted, and what became of every batch: Java's
 /// `ProducerInterceptor`.
@@ -25,7 +27,7 @@ pub trait Interceptor: Send + Sync {
 }
 
 /// A record that can still be changed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Draft<'r> {
     /// The partition that the sender named.
@@ -41,12 +43,33 @@ pub struct Draft<'r> {
 }
 
 /// A header of a [`Draft`].
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct DraftHeader<'r> {
     /// The header's key.
     pub key: Cow<'r, str>,
     /// The header's value; `None` is null.
     pub value: Option<Cow<'r, [u8]>>,
+}
+
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("partition", &self.partition)
+            .field("key", &SizeOf(self.key.as_deref()))
+            .field("value", &SizeOf(self.value.as_deref()))
+            .field("headers", &self.headers)
+            .field("timestamp", &self.timestamp)
+            .finish()
+    }
+}
+
+impl fmt::Debug for DraftHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DraftHeader")
+            .field("key", &SizeOf(Some(self.key.as_bytes())))
+            .field("value", &SizeOf(self.value.as_deref()))
+            .finish()
+    }
 }
 
 /// A record as it is to be accepted.

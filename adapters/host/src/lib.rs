@@ -18,6 +18,7 @@ mod error;
 mod gate;
 mod handle;
 mod hooks;
+mod instrument;
 mod interceptor;
 mod operation;
 mod outcomes;
@@ -39,6 +40,9 @@ pub use engine::{Dial, Engine, Fact, Link, Turn};
 pub use error::{BuildError, DeliveryError, DriverFailure, ProduceError, PropertyError, SendError};
 pub use handle::{Closing, Driver, Flushing, Handle, Unborn};
 pub use hooks::BatchReport;
+pub use instrument::{
+    BrokerStatistics, Buckets, Latencies, ProducerEvent, Statistics, TopicStatistics, Window,
+};
 pub use interceptor::{Draft, DraftHeader, Interceptor};
 pub use operation::{Asking, Batching, Operation, Posting, Registering, Sending, Waiting};
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};

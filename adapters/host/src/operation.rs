@@ -255,9 +255,13 @@ impl<D: Driver> Operation for Sending<'_, D> {
 
     fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<Self::Output, SendError>> {
         let Self { handle, target, record, want, waiting } = self;
-        waiting.poll(handle, waker, &mut |inner, now, mine| {
+        let (hear, mut queue) = (handle.options().instruments.hear(), 0);
+        let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
             let id = record
                 .with(|partition, record| inner.accept(*target, partition, record, now, mine))?;
+            if hear {
+                queue = inner.core.stats().buffered;
+            }
             Ok(match want {
                 Want::Nothing => None,
                 Want::Delivery => Some(Delivery::new(inner.completions.of(id), id.index)),
@@ -268,7 +272,10 @@ impl<D: Driver> Operation for Sending<'_, D> {
                     None
                 }
             })
-        })
+        });
+        handle.tell_of_sender(target, u64::from(matches!(result, Poll::Ready(Ok(_)))), queue);
+        handle.tell_of_refusal(target, &result);
+        result
     }
 
     fn waiting(&self) -> &Waiting {
@@ -346,6 +353,8 @@ where
                 self.waiting = Waiting::new(self.handle);
             }
             let Self { handle, target, accepted_one, group, accepted, done, waiting, .. } = self;
+            let hear = handle.options().instruments.hear();
+            let (before, mut queue) = (*accepted, 0);
             let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
                 for record in &group[*done..] {
                     let id =
@@ -354,8 +363,13 @@ where
                     *done += 1;
                     *accepted += 1;
                 }
+                if hear {
+                    queue = inner.core.stats().buffered;
+                }
                 Ok(())
             });
+            handle.tell_of_sender(target, *accepted - before, queue);
+            handle.tell_of_refusal(target, &result);
             match result {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err((self.accepted, error))),
@@ -395,11 +409,16 @@ impl<D: Driver> Operation for Batching<'_, D> {
 
     fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<BatchDelivery, SendError>> {
         let Self { handle, target, partition, batch, waiting } = self;
-        waiting.poll(handle, waker, &mut |inner, now, mine| {
+        let (mut records, mut queue) = (0, 0);
+        let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
             let id = inner.accept_batch(*target, *partition, batch, now, mine)?;
+            (records, queue) = (u64::from(batch.records()), inner.core.stats().buffered);
             let first = Delivery::new(inner.completions.of(id), id.index);
             Ok(BatchDelivery::new(first, batch.records()))
-        })
+        });
+        handle.tell_of_sender(target, records, queue);
+        handle.tell_of_refusal(target, &result);
+        result
     }
 
     fn waiting(&self) -> &Waiting {

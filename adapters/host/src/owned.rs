@@ -1,11 +1,12 @@
 //! Copies of records, for those who get them back.
 
+use core::fmt;
 use std::sync::Arc;
 
 use klamm::{Outcome, Timestamp};
 
-/// A record on its own, as it was handed to `send`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// A record on its own, as it was handed to `send`. Its `Debug` shows sizes, never what is in it.
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedRecord {
     /// The topic's name.
@@ -49,7 +50,7 @@ impl OwnedHeader {
 }
 
 /// A header of an [`OwnedRecord`].
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct OwnedHeader {
     /// The header's key.
@@ -75,4 +76,38 @@ pub struct Closed {
     /// The records without success, in the order in which they were given up, per partition the
     /// order of `send`. Those that had failed before `close` was called are not among them.
     pub undelivered: Vec<Undelivered>,
+}
+
+impl fmt::Debug for OwnedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedRecord")
+            .field("topic", &self.topic)
+            .field("partition", &self.partition)
+            .field("key", &SizeOf(self.key.as_deref()))
+            .field("value", &SizeOf(self.value.as_deref()))
+            .field("headers", &self.headers)
+            .field("timestamp", &self.timestamp)
+            .finish()
+    }
+}
+
+impl fmt::Debug for OwnedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnedHeader")
+            .field("key", &SizeOf(Some(self.key.as_bytes())))
+            .field("value", &SizeOf(self.value.as_deref()))
+            .finish()
+    }
+}
+
+/// Stands for bytes that are the application's secret.
+pub(crate) struct SizeOf<'b>(pub(crate) Option<&'b [u8]>);
+
+impl fmt::Debug for SizeOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(bytes) => write!(f, "{} bytes", bytes.len()),
+            None => f.write_str("null"),
+        }
+    }
 }

@@ -187,6 +187,15 @@ static PROPERTIES: &[Property] = &[
         },
     },
     Property {
+        name: "statistics.interval.ms",
+        aliases: &[],
+        expected: MS,
+        set: |draft, text| {
+            let interval = number(text).map(|ms| Duration::from_millis(u64::from(ms)));
+            put(&mut draft.builder.instruments.interval, interval)
+        },
+    },
+    Property {
         name: "max.request.size",
         aliases: &["message.max.bytes"],
         expected: BYTES,
@@ -492,6 +501,7 @@ mod tests {
             ("compression.gzip.level", "9"),
             ("compression.type", "gzip"),
             ("max.block.ms", "1500"),
+            ("statistics.interval.ms", "5000"),
             ("retries", "2147483647"),
             ("allow.auto.create.topics", "false"),
         ])
@@ -503,6 +513,7 @@ mod tests {
         assert_eq!(builder.limits.buffer_memory, 64 << 20);
         assert_eq!(builder.config.compression_type, Compression::Gzip { level: 9 });
         assert_eq!(builder.max_block, Duration::from_millis(1500));
+        assert_eq!(builder.instruments.interval, Duration::from_secs(5));
         assert_eq!(builder.config.retries, u32::MAX);
         assert!(!builder.config.allow_auto_create_topics);
         assert_eq!(builder.config.enable_idempotence, Idempotence::Preferred);

@@ -18,6 +18,7 @@ use crate::completion::Completions;
 use crate::connection_error::ConnectionError;
 use crate::error::DriverFailure;
 use crate::gate::{Gate, Gates};
+use crate::instrument::Meters;
 use crate::owned::{Closed, Undelivered};
 use crate::process::Process;
 use crate::signal::Signal;
@@ -61,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) purge_at: Option<klamm::Instant>,
     pub(crate) undelivered: Vec<Undelivered>,
     pub(crate) last_error: Option<ConnectionError>,
+    pub(crate) meters: Meters,
 }
 
 /// Where a record goes, as the caller says it.
@@ -99,6 +101,7 @@ impl Shared {
         waker: Waker,
         clock: Clock,
     ) -> Self {
+        let meters = Meters::new(common.options.instruments.interval, clock.now());
         let inner = Inner {
             core,
             common: Arc::clone(&common),
@@ -111,6 +114,7 @@ impl Shared {
             purge_at: None,
             undelivered: Vec::new(),
             last_error: None,
+            meters,
         };
         Self {
             inner: Mutex::new(inner),

@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use klamm::{Record, Scope, Stats};
 use klamm_host::{
     Batch, BatchDelivery, BuildError, Closed, ConnectionError, Delivered, Delivery, DeliveryError,
-    DriverFailure, Handle, Operation, Options, ProduceError, SendError, Start, Target,
+    DriverFailure, Handle, Operation, Options, ProduceError, SendError, Start, Statistics, Target,
 };
 
 use crate::Builder;
@@ -235,6 +235,19 @@ impl Producer {
     #[must_use]
     pub fn scoped(self, limit: Duration) -> Scoped {
         Scoped::new(self, limit)
+    }
+
+    /// All figures of the moment: what [`Builder::on_statistics`] tells, without ending its window. `None` while the driver
+    /// has failed.
+    #[must_use]
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.handle().statistics()
+    }
+
+    /// The same in Prometheus's text format: what `GET /metrics` answers. Empty while the driver has failed.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        self.statistics().map(|statistics| statistics.to_prometheus()).unwrap_or_default()
     }
 
     /// The counters. They begin at 0 again in a forked child, and when a driver that failed was

@@ -32,14 +32,16 @@ mod topic;
 mod wait;
 
 pub use klamm::{
-    Acks, AppendError, BatchId, Compression, Config, ErrorCode, Header, Idempotence, Limits,
-    Outcome, Overflow, PartitionId, Policies, Profile, Reason, Record, RecordId, Report, Scope,
-    Stats, Timestamp, TopicId,
+    Acks, AppendError, BatchId, BrokerState, Compression, Config, ErrorCode, Event, EventBatch,
+    EventBroker, EventKind, Header, Idempotence, Latency, Limits, Metrics, Outcome, Overflow,
+    PartitionId, PartitionStats, PartitionTotals, Policies, Profile, Reason, Record, RecordId,
+    Report, Scope, Stats, Timestamp, TopicId, Traffic,
 };
 pub use klamm_host::{
-    Batch, BatchDelivery, BatchReport, BuildError, Closed, ConnectionError, Delivered, Delivery,
-    DeliveryError, Draft, DraftHeader, DriverFailure, Interceptor, KeepRecords, OwnedHeader,
-    OwnedRecord, ProduceError, PropertyError, SendError, Undelivered,
+    Batch, BatchDelivery, BatchReport, BrokerStatistics, Buckets, BuildError, Closed,
+    ConnectionError, Delivered, Delivery, DeliveryError, Draft, DraftHeader, DriverFailure,
+    Interceptor, KeepRecords, Latencies, OwnedHeader, OwnedRecord, ProduceError, ProducerEvent,
+    PropertyError, SendError, Statistics, TopicStatistics, Undelivered, Window,
 };
 pub use producer::Producer;
 pub use topic::Topic;

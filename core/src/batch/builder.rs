@@ -1,5 +1,7 @@
 //! A batch that is filled outside of the producer: in another thread, without its lock, or before there is one.
 
+use core::fmt;
+
 use super::HEADER;
 use super::record::Record;
 use crate::wire::record::write_record;
@@ -16,7 +18,6 @@ use crate::wire::record::write_record;
 /// assert_eq!(batch.append(&Record::value(b"21.5")), Err(AppendError::Full));
 /// assert_eq!(batch.records(), 12);
 /// ```
-#[derive(Debug)]
 pub struct BatchBuilder<M> {
     memory: M,
     /// With the header, which is left out.
@@ -29,8 +30,18 @@ pub struct BatchBuilder<M> {
     closed: bool,
 }
 
+impl<M> fmt::Debug for BatchBuilder<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchBuilder")
+            .field("records", &self.records)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Why a [`BatchBuilder`] did not take a record. Nothing has changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AppendError {
     /// No room is left in the memory: send the batch, and put the record into another one.
@@ -41,8 +52,8 @@ pub enum AppendError {
     Timestamp,
 }
 
-impl core::fmt::Display for AppendError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "batch full",
             Self::Closed => "batch closed",

@@ -106,6 +106,8 @@ impl Producer<'_> {
         batch.reason = reason;
         let records = u64::from(batch.records);
         let pinned = batch.pinned;
+        #[cfg(feature = "events")]
+        self.note_outcome(b);
         if fate == Fate::Delivered && !pinned {
             self.hand_over(b);
         }

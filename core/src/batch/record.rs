@@ -1,8 +1,10 @@
 //! Records as the application hands them in.
 
+use core::fmt;
+
 use crate::time::Timestamp;
 
-/// One record, borrowed from the application for the length of a call.
+/// One record, borrowed from the application for the length of a call. Its `Debug` shows sizes, never what is in it.
 ///
 /// ```
 /// use klamm::{Header, Record};
@@ -10,7 +12,7 @@ use crate::time::Timestamp;
 /// let record = Record::value(b"21.5").with_key(b"sensor-7").with_headers(&headers);
 /// assert_eq!(record.key, Some(&b"sensor-7"[..]));
 /// ```
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Record<'r> {
     /// The key; `None` is Kafka's null, which is not the same as an empty key.
@@ -57,7 +59,7 @@ impl<'r> Record<'r> {
 }
 
 /// A header of a record.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Header<'r> {
     /// The header's key; Kafka wants UTF-8 and never null.
     pub key: &'r str,
@@ -69,5 +71,37 @@ impl<'r> Header<'r> {
     /// A header with a value that is not null.
     pub const fn new(key: &'r str, value: &'r [u8]) -> Self {
         Self { key, value: Some(value) }
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("key", &SizeOf(self.key))
+            .field("value", &SizeOf(self.value))
+            .field("headers", &self.headers.len())
+            .field("timestamp", &self.timestamp)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("key", &SizeOf(Some(self.key.as_bytes())))
+            .field("value", &SizeOf(self.value))
+            .finish()
+    }
+}
+
+/// Stands for bytes that are the application's secret.
+pub(crate) struct SizeOf<'b>(pub(crate) Option<&'b [u8]>);
+
+impl fmt::Debug for SizeOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(bytes) => write!(f, "{} bytes", bytes.len()),
+            None => f.write_str("null"),
+        }
     }
 }

@@ -22,6 +22,8 @@ impl Producer<'_> {
         if batch.state == BatchState::Open {
             batch.state = BatchState::Sealed;
             self.storage.partitions[usize::from(batch.partition)].open = Link::NONE;
+            #[cfg(feature = "events")]
+            self.note_sealed(b);
         }
     }
 

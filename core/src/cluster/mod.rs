@@ -87,6 +87,8 @@ pub(crate) struct BrokerSlot {
     pub(crate) dialed_at: Instant,
     /// Metadata answer in which it was last seen.
     pub(crate) seen: u8,
+    #[cfg(feature = "events")]
+    pub(crate) traffic: crate::metrics::Traffic,
 }
 
 impl BrokerSlot {
@@ -107,5 +109,7 @@ impl BrokerSlot {
         retry_at: Instant::ZERO,
         dialed_at: Instant::ZERO,
         seen: 0,
+        #[cfg(feature = "events")]
+        traffic: crate::metrics::Traffic::NONE,
     };
 }

@@ -143,6 +143,8 @@ impl Producer<'_> {
         let Some(t) = found else { return };
         let topic = &mut self.storage.topics[t];
         topic.answered = true;
+        #[cfg(feature = "events")]
+        let before = topic.error;
         topic.error = error;
         topic.counted = 0;
         if id.is_known() && id != topic.uuid {
@@ -157,6 +159,8 @@ impl Producer<'_> {
                 self.start_over(t, back, now);
             }
         }
+        #[cfg(feature = "events")]
+        self.note_topic(t, before);
         if error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && !id.is_known() {
             // Without ids this is all that tells of a deletion, after which leader epochs start again.
             for partition in self.storage.partitions.iter_mut() {

@@ -209,6 +209,8 @@ impl Producer<'_> {
             return;
         }
         let retired = self.storage.connections[c].retired;
+        #[cfg(feature = "events")]
+        self.note_disconnected(c);
         self.fail_in_flight(c, now);
         let conn = &mut self.storage.connections[c];
         let broker = conn.broker.get();

@@ -57,6 +57,8 @@ impl Producer<'_> {
             broker.old_handshake = false;
         }
         self.stats.connects += 1;
+        #[cfg(feature = "events")]
+        self.note_connected(c);
         if no_ids && self.config.enable_idempotence == Idempotence::Preferred {
             self.go_on_without_ids();
         }

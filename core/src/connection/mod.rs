@@ -51,6 +51,9 @@ pub(crate) struct InFlight {
     pub(crate) deadline: Instant,
     /// The batches of a Produce request, through their AUX links.
     pub(crate) batches: List,
+    /// When it was made.
+    #[cfg(feature = "events")]
+    pub(crate) since: Instant,
 }
 
 /// The frame being written. Its bytes stay where they are until it is complete or the connection is gone.

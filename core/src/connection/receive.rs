@@ -28,6 +28,8 @@ impl Producer<'_> {
         bytes: &[u8],
         now: Instant,
     ) -> Result<(), ProtocolError> {
+        #[cfg(feature = "events")]
+        self.tally(c, |traffic| traffic.bytes_received += bytes.len() as u64);
         let mut io = core::mem::take(&mut self.storage.io);
         let range = self.storage.rx(c);
         let rx = io.get_mut(range).unwrap_or_default();
@@ -183,6 +185,10 @@ impl Producer<'_> {
                 let end = matches!(step.event, Some($events::Event::End));
                 self.storage.connections[c].expect =
                     if end { Expect::Rest } else { Expect::$variant($decoder) };
+                #[cfg(feature = "events")]
+                if end {
+                    self.note_answered(c, now);
+                }
                 if let Some(event) = step.event {
                     self.$handle(c, event, now)?;
                 }
@@ -228,6 +234,8 @@ impl Producer<'_> {
         let Some(millis) = u32::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
         let millis = millis.min(THROTTLE_MAX_MS);
         self.stats.throttled_ms += u64::from(millis);
+        #[cfg(feature = "events")]
+        self.note_throttled(c, millis);
         let until = now.plus_millis(millis);
         let conn = &mut self.storage.connections[c];
         conn.muted_until = Some(conn.muted_until.map_or(until, |earlier| earlier.max(until)));

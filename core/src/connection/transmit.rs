@@ -159,7 +159,15 @@ impl Producer<'_> {
         let correlation = conn.next_correlation;
         conn.next_correlation = correlation.wrapping_add(1);
         conn.since = now;
-        let entry = InFlight { request, version: version as i8, correlation, deadline, batches };
+        let entry = InFlight {
+            request,
+            version: version as i8,
+            correlation,
+            deadline,
+            batches,
+            #[cfg(feature = "events")]
+            since: now,
+        };
         if conn.in_flight.len() == IN_FLIGHT {
             // `is_full` said no: the oldest is one that nobody has to answer.
             conn.in_flight.pop_front();
@@ -167,6 +175,8 @@ impl Producer<'_> {
         }
         let queued = conn.in_flight.push_back(entry);
         debug_assert!(queued.is_ok(), "room was made");
+        #[cfg(feature = "events")]
+        self.tally(c, |traffic| traffic.requests += 1);
         correlation
     }
 
@@ -197,6 +207,8 @@ impl Producer<'_> {
 
     #[allow(clippy::cast_possible_truncation, reason = "`written` is at most what was left")]
     fn commit(&mut self, c: usize, written: usize, now: Instant) {
+        #[cfg(feature = "events")]
+        self.tally(c, |traffic| traffic.bytes_sent += written as u64);
         let conn = &mut self.storage.connections[c];
         let Some(mut cursor) = conn.cursor else { return };
         conn.since = now;

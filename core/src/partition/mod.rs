@@ -92,6 +92,8 @@ pub(crate) struct PartitionSlot {
     pub(crate) next_offset: i64,
     /// What metadata last said of the partition.
     pub(crate) error: ErrorCode,
+    #[cfg(feature = "events")]
+    pub(crate) totals: crate::metrics::PartitionTotals,
 }
 
 impl PartitionSlot {
@@ -130,6 +132,8 @@ impl PartitionSlot {
         next: Sequence::ZERO,
         next_offset: 0,
         error: ErrorCode::NONE,
+        #[cfg(feature = "events")]
+        totals: crate::metrics::PartitionTotals::NONE,
     };
 }
 

@@ -126,7 +126,7 @@ impl Producer<'_> {
             self.settle_head(p, fate, reason);
         }
         if lost {
-            self.note_data_loss();
+            self.note_data_loss(p);
         }
         let duplicate = success.retries > 0 && success.append_time == success.max_timestamp;
         let batch = &mut self.storage.batches[b];
@@ -205,7 +205,7 @@ impl Producer<'_> {
         } else if head.answer == Answer::Sequence {
             // 5a: the broker lost data or state, or a batch reported Unknown never arrived. Nothing was appended.
             if !self.storage.partitions[p].hole {
-                self.note_data_loss();
+                self.note_data_loss(p);
             }
             self.bump(p);
         } else if head.answer == Answer::Final {
@@ -252,7 +252,7 @@ impl Producer<'_> {
             self.settle_head(p, Fate::Unknown, reason);
         }
         if !hole {
-            self.note_data_loss();
+            self.note_data_loss(p);
         }
         self.bump(p);
     }
@@ -319,6 +319,8 @@ impl Producer<'_> {
             partition.producer_id_plus_1 = 0;
             self.renew_identity(used_up);
         }
+        #[cfg(feature = "events")]
+        self.note_bump(p);
     }
 
     /// Gives all batches that have numbers new ones, from `sequence` on, under the partition's epoch.
@@ -391,10 +393,14 @@ impl Producer<'_> {
         let failures = partition.failures;
         partition.failures = failures.saturating_add(1);
         if core::mem::take(&mut partition.hinted) {
+            #[cfg(feature = "events")]
+            self.note_retry(p, 0);
             return;
         }
         let (initial, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
         let wait = backoff_micros(initial, max, failures, &mut self.rng);
+        #[cfg(feature = "events")]
+        self.note_retry(p, wait);
         self.request_metadata();
         self.leave_place(p);
         self.wait_until(p, failures, now.plus_micros(wait));

@@ -86,6 +86,8 @@ impl Producer<'_> {
         }
         #[cfg(feature = "policies")]
         self.move_waiting(p, old, leader);
+        #[cfg(feature = "events")]
+        self.note_new_leader(p, old.get(), leader);
         let topic = &mut self.storage.topics[usize::from(self.storage.partitions[p].topic)];
         topic.led = topic.led + u16::from(leader.is_some()) - u16::from(old.is_some());
         self.refile(p);

@@ -53,6 +53,8 @@ impl Producer<'_> {
             version = speaks;
             bytes += size;
             self.join_request(p, b, version);
+            #[cfg(feature = "events")]
+            self.note_sent(c, b);
             let topic = &mut self.storage.topics[t];
             let place = if topic.in_request > 0 { topic.request_tail } else { batches.tail() };
             topics += u32::from(topic.in_request == 0);

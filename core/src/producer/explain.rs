@@ -24,6 +24,7 @@ use crate::time::Instant;
 /// # Ok::<(), klamm::SendError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Explain {
     /// Nothing: there is no such record or batch, or its report was taken.

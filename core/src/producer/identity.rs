@@ -97,9 +97,13 @@ impl Producer<'_> {
             if self.identity.epoch == 0 {
                 self.identity.epoch = epoch;
             }
+            #[cfg(feature = "events")]
+            self.note_identity();
             self.refile_all();
             return Ok(());
         }
+        #[cfg(feature = "events")]
+        self.note_identity();
         // 14 for a moment after a broker's start, with any id; the others heal or are somebody's to repair.
         let (first, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
         let wait = backoff_micros(first, max, self.identity.failures, &mut self.rng);

@@ -4,7 +4,11 @@
 pub(crate) mod codec;
 mod drain;
 pub(crate) mod explain;
+#[cfg(feature = "events")]
+mod figures;
 pub(crate) mod identity;
+#[cfg(feature = "events")]
+mod observe;
 mod purge;
 #[cfg(feature = "policies")]
 pub(crate) mod queue;
@@ -44,6 +48,7 @@ const ANSWERS: u8 = 2;
 
 /// Where a record goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Destination {
     /// The topic.
@@ -84,6 +89,7 @@ impl Destination {
 
 /// Everything a connection may want. A level, not an event: ask as often as you like.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Demand {
     /// Nothing; there is no connection, or it is being dialed.
@@ -110,6 +116,7 @@ pub struct Address<'p> {
 
 /// What the producer is waiting for next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Timer {
     /// An open batch has lingered.
@@ -126,10 +133,12 @@ pub enum Timer {
 
 /// Watermark of [`Producer::flush`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FlushTicket(pub(crate) u32);
 
 /// Counters since the start. `accepted == delivered + not_persisted + unknown + dropped + buffered`, after every call.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
     /// Records that `send` accepted.
@@ -237,6 +246,11 @@ pub struct Producer<'a> {
     pub(crate) slot_wanted: bool,
     pub(crate) redial_at: Option<Instant>,
     pub(crate) stats: Stats,
+    /// What happened and nobody read, and what went over the wire.
+    #[cfg(feature = "events")]
+    pub(crate) ring: crate::event::Ring,
+    #[cfg(feature = "events")]
+    pub(crate) traffic: crate::metrics::Traffic,
 }
 
 /// Commands from the application.
@@ -651,7 +665,10 @@ impl Producer<'_> {
     }
 
     /// A broker was found to have lost data or the producer's state.
-    pub(crate) fn note_data_loss(&mut self) {
+    #[cfg_attr(not(feature = "events"), allow(unused_variables, reason = "who notes events"))]
+    pub(crate) fn note_data_loss(&mut self, p: usize) {
+        #[cfg(feature = "events")]
+        self.note_loss(p);
         self.stats.data_losses += 1;
         self.closed |= self.config.stop_on_data_loss;
     }

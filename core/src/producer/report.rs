@@ -1,6 +1,9 @@
 //! What became of records.
 
+use core::fmt;
+
 use super::Producer;
+use crate::batch::record::SizeOf;
 use crate::batch::{AUX, Fate};
 use crate::error::Reason;
 use crate::id::{BatchId, PartitionId, TopicId};
@@ -10,6 +13,7 @@ use crate::wire::record::{HeaderIter, RecordIter};
 /// The outcome of records `first .. first + records` of `batch`. A batch that was split reports in several
 /// pieces, all under the id that `send` gave.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Report {
     /// The batch, as in [`RecordId`](crate::RecordId).
@@ -42,6 +46,7 @@ impl Report {
 /// The outcome law as a type: whether a record may be in the log is the variant, why is the reason. Every accepted
 /// record gets exactly one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Outcome {
     /// In the log, as durable as `acks` asked for.
@@ -60,7 +65,7 @@ pub enum Outcome {
 }
 
 /// The records of a report, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Records<'p> {
     records: RecordIter<'p>,
     left: u16,
@@ -68,7 +73,7 @@ pub struct Records<'p> {
 }
 
 /// A record read back from the buffer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordRef<'p> {
     /// The key, `None` for null.
@@ -82,8 +87,30 @@ pub struct RecordRef<'p> {
 }
 
 /// The headers of a [`RecordRef`], in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Headers<'p>(HeaderIter<'p>);
+
+impl fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RecordRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordRef")
+            .field("key", &SizeOf(self.key))
+            .field("value", &SizeOf(self.value))
+            .field("timestamp", &self.timestamp)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Headers").finish_non_exhaustive()
+    }
+}
 
 impl<'p> Iterator for Headers<'p> {
     type Item = crate::Header<'p>;

@@ -78,6 +78,10 @@ impl<'a> Producer<'a> {
             slot_wanted: false,
             redial_at: None,
             stats: Stats::default(),
+            #[cfg(feature = "events")]
+            ring: crate::event::Ring::EMPTY,
+            #[cfg(feature = "events")]
+            traffic: crate::metrics::Traffic::NONE,
             storage,
         };
         if keeps_spare {

@@ -42,6 +42,9 @@ pub struct Storage<'a> {
     pub(crate) hosts: Slab<'a, u8>,
     /// A field of `name_bytes` per topic.
     pub(crate) names: Slab<'a, u8>,
+    /// The ring of events.
+    #[cfg(feature = "events")]
+    pub(crate) events: Slab<'a, crate::event::EventSlot>,
     #[cfg(feature = "compression")]
     pub(crate) codecs: Codecs<'a>,
     #[cfg(feature = "recorder")]
@@ -106,11 +109,16 @@ impl Storage<'static> {
             brokers,
             connections,
         };
-        #[allow(unused_mut, reason = "with codecs it has more")]
+        #[allow(unused_mut, reason = "a feature adds to it")]
         let mut storage = Self::of_counts(&counts, shape);
         #[cfg(feature = "compression")]
         {
             storage.codecs = Codecs::of(limits.codecs);
+        }
+        #[cfg(feature = "events")]
+        {
+            storage.events =
+                Slab::boxed(crate::event::EventSlot::EMPTY, usize::from(limits.events));
         }
         storage
     }
@@ -130,6 +138,8 @@ impl Storage<'static> {
             client_id: Slab::boxed(0, usize::from(shape.client_id_bytes)),
             hosts: Slab::boxed(0, counts.brokers * usize::from(shape.host_bytes)),
             names: Slab::boxed(0, counts.topics * usize::from(shape.name_bytes)),
+            #[cfg(feature = "events")]
+            events: Slab::default(),
             #[cfg(feature = "compression")]
             codecs: Codecs::default(),
             #[cfg(feature = "recorder")]
@@ -175,6 +185,15 @@ impl Limits {
     /// Two at least: one for records and the spare. At most 65,535, so a very large memory wants larger batches.
     fn chunks(&self) -> usize {
         (self.buffer_memory / self.chunk_bytes()).clamp(2, 65_535) as usize
+    }
+}
+
+#[cfg(feature = "events")]
+impl<'a> Storage<'a> {
+    /// The same with room for these events, of which the producer keeps the latest 65,535 at most.
+    #[must_use]
+    pub fn with_events(self, slots: &'a mut [crate::event::EventSlot]) -> Self {
+        Self { events: Slab::Borrowed(slots), ..self }
     }
 }
 

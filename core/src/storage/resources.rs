@@ -90,6 +90,8 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             client_id: Slab::Borrowed(&mut self.client_id),
             hosts: Slab::Borrowed(self.hosts.as_flattened_mut()),
             names: Slab::Borrowed(self.names.as_flattened_mut()),
+            #[cfg(feature = "events")]
+            events: Slab::default(),
             #[cfg(feature = "compression")]
             codecs: crate::compress::Codecs::default(),
             #[cfg(feature = "recorder")]

@@ -37,6 +37,9 @@ pub trait HostAdapter: Adapter {
     /// Waits for a record's fate, for so long.
     fn fate_within(&self, delivery: Self::Delivery, limit: Duration) -> Option<Fate>;
 
+    /// Its figures in Prometheus's text format.
+    fn prometheus(&self) -> String;
+
     /// Why the driver failed that failed last.
     fn last_driver_failure(&self) -> Option<DriverFailure>;
 }

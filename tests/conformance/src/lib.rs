@@ -59,6 +59,13 @@ macro_rules! host_suite {
             a_key_maker_makes_the_keys_that_are_missing,
             properties_configure_a_producer,
         ]);
+        $crate::instances!($adapter, instruments: [
+            rk_18_events_tell_of_every_record,
+            rk_15_an_overflow_is_told_with_its_topic_and_limit,
+            ck_26_statistics_come_on_the_interval,
+            prometheus_text_is_well_formed,
+            i17_no_bytes_of_records_are_written_down,
+        ]);
         $crate::instances!($adapter, failures: [
             a_driver_that_died_is_replaced_by_the_next_call_and_its_records_are_reported,
             a_driver_that_died_is_not_replaced_when_the_producer_is_closed,

@@ -98,6 +98,10 @@ impl HostAdapter for Std {
         delivery.wait_timeout(limit).map(fate)
     }
 
+    fn prometheus(&self) -> String {
+        self.0.prometheus()
+    }
+
     fn last_driver_failure(&self) -> Option<DriverFailure> {
         self.0.last_driver_failure()
     }

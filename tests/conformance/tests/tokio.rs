@@ -113,6 +113,10 @@ impl HostAdapter for Tokio {
         delivery.wait_timeout(limit).map(fate)
     }
 
+    fn prometheus(&self) -> String {
+        self.0.prometheus()
+    }
+
     fn last_driver_failure(&self) -> Option<DriverFailure> {
         self.0.last_driver_failure()
     }

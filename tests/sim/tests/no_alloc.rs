@@ -20,6 +20,7 @@ struct Meter {
     dice: Dice,
     now: u64,
     calls: u64,
+    events: u64,
 }
 
 /// Calls the core; panics if it allocates.
@@ -66,6 +67,7 @@ impl Meter {
             dice: Dice::new(3),
             now,
             calls: 0,
+            events: 0,
         }
     }
 
@@ -87,9 +89,25 @@ impl Meter {
         }
         call!(self, take_wake());
         call!(self, stats());
+        self.observe();
         let next = call!(self, next_deadline()).map_or(u64::MAX, |(at, _)| at.as_micros());
         self.now = next.clamp(self.now + 100, self.now + 20_000);
         self.cluster.handle_timeout(self.now);
+    }
+
+    /// Events and figures.
+    fn observe(&mut self) {
+        while let Some(event) = call!(self, poll_event()) {
+            self.events += u64::from(matches!(event.kind, klamm::EventKind::Delivered { .. }));
+        }
+        let used = measure(|| {
+            let metrics = self.producer.metrics();
+            let queued = self.producer.partition_stats().map(|p| p.unsent_records + p.sent_records);
+            assert_eq!(queued.sum::<u64>(), metrics.queue_records);
+            assert!(self.producer.broker_stats().count() > 0);
+            assert!(self.producer.topics().count() <= 1);
+        });
+        assert_eq!(used.count_total, 0, "figures allocate");
     }
 
     fn serve(&mut self, slot: usize, now: Instant) {
@@ -224,6 +242,6 @@ fn nothing_is_allocated_after_construction() {
             stats.dropped > 100 && stats.not_persisted > 100,
             "the run was too easy: {stats:?}"
         );
-        assert!(meter.calls > 20_000);
+        assert!(meter.calls > 20_000 && meter.events > 100, "{} events", meter.events);
     }
 }

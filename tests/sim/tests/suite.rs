@@ -5,6 +5,7 @@
 
 mod acceptance_batches;
 mod acceptance_batching;
+mod acceptance_events;
 mod acceptance_partitioners;
 mod acceptance_policies;
 mod acceptance_profiles;

@@ -5,6 +5,7 @@
 pub mod deliver;
 pub mod failures;
 pub mod hooks;
+pub mod instruments;
 pub mod wait;
 
 use core::time::Duration;

@@ -10,6 +10,7 @@
 //! from [`Setup::quiet`] and lets it go on step by step.
 
 mod chaos;
+mod events;
 mod fairness;
 mod ledger;
 mod letters;
@@ -35,6 +36,7 @@ use klamm::{Address, ConnId, Demand, FlushTicket, Instant, Producer, Reason};
 use klamm::{Storage, Timer, Timestamp, TopicId};
 
 pub use chaos::Kind;
+pub use events::EventLog;
 pub use ledger::{Checked, Entry, Excuses, Fate, Ledger, Place};
 use logs::{Guarantee, Logs};
 pub use network::{Arrival, Conditions, Network, Way};
@@ -49,6 +51,8 @@ use crate::dice::Dice;
 
 /// Steps without time passing before the run counts as a busy loop.
 const STEPS_AT_ONCE: u32 = 5_000;
+/// Steps from one look at all figures to the next.
+const FIGURES_EVERY: u64 = 16;
 
 /// A run.
 #[derive(Debug)]
@@ -61,6 +65,8 @@ pub struct Simulation {
     pub network: Network,
     /// What was accepted and reported.
     pub ledger: Ledger,
+    /// What the producer said happened.
+    pub events: EventLog,
     /// What was seen on the wire.
     pub observer: Observer,
     /// What happened.
@@ -177,6 +183,7 @@ impl Simulation {
             producer: Box::new(Debugless(producer)),
             network: Network::new(conns.len(), setup.network.clone(), setup.seed ^ 1),
             ledger: Ledger::default(),
+            events: EventLog::default(),
             observer: Observer::new(conns.len(), terms),
             trace: Trace::default(),
             codec: None,
@@ -318,6 +325,8 @@ impl Simulation {
         let late = self.now + 60_000_000;
         while self.now < late && self.step()? {}
         self.ledger.check_complete(&self.producer.stats())?;
+        self.events.check(&self.producer)?;
+        self.events.check_complete()?;
         let guarantee = match self.setup.config.acks {
             klamm::Acks::None => Guarantee::Written,
             _ if self.setup.is_idempotent() => Guarantee::ExactlyOnce,
@@ -476,6 +485,7 @@ impl Simulation {
     fn read_reports(&mut self) -> Result<bool, String> {
         let mut progress = false;
         while self.user.deaf_until <= self.now && !self.setup.hands_off {
+            self.events.drain(&mut self.producer, &self.ledger)?;
             let peeked = self.producer.peek_report();
             if let Some(report) = &peeked {
                 self.check_handed_back(report)?;
@@ -489,6 +499,7 @@ impl Simulation {
                 self.reports.push(report);
             }
             let name = self.names.get(&report.partition.topic).cloned().unwrap_or_default();
+            self.events.reported(&report, self.producer.metrics().events_lost > 0)?;
             let numbers = self.ledger.reported(&report, &name)?;
             let place = (name, report.partition.index);
             self.observer.reported(&place, &numbers)?;
@@ -508,6 +519,10 @@ impl Simulation {
         let stats = self.producer.stats();
         if !self.setup.hands_off {
             self.ledger.check_stats(&stats)?;
+            self.events.drain(&mut self.producer, &self.ledger)?;
+            if self.steps.is_multiple_of(FIGURES_EVERY) {
+                self.events.check(&self.producer)?;
+            }
         }
         let held = self.ledger.held();
         if held > u64::from(self.setup.limits.buffer_memory) {

@@ -88,6 +88,7 @@ impl Setup {
         limits.topics = 8;
         limits.brokers = 16;
         limits.connections = 8;
+        limits.events = 4_096;
         let bootstrap: Vec<String> = (1..=nodes).map(|id| format!("node{id}:9092")).collect();
         Self {
             seed: 1,
@@ -156,6 +157,8 @@ impl Setup {
         }
         setup.draw_policies();
         setup.draw_codecs(&mut Dice::new(seed ^ 0xc0dec));
+        // Often more than there will be, sometimes so few that events are lost.
+        setup.limits.events = Dice::new(seed ^ 0x6576_656e_7473).pick(&[65_535, 4_096, 30, 1]);
         setup
     }
 
