@@ -188,7 +188,7 @@ pub struct Config<'c> {
     pub start_sequence: i32,
     #[doc(hidden)]
     pub start_epoch: i16,
-    /// Chooses partitions. Default [`partitioner::java`](crate::partitioner::java).
+    /// Chooses partitions. Default [`partitioner::java`].
     pub partitioner: &'static dyn Partitioner,
     /// An adaptive partitioner leaves out leaders that have taken nothing for so long (KIP-794). Default 0: none.
     pub partitioner_availability_timeout_ms: u32,
