@@ -29,6 +29,7 @@ pub enum Idempotence {
 }
 
 /// The codec of batches. Each needs its Cargo feature.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Compression {
