@@ -21,6 +21,15 @@ impl Producer<'_> {
         Some(slot)
     }
 
+    pub(crate) fn has_slot(&self) -> bool {
+        !self.free.is_empty() || usize::from(self.fresh) < self.storage.batches.len()
+    }
+
+    /// Is a chunk free, or the spare?
+    pub(crate) fn has_chunk(&self) -> bool {
+        self.spare.is_some() || self.chunks.used() < self.storage.chunk_count()
+    }
+
     fn give_back_slot(&mut self, slot: usize) {
         self.storage.batches[slot].state = BatchState::Free;
         self.free.push_back(&mut self.storage.batches, QUEUE, slot);

@@ -30,23 +30,25 @@ impl Producer<'_> {
     /// Makes the second half of the records a batch of its own, right behind: in another chunk, or, where memory lacks,
     /// in place.
     fn split(&mut self, p: usize, b: usize) -> Option<()> {
-        if !self.make_plain(b) {
+        let batch = &self.storage.batches[b];
+        // What is cut off joins the guest that stands right behind, if there is one: order is kept, and no slot taken.
+        let next = list::next(&self.storage.batches, QUEUE, b);
+        let guest = batch.guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
+        // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
+        let needs_chunk = batch.unsure || batch.guest.is_some();
+        let possible = guest.is_some() || self.has_slot() && (!needs_chunk || self.has_chunk());
+        // Only then: what is not split goes out again as it was, also compressed or not.
+        if !possible || !self.make_plain(b) {
             return None;
         }
         let batch = self.storage.batches[b];
         let keep = batch.records / 2;
         let cut = self.cut(b, keep)?;
-        // What is cut off joins the guest that stands right behind, if there is one: order is kept, and no slot taken.
-        let next = list::next(&self.storage.batches, QUEUE, b);
-        let guest = batch.guest.get().filter(|guest| next == Some(*guest));
-        // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
-        if let Some(guest) = guest.filter(|_| !batch.unsure) {
+        if let Some(guest) = guest {
             self.widen_guest(b, guest, cut, keep);
-        } else if batch.unsure || batch.guest.is_some() {
-            let chunk = self.take_chunks(1).or_else(|| self.spare.take())?;
-            self.split_off(p, b, Some(chunk), cut, keep)?;
         } else {
-            let chunk = self.take_chunks(1);
+            let free = self.take_chunks(1);
+            let chunk = if needs_chunk { free.or_else(|| self.spare.take()) } else { free };
             self.split_off(p, b, chunk, cut, keep)?;
         }
         let head = &mut self.storage.batches[b];

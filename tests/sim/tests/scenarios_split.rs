@@ -1,6 +1,6 @@
 //! Batches that are too large while memory is full, and batches of which some records are invalid.
 
-use klamm::{ErrorCode, Reason};
+use klamm::{ErrorCode, Instant, Reason};
 use klamm_sim::cluster::{ApiVersions, Fault};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::{Fate, Sample, Scenario};
@@ -113,6 +113,39 @@ fn a_part_that_shares_its_chunk_is_not_compressed() {
     let records = s.batch_of(0, 8);
     s.run_until_reported(9_000);
     assert!(s.all_delivered(records));
+    s.finish();
+}
+
+/// Seed 70626: a batch that may be in the log was to be split, no chunk was free, and it went out again compressed where
+/// it had gone out plain.
+#[test]
+fn what_cannot_be_split_goes_out_as_it_was() {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.buffer_memory = 3 * CHUNK;
+    setup.config.compression_type = klamm::Compression::Gzip { level: 6 };
+    setup.config.linger_ms = 3_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.warm_up(1..2);
+    // The parts of the first batch have a chunk and the spare.
+    s.produce_faults(0, Fault::Error(7), 1);
+    s.produce_faults(0, Fault::Error(10), 1);
+    s.produce_faults(0, Fault::Error(19), u32::MAX);
+    s.batch_of(0, 8);
+    let now = Instant::from_micros(s.now());
+    s.producer().flush(now);
+    // The second one lingers, and is sent when the spare is gone.
+    s.produce_faults(1, Fault::Error(7), 1);
+    s.produce_faults(1, Fault::Error(10), 1);
+    s.batch_of(1, 6);
+    let refused = |s: &mut klamm_sim::simulator::Simulation| {
+        s.observer.sent_to(TOPIC, 1).iter().any(|e| matches!(e.answer, Some((_, 10, _))))
+    };
+    assert!(s.run_for(9_000, refused));
+    // There is memory again before the next round.
+    s.cluster.clear_faults();
+    s.run_until_reported(15_000);
+    assert!(s.all_delivered(0..s.ledger.next()));
     s.finish();
 }
 
