@@ -1,5 +1,6 @@
 //! The project's commands: `cargo xtask test` and its parts. One file a command.
 
+mod bench;
 mod doc;
 mod fuzz;
 mod lint;
@@ -33,6 +34,8 @@ enum Command {
     Size(size::Args),
     /// Runs the fuzz targets
     Fuzz(fuzz::Args),
+    /// Measures klamm, Java's producer and librdkafka side by side on Apache Kafka
+    Bench(bench::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -57,6 +60,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Mutants(args) => mutants::run(&sh, args),
         Command::Size(args) => size::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
+        Command::Bench(args) => bench::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }
