@@ -71,12 +71,16 @@ struct Case {
 struct Cost {
     seconds: f64,
     cpu: f64,
+    /// In the log's files.
+    bytes: f64,
 }
 
 /// Geometric means over all rounds.
 struct Figures {
     per_second: f64,
     cpu_per_million: f64,
+    /// In the log's files: shows who compressed and who had batches.
+    bytes_per_record: f64,
 }
 
 impl Figures {
@@ -162,29 +166,35 @@ impl Bench {
 
     /// One round more than asked for: the first one warms the broker up, and is forgotten.
     fn case(&mut self, case: &Case, rounds: u32) -> Result<[Figures; 3]> {
-        let mut logs = [(0.0, 0.0); 3];
+        let mut logs = [[0.0; 3]; 3];
         for round in 0..=rounds {
             for (client, (own, log)) in CLIENTS.into_iter().zip(case.own.iter().zip(&mut logs)) {
                 let options = [&SHARED, case.shared, &[*own]].concat();
                 let start = self.measure(client, case.records / 10, &options)?;
                 let all = self.measure(client, case.records, &options)?;
-                let millions = (case.records - case.records / 10) as f64 / 1e6;
+                let records = (case.records - case.records / 10) as f64;
                 let (seconds, cpu) = (all.seconds - start.seconds, all.cpu - start.cpu);
                 ensure!(seconds > 0.0 && cpu > 0.0, "too few records to measure: use --records");
+                let figures =
+                    [records / seconds, cpu * 1e6 / records, (all.bytes - start.bytes) / records];
                 if round > 0 {
-                    log.0 += (1e6 * millions / seconds).ln() / f64::from(rounds);
-                    log.1 += (cpu / millions).ln() / f64::from(rounds);
+                    for (log, figure) in log.iter_mut().zip(figures) {
+                        *log += figure.ln() / f64::from(rounds);
+                    }
                 }
                 eprintln!(
                     "{}, round {round}, {}: {:.0} records/s, {:.3} CPU s per million",
                     case.name,
                     client.program(),
-                    1e6 * millions / seconds,
-                    cpu / millions,
+                    figures[0],
+                    figures[1],
                 );
             }
         }
-        Ok(logs.map(|log| Figures { per_second: log.0.exp(), cpu_per_million: log.1.exp() }))
+        Ok(logs.map(|log| {
+            let [per_second, cpu_per_million, bytes_per_record] = log.map(f64::exp);
+            Figures { per_second, cpu_per_million, bytes_per_record }
+        }))
     }
 
     fn measure(&mut self, client: Client, records: u64, options: &[&str]) -> Result<Cost> {
@@ -195,12 +205,16 @@ impl Bench {
         let (before, begin) = (children_cpu()?, Instant::now());
         finish(&mut command)?;
         let seconds = begin.elapsed().as_secs_f64();
-        let cost = Cost { seconds, cpu: children_cpu()? - before };
+        let cpu = children_cpu()? - before;
         let stored = end_offsets(&self.bootstrap, &topic)?;
         let program = client.program();
         ensure!(stored == records, "{program} was to write {records} records, {stored} are there");
+        let mut bytes = 0;
+        for partition in 0..PARTITIONS {
+            bytes += fs::metadata(self.kafka.node(1)?.log_file(&topic, partition))?.len();
+        }
         self.kafka.helper.delete_topic(&self.bootstrap, &topic)?;
-        Ok(cost)
+        Ok(Cost { seconds, cpu, bytes: bytes as f64 })
     }
 
     fn command(

@@ -48,19 +48,20 @@ impl Report {
             self.rounds
         );
         println!(
-            "\n| | client | records/s | MB/s | CPU s per million | klamm: speed | klamm: CPU |"
+            "\n| | client | records/s | MB/s | CPU s per million | bytes stored | klamm: speed | klamm: CPU |"
         );
-        println!("|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|");
         for (case, figures) in self.cases.iter().zip(&self.figures) {
             let [klamm, ..] = figures;
             for (client, its) in CLIENTS.iter().zip(figures) {
                 println!(
-                    "| {} | {} | {:.0} | {:.1} | {:.2} | {:.2} x | {:.2} x |",
+                    "| {} | {} | {:.0} | {:.1} | {:.2} | {:.0} | {:.2} x | {:.2} x |",
                     case.name,
                     client.program(),
                     its.per_second,
                     its.mb_per_second(),
                     its.cpu_per_million,
+                    its.bytes_per_record,
                     klamm.per_second / its.per_second,
                     klamm.cpu_per_million / its.cpu_per_million,
                 );
@@ -85,6 +86,7 @@ impl Report {
                     "records_per_second": its.per_second,
                     "mb_per_second": its.mb_per_second(),
                     "cpu_seconds_per_million": its.cpu_per_million,
+                    "stored_bytes_per_record": its.bytes_per_record,
                     "klamm_speed_ratio": figures[0].per_second / its.per_second,
                     "klamm_cpu_ratio": figures[0].cpu_per_million / its.cpu_per_million,
                 })
