@@ -16,7 +16,7 @@ use klamm_interop::setup::{self, Tools};
 use klamm_interop::{kcat, klamm};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
-use report::Report;
+use report::{Figures, Report};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -41,7 +41,7 @@ struct Args {
     #[arg(value_parser = clap::value_parser!(u64).range(1_000..))]
     records: u64,
     /// Records of a run with one record in a batch
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value_t = 20_000)]
     #[arg(value_parser = clap::value_parser!(u64).range(1_000..))]
     single_records: u64,
     /// Write the result to this file, too
@@ -75,21 +75,6 @@ struct Cost {
     bytes: f64,
 }
 
-/// Geometric means over all rounds.
-struct Figures {
-    per_second: f64,
-    cpu_per_million: f64,
-    /// In the log's files: shows who compressed and who had batches.
-    bytes_per_record: f64,
-}
-
-impl Figures {
-    /// Of values, in millions of bytes.
-    fn mb_per_second(&self) -> f64 {
-        self.per_second * SIZE as f64 / 1e6
-    }
-}
-
 fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,7 +103,7 @@ fn run(args: &Args) -> Result<()> {
     ];
     let run = RunDir::new("bench")?;
     let mut bench = Bench::start(&run, args.records.max(args.single_records))?;
-    let machine = report::machine(bench.tools)?;
+    let machine = report::machine(&bench.tools)?;
     let [batched, single] = &cases;
     let figures = [bench.case(batched, args.rounds)?, bench.case(single, args.rounds)?];
     let report = Report { machine, cases, figures, rounds: args.rounds };
@@ -133,7 +118,7 @@ fn run(args: &Args) -> Result<()> {
 }
 
 struct Bench {
-    tools: &'static Tools,
+    tools: Tools,
     kafka: Cluster,
     bootstrap: String,
     /// Different values, a line each, for Java; and as many lines as records, for kcat.
@@ -145,9 +130,9 @@ struct Bench {
 impl Bench {
     /// Starts the node, and has `klamm perf` make the records that all clients send.
     fn start(run: &RunDir, records: u64) -> Result<Self> {
-        let tools = setup::tools()?;
+        let tools = setup::tools_of(setup::NEWEST)?;
         let options = Options { nodes: 1, ..Options::default() };
-        let mut kafka = Cluster::start(tools, run, &options)?;
+        let mut kafka = Cluster::start(&tools, run, &options)?;
         let bootstrap = kafka.bootstrap();
         kafka.create_topic("values", 1, &[])?;
         let count = PAYLOADS.to_string();
@@ -168,8 +153,11 @@ impl Bench {
     fn case(&mut self, case: &Case, rounds: u32) -> Result<[Figures; 3]> {
         let mut logs = [[0.0; 3]; 3];
         for round in 0..=rounds {
-            for (client, (own, log)) in CLIENTS.into_iter().zip(case.own.iter().zip(&mut logs)) {
-                let options = [&SHARED, case.shared, &[*own]].concat();
+            let mut turns: Vec<_> = CLIENTS.into_iter().zip(case.own).zip(&mut logs).collect();
+            // Whoever begins, begins on a broker that had a rest.
+            turns.rotate_left(round as usize % CLIENTS.len());
+            for ((client, own), log) in turns {
+                let options = [&SHARED, case.shared, &[own]].concat();
                 let start = self.measure(client, case.records / 10, &options)?;
                 let all = self.measure(client, case.records, &options)?;
                 let records = (case.records - case.records / 10) as f64;

@@ -1,6 +1,6 @@
 //! The machine, and the figures as a table and as JSON.
 
-use crate::{CLIENTS, Case, Figures, PARTITIONS, SHARED, SIZE, finish};
+use crate::{CLIENTS, Case, PARTITIONS, SHARED, SIZE, finish};
 use anyhow::Result;
 use klamm_interop::klamm;
 use klamm_interop::setup::Tools;
@@ -26,6 +26,21 @@ pub(crate) fn machine(tools: &Tools) -> Result<Vec<(&'static str, String)>> {
         ("Java", first(&finish(Command::new("java").arg("-version"))?)),
         ("librdkafka", librdkafka.unwrap_or("unknown version").to_owned()),
     ])
+}
+
+/// Geometric means over all rounds.
+pub(crate) struct Figures {
+    pub(crate) per_second: f64,
+    pub(crate) cpu_per_million: f64,
+    /// In the log's files: shows who compressed and who had batches.
+    pub(crate) bytes_per_record: f64,
+}
+
+impl Figures {
+    /// Of values, in millions of bytes.
+    fn mb_per_second(&self) -> f64 {
+        self.per_second * SIZE as f64 / 1e6
+    }
 }
 
 /// All that there is to say.
