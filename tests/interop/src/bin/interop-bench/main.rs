@@ -103,9 +103,10 @@ fn run(args: &Args) -> Result<()> {
     ];
     let run = RunDir::new("bench")?;
     let mut bench = Bench::start(&run, args.records.max(args.single_records))?;
-    let machine = report::machine(&bench.tools)?;
+    let mut machine = report::machine(&bench.tools)?;
     let [batched, single] = &cases;
     let figures = [bench.case(batched, args.rounds)?, bench.case(single, args.rounds)?];
+    machine.push(("load after", report::load()));
     let report = Report { machine, cases, figures, rounds: args.rounds };
     report.print();
     if let Some(path) = &args.json {

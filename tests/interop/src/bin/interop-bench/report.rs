@@ -13,19 +13,24 @@ pub(crate) fn machine(tools: &Tools) -> Result<Vec<(&'static str, String)>> {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let kcat = finish(Command::new("kcat").arg("-V"))?;
     let librdkafka = kcat.split("librdkafka ").nth(1).and_then(|text| text.split(' ').next());
     let first = |text: &str| text.lines().next().unwrap_or_default().to_owned();
     let cores = std::thread::available_parallelism()?;
     Ok(vec![
         ("machine", format!("{model}, {cores} cores, shared with the broker")),
-        ("load before", load.split(' ').take(1).collect()),
+        ("load before", load()),
         ("klamm", first(&finish(Command::new(klamm::binary()?).arg("--version"))?)),
         ("Apache Kafka", format!("{}, one node", tools.version)),
         ("Java", first(&finish(Command::new("java").arg("-version"))?)),
         ("librdkafka", librdkafka.unwrap_or("unknown version").to_owned()),
     ])
+}
+
+/// The system's load average of the last minute: above the number of cores, processes wait.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').take(1).collect()
 }
 
 /// Geometric means over all rounds.
