@@ -19,6 +19,24 @@ use klamm_std::{
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Nobody sends the records while it is paused: a call that waited would wait for ever.
+#[test]
+fn ck_08_asking_for_an_outcome_never_waits() {
+    let broker = broker(1);
+    let producer = producer(&broker);
+    producer.pause(true);
+    let send = |_| producer.send_to_partition("t", 0, &Record::value(b"v")).expect("accepted");
+    let deliveries: Vec<_> = (0..3).map(send).collect();
+    assert!(deliveries.iter().all(|delivery| delivery.outcome().is_none()));
+    producer.pause(false);
+    assert!(producer.flush(Some(LIMIT)));
+    for (offset, delivery) in (0..).zip(&deliveries) {
+        let delivered = delivery.outcome().expect("there is one").expect("delivered");
+        assert_eq!(delivered.offset, Some(offset));
+        assert_eq!(delivery.outcome(), Some(Ok(delivered)), "asking takes nothing away");
+    }
+}
+
 #[test]
 fn a_delivery_can_be_awaited_cloned_and_dropped() {
     let broker = broker(1);
