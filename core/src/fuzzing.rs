@@ -1,5 +1,9 @@
 //! Every decoder by itself, for the fuzz target `decoders`; in no other build.
 
+#[cfg(all(feature = "gzip-tight", feature = "recorder"))]
+use crate::compress::Codecs;
+#[cfg(all(feature = "gzip-tight", feature = "recorder"))]
+use crate::config::Compression;
 use crate::wire::record::RecordIter;
 use crate::wire::{
     Decode, Need, api_versions, find_coordinator, init_producer_id, metadata, produce,
@@ -49,9 +53,26 @@ pub fn records(bytes: &[u8]) -> usize {
     count
 }
 
-/// Unpacks `bytes` as gzip into at most `room` bytes; returns how many came out.
-#[cfg(feature = "gzip")]
-pub fn gunzip(bytes: &[u8], room: usize) -> Option<usize> {
+/// Expands `bytes` by the codec number `which` (gzip, gzip without an allocator, lz4, snappy, zstd) into at most `room`
+/// bytes; returns how many came out. And what the codec itself makes of `bytes` expands to them.
+#[cfg(all(feature = "gzip-tight", feature = "recorder"))]
+pub fn codec(which: u8, bytes: &[u8], room: usize) -> Option<usize> {
+    let codec = match which % 5 {
+        0 | 1 => Compression::Gzip { level: 2 },
+        2 => Compression::Lz4 { level: 2 },
+        3 => Compression::Snappy,
+        _ => Compression::Zstd { level: 1 },
+    };
+    let mut codecs = match which % 5 {
+        1 => Codecs::of_sizes([256, 1_024, 1, 0, 0]),
+        _ => Codecs::of(&[codec]),
+    };
+    let mut packed = alloc::vec![0; 2 * bytes.len() + 64];
+    if let Some(len) = codecs.compress(codec, bytes, &mut packed) {
+        let mut plain = alloc::vec![0; bytes.len()];
+        assert_eq!(codecs.decompress(codec, &packed[..len], &mut plain), Some(bytes.len()));
+        assert_eq!(plain, bytes);
+    }
     let mut out = alloc::vec![0; room];
-    crate::compress::gzip::Gzip::new().decompress(bytes, &mut out)
+    codecs.decompress(codec, bytes, &mut out)
 }

@@ -1,4 +1,4 @@
-//! Any bytes into every decoder by itself: responses in any pieces, records, gzip. The work is bounded by the bytes.
+//! Any bytes into every decoder by itself: responses in any pieces, records, codecs. The work is bounded by the bytes.
 #![no_main]
 
 use klamm::fuzzing;
@@ -10,5 +10,5 @@ fuzz_target!(|input: (u8, u8, Vec<u8>, &[u8])| {
     assert!(steps <= 2 * bytes.len() + 64, "{steps} steps for {} bytes", bytes.len());
     assert!(fuzzing::records(bytes) <= bytes.len());
     let room = 4_096;
-    assert!(fuzzing::gunzip(bytes, room).is_none_or(|len| len <= room));
+    assert!(fuzzing::codec(which, bytes, room).is_none_or(|len| len <= room));
 });
