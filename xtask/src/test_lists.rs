@@ -93,7 +93,7 @@ fn is_test(source: &str, name: &str, instances: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim_start).collect();
     let starts = [format!("fn {name}("), format!("fn {name}<")];
     let defines = |line: &&str| starts.iter().any(|start| line.contains(start));
-    let Some(at) = lines.iter().position(|line| defines(&line)) else { return false };
+    let Some(at) = lines.iter().position(defines) else { return false };
     let mut above = lines[..at].iter().rev().take_while(|line| line.starts_with(['#', '/']));
     let is_marked = above.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::"));
     // `fork.rs` has a `main` of its own, and scenarios that share brokers one test.
