@@ -12,6 +12,8 @@ mod size;
 mod target;
 mod targets;
 mod test;
+#[cfg(test)]
+mod test_lists;
 
 use std::path::Path;
 use std::process::ExitCode;

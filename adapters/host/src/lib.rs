@@ -9,6 +9,8 @@
 
 mod batch;
 mod builder;
+#[cfg(feature = "json")]
+mod canonical_json;
 mod clock;
 mod completion;
 mod connection_error;
@@ -34,6 +36,8 @@ mod squeeze;
 
 pub use batch::{Batch, BatchDelivery};
 pub use builder::{Builder, KeepRecords, Options, Start};
+#[cfg(feature = "json")]
+pub use canonical_json::{JsonError, canonical_json};
 pub use connection_error::ConnectionError;
 pub use delivery::{Delivered, Delivery};
 pub use engine::{Dial, Engine, Fact, Link, Turn};

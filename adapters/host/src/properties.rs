@@ -550,6 +550,40 @@ mod tests {
         assert!(message.contains("both give the level"), "{message}");
     }
 
+    /// Every value of the ranges' ends and of their middle, with each of the others.
+    #[test]
+    #[cfg(all(feature = "lz4", feature = "zstd"))]
+    fn ck_22_the_usual_tuning_is_accepted() {
+        let codecs = [
+            ("lz4", Compression::Lz4 { level: DEFAULT_LZ4_LEVEL }),
+            ("zstd", Compression::Zstd { level: DEFAULT_ZSTD_LEVEL }),
+        ];
+        for linger in [5_u32, 10, 20, 50] {
+            for batch in [64_u32, 100, 128, 256].map(|kib| kib << 10) {
+                for memory in [64_u32, 96, 128].map(|mib| mib << 20) {
+                    for (name, codec) in codecs {
+                        let options = build(&[
+                            ("linger.ms", &linger.to_string()),
+                            ("batch.size", &batch.to_string()),
+                            ("compression.type", name),
+                            ("buffer.memory", &memory.to_string()),
+                            ("max.in.flight.requests.per.connection", "5"),
+                            ("acks", "all"),
+                            ("enable.idempotence", "true"),
+                        ])
+                        .expect("legal");
+                        let config = options.config;
+                        assert_eq!((config.linger_ms, config.batch_size), (linger, batch));
+                        assert_eq!(config.compression_type, codec);
+                        assert_eq!(options.limits.buffer_memory, memory);
+                        assert_eq!(config.max_in_flight_requests_per_connection, 5);
+                        assert_eq!(config.enable_idempotence, Idempotence::Required);
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn takes_librdkafkas_names_where_they_mean_the_same() {
         let builder = options([

@@ -43,6 +43,8 @@ pub use klamm_host::{
     Interceptor, KeepRecords, Latencies, OwnedHeader, OwnedRecord, ProduceError, ProducerEvent,
     PropertyError, SendError, Statistics, TopicStatistics, Undelivered, Window,
 };
+#[cfg(feature = "json")]
+pub use klamm_host::{JsonError, canonical_json};
 pub use producer::Producer;
 pub use topic::Topic;
 

@@ -33,6 +33,7 @@ macro_rules! suite {
         $crate::instances!($adapter, wait: [
             max_block_bounds_the_wait_for_metadata,
             try_send_never_waits,
+            rk_17_an_illegal_topic_is_refused_at_once,
             full_memory_refuses_after_max_block_and_try_send_at_once,
             a_sender_that_waits_goes_on_when_the_broker_comes,
             waiting_senders_are_served_in_order_and_share_batches,
@@ -58,6 +59,7 @@ macro_rules! host_suite {
             an_interceptor_that_panics_loses_no_record,
             a_key_maker_makes_the_keys_that_are_missing,
             properties_configure_a_producer,
+            ck_28_keys_of_json_that_mean_the_same_share_a_partition,
         ]);
         $crate::instances!($adapter, instruments: [
             rk_18_events_tell_of_every_record,

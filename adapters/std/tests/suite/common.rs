@@ -9,11 +9,12 @@ use klamm_std::{Builder, Producer};
 
 /// A broker with the topic `t`.
 pub(crate) fn broker(partitions: i32) -> DevBroker {
-    let options = Options {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        topics: vec![("t".into(), partitions)],
-        ..Options::default()
-    };
+    broker_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), partitions)
+}
+
+/// The same at this address.
+pub(crate) fn broker_at(listen: SocketAddr, partitions: i32) -> DevBroker {
+    let options = Options { listen, topics: vec![("t".into(), partitions)], ..Options::default() };
     DevBroker::start(options).expect("a free loopback port")
 }
 

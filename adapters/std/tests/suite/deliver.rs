@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-use crate::common::{broker, builder, log, producer};
+use crate::common::{broker, builder, log, mute, producer};
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_std::{
     BatchReport, Compression, Config, DeliveryError, KeepRecords, ProduceError, Producer, Reason,
@@ -18,6 +18,24 @@ use klamm_std::{
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Nobody sends the records while it is paused: a call that waited would wait for ever.
+#[test]
+fn ck_08_asking_for_an_outcome_never_waits() {
+    let broker = broker(1);
+    let producer = producer(&broker);
+    producer.pause(true);
+    let send = |_| producer.send_to_partition("t", 0, &Record::value(b"v")).expect("accepted");
+    let deliveries: Vec<_> = (0..3).map(send).collect();
+    assert!(deliveries.iter().all(|delivery| delivery.outcome().is_none()));
+    producer.pause(false);
+    assert!(producer.flush(Some(LIMIT)));
+    for (offset, delivery) in (0..).zip(&deliveries) {
+        let delivered = delivery.outcome().expect("there is one").expect("delivered");
+        assert_eq!(delivered.offset, Some(offset));
+        assert_eq!(delivery.outcome(), Some(Ok(delivered)), "asking takes nothing away");
+    }
+}
 
 #[test]
 fn a_delivery_can_be_awaited_cloned_and_dropped() {
@@ -159,14 +177,14 @@ fn a_callback_sees_records_when_asked_and_may_send_without_waiting() {
 /// PK-17: delivered, or the error is the call's.
 #[test]
 fn send_and_wait_says_what_became_of_the_record() {
-    let broker = broker(1);
-    let producer = builder(&broker).max_block(Duration::ZERO).build().expect("legal");
-    let refused = producer.send_and_wait("t", &Record::value(b"too early"));
+    // A broker that answers may do so before this thread has looked at its limit.
+    let (_listener, address) = mute();
+    let lonely = Producer::builder(&address.to_string()).max_block(Duration::ZERO).build();
+    let refused = lonely.expect("legal").send_and_wait("t", &Record::value(b"too early"));
     assert!(matches!(refused, Err(ProduceError::Send(_))), "{refused:?}");
-    // Without waiting, one has to look again.
-    while producer.partitions_for("t").is_err() {
-        thread::yield_now();
-    }
+
+    let broker = broker(1);
+    let producer = producer(&broker);
     let delivered = producer.send_and_wait("t", &Record::value(b"v")).expect("delivered");
     assert_eq!(delivered.offset, Some(0));
     let code = 29; // TOPIC_AUTHORIZATION_FAILED

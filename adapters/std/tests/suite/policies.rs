@@ -6,10 +6,10 @@ use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::common::{broker, builder, log, producer};
+use crate::common::{broker, broker_at, builder, log, mute, producer};
 use klamm_std::{
-    AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Profile, Reason, Record, Scope,
-    SendError,
+    AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Producer, Profile, Reason, Record,
+    Scope, SendError,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -81,6 +81,26 @@ fn rk_02_rk_14_ruby_kafkas_profile_delivers_by_hand_and_refuses_at_once() {
     assert_eq!(log(&broker, 0).len(), 0);
     assert!(producer.flush(Some(LIMIT)));
     assert_eq!(log(&broker, 0).len(), 1_000);
+}
+
+/// There is no broker when the delivery is asked for, and nobody asks again when there is one.
+#[test]
+fn rk_01_a_delivery_returns_at_once_and_goes_on_behind() {
+    let (nobody, address) = mute();
+    drop(nobody);
+    let producer = Producer::builder(&address.to_string())
+        .profile(&Profile::ruby_kafka())
+        .build()
+        .expect("legal");
+    for _ in 0..10 {
+        producer.send_to_partition("t", 0, &Record::value(b"21.5")).expect("accepted");
+    }
+    assert!(!producer.flush(Some(Duration::ZERO)), "not delivered yet");
+    assert_eq!(producer.stats().buffered, 10);
+    let broker = broker_at(address, 1);
+    while log(&broker, 0).len() < 10 {
+        thread::yield_now();
+    }
 }
 
 #[test]

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use klamm::{Outcome, Reason, Record};
 use klamm_host::{
     BatchReport, Builder, DeliveryError, Draft, DraftHeader, Interceptor, KeepRecords,
+    canonical_json,
 };
 
 use super::LIMIT;
-use crate::adapter::Setup;
+use crate::adapter::{Fate, Setup};
 use crate::brokers::{broker, log, nobody, values};
 use crate::host::{HostAdapter, builder};
 
@@ -229,4 +230,33 @@ pub fn properties_configure_a_producer<A: HostAdapter>() {
     let missing = Builder::<A::Producer>::from_properties_file("/no/such/file");
     let error = missing.expect_err("there is no such file").to_string();
     assert!(error.starts_with("/no/such/file: "), "{error}");
+}
+
+/// CK-28: however a service spells its keys, what they name stays in order.
+pub fn ck_28_keys_of_json_that_mean_the_same_share_a_partition<A: HostAdapter>() {
+    let broker = broker(64);
+    let producer = A::start(&Setup::new(broker.address()));
+    let partition = |key: &[u8]| {
+        let delivery = producer.send("t", None, &Record::value(b"v").with_key(key));
+        match producer.fate(delivery.expect("accepted")) {
+            Fate::Delivered(partition, _) => partition,
+            other => panic!("not delivered: {other:?}"),
+        }
+    };
+    let (mut used, mut parted) = (BTreeSet::new(), 0);
+    for n in 0..20 {
+        let spellings = [
+            format!("{{\"a\":{n},\"b\":\"\u{e4}\"}}"),
+            format!("{{\"a\": {n}, \"b\": \"\\u00e4\"}}"),
+            format!("{{\"b\":\"\u{e4}\",\"a\":{n}.0}}"),
+        ];
+        let as_they_are = spellings.each_ref().map(|text| partition(text.as_bytes()));
+        parted += usize::from(as_they_are[0] != as_they_are[1]);
+        let canonical = spellings.each_ref().map(|text| canonical_json(text).expect("valid"));
+        let partitions = canonical.each_ref().map(|key| partition(key));
+        assert_eq!(partitions, [partitions[0]; 3], "{spellings:?}");
+        used.insert(partitions[0].index);
+    }
+    assert!(used.len() > 5, "keys are spread: {used:?}");
+    assert!(parted > 10, "without it they part: {parted} of 20");
 }

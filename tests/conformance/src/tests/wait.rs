@@ -31,6 +31,23 @@ pub fn try_send_never_waits<A: Adapter>() {
     assert_eq!(error, Some(Refused::Now(klamm::SendError::TopicPending)));
 }
 
+/// Whatever is wrong with the name: no broker is asked, and no legal one is refused.
+pub fn rk_17_an_illegal_topic_is_refused_at_once<A: Adapter>() {
+    let producer = A::start(&Setup::new(nobody()));
+    let long = "t".repeat(250);
+    for name in ["", ".", "..", "a/b", "a b", "a\0", "stra\u{df}e", "a\n", &long] {
+        let illegal = Some(Refused::Now(klamm::SendError::InvalidTopic));
+        assert_eq!(producer.send(name, None, &Record::value(b"v")).err(), illegal, "{name:?}");
+        assert_eq!(producer.send(name, Some(0), &Record::value(b"v")).err(), illegal, "{name:?}");
+        assert_eq!(producer.partitions(name).err(), illegal, "{name:?}");
+    }
+    for name in ["t", "...", "A.b_c-9", &long[1..]] {
+        let pending = Some(Refused::Now(klamm::SendError::TopicPending));
+        assert_eq!(producer.try_send(name, None, &Record::value(b"v")).err(), pending, "{name:?}");
+    }
+    assert_eq!(producer.stats().accepted, 0);
+}
+
 /// PK-10, AK-04, AK-13: a record that was refused never reaches the log.
 pub fn full_memory_refuses_after_max_block_and_try_send_at_once<A: Adapter>() {
     let (_listener, address) = mute();
