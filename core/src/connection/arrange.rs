@@ -31,6 +31,8 @@ impl Producer<'_> {
             // Its broker's slot is free when the next answer comes.
             self.close_idlest();
         }
+        // What was found to be unknown on the way is asked for here.
+        self.arrange_due = false;
         let metadata = self.wants_metadata(now);
         let id = self.wants_id(now);
         if metadata || id {

@@ -114,11 +114,8 @@ impl Producer<'_> {
     /// leader (rule 1), is answered; for that it waits no longer than one more backoff.
     fn round_begins(&self, p: usize) -> Instant {
         let retry_at = self.storage.partitions[p].retry_at;
-        if self.metadata.asked {
-            retry_at.max(self.metadata.not_before.plus_millis(self.config.retry_backoff_max_ms))
-        } else {
-            retry_at
-        }
+        let more = if self.metadata.asked { self.config.retry_backoff_max_ms } else { 0 };
+        retry_at.plus_millis(more)
     }
 
     /// Puts the partition into the backoff list of its level. A list stays in order of time because a level's waits

@@ -55,11 +55,21 @@ impl Simulation {
                 let times = overtaken.entry(other.clone()).or_default();
                 *times += 1;
                 if *times > TURNS {
-                    return Err(format!("{place:?} starves: {other:?} was sent {times} times"));
+                    let times = *times;
+                    let why = self.why(&place);
+                    return Err(format!(
+                        "{place:?} starves: {other:?} was sent {times} times: {why:?}"
+                    ));
                 }
             }
         }
         Ok(())
+    }
+
+    /// What the producer says that the partition waits for.
+    fn why(&self, (topic, index): &Place) -> Option<klamm::Explain> {
+        let (topic, _) = self.names.iter().find(|(_, name)| *name == topic)?;
+        Some(self.producer.explain(klamm::PartitionId { topic: *topic, index: *index }))
     }
 
     /// The leader that the producer knows.
@@ -72,6 +82,8 @@ impl Simulation {
     fn is_ready(&self, place: &Place) -> bool {
         let config = &self.setup.config;
         let backoff = u64::from(config.retry_backoff_max_ms.max(config.retry_backoff_ms)) * 1_000;
+        // And for so long again it waits for metadata that was asked for (rule 1).
+        let backoff = 2 * backoff;
         let linger = u64::from(config.linger_ms) * 1_000;
         let delivery = u64::from(config.delivery_timeout_ms) * 1_000;
         let opened = self.ledger.oldest_waiting(place).map(|entry| entry.opened);
@@ -79,8 +91,9 @@ impl Simulation {
             self.now >= opened.saturating_add(linger) && self.now < opened.saturating_add(delivery)
         };
         // With unread reports it cannot be told which records still wait.
-        // Policies, a clock that is not set, and a slow adapter that compresses hold batches back.
+        // Policies, a pause, a clock that is not set, and a slow adapter that compresses hold batches back.
         self.plain
+            && self.user.paused_until.is_none()
             && !self.setup.config.compress_outside
             && self.setup.clock
             && opened.is_some_and(due)
