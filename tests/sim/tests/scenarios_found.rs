@@ -548,3 +548,23 @@ fn a_refused_batch_is_reported_as_refused_when_a_success_leaves_no_room() {
     assert_eq!(s.stats().data_losses, 0);
     s.finish();
 }
+
+/// The wait for metadata has an end, also where it is asked for again as soon as it is answered.
+#[test]
+fn metadata_that_is_always_under_way_stops_no_round() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.retry_backoff_max_ms = 200;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    let mut slow = Rule::once(Api::Metadata, Fault::Delay(300_000));
+    slow.times = u32::MAX;
+    s.cluster.inject(slow);
+    // A topic that is not there is asked for without end.
+    s.producer().topic("missing").expect("there is room for it");
+    s.run(2_000);
+    s.produce_fault(0, Fault::Error(19));
+    let record = s.batch(0);
+    s.run_until_reported(3_500);
+    assert!(s.all_delivered(record..record + 1));
+    s.finish();
+}
