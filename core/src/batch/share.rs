@@ -36,7 +36,8 @@ impl Producer<'_> {
         self.storage.chunks.copy_within(records, start + to as usize);
     }
 
-    /// Nobody needs the records of the batch any more: its guest, if it has one, gets the chunk.
+    /// Nobody needs the records of the batch any more: its guest, if it has one, gets the chunk. The guest's slot is
+    /// still its own: it stands behind the batch in the queue and in the reports, and is not sent before this.
     pub(super) fn hand_over(&mut self, b: usize) {
         let batch = &mut self.storage.batches[b];
         let Some(guest) = core::mem::take(&mut batch.guest).get() else { return };

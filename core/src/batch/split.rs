@@ -12,8 +12,8 @@ use crate::wire::varint::{varint_len, varlong_len};
 use crate::wire::writer::Writer;
 
 impl Producer<'_> {
-    /// Splits every batch of the round that was answered "too large". `None` if there was none; `Some(false)` where
-    /// slots lacked: the batch stays whole, and the next round asks again.
+    /// Splits every batch of the round that was answered "too large". `None` if there was none; `Some(false)` where a
+    /// slot lacked, or a chunk for what cannot be split in place: the batch stays whole, and the next round asks again.
     pub(crate) fn split_where_asked(&mut self, p: usize) -> Option<bool> {
         let mut found = None;
         let mut at = self.head(p);
