@@ -5,8 +5,8 @@
 pub(crate) enum Api {
     Produce,
     Metadata,
-    ApiVersions,
-    InitProducerId,
+    /// Versions, a producer id.
+    Other,
 }
 
 /// An answer, frame and all.
@@ -48,8 +48,8 @@ impl Broker {
         let (api, batches) = match key {
             0 => (Api::Produce, self.produce(request, &mut out)),
             3 => (Api::Metadata, self.metadata(&mut out)),
-            18 => (Api::ApiVersions, api_versions(&mut out)),
-            22 => (Api::InitProducerId, producer_id(&mut out)),
+            18 => (Api::Other, api_versions(&mut out)),
+            22 => (Api::Other, producer_id(&mut out)),
             other => panic!("request of API {other}"),
         };
         let size = u32::try_from(out.0.len() - 4).expect("a small answer");

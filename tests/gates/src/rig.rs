@@ -159,7 +159,7 @@ impl Rig {
                 let partitions = usize::try_from(self.partitions).unwrap_or_default();
                 self.count("metadata", partitions);
             }
-            Api::ApiVersions | Api::InitProducerId => {
+            Api::Other => {
                 producer.handle_received(self.conn, bytes, self.now).expect("a good answer");
             }
         }
