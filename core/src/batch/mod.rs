@@ -20,6 +20,8 @@ use crate::partition::sequence::Sequence;
 use crate::storage::list::{Link, Linked, Links};
 use crate::time::Instant;
 
+/// Are batches split that a broker finds too large?
+pub(crate) const SPLITS: bool = cfg!(feature = "split");
 /// Bytes of a batch's header.
 pub(crate) const HEADER: u32 = 61;
 

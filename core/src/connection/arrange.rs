@@ -7,6 +7,7 @@ use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 
 /// Produce requests that a connection may send before it makes room for a broker that waits for its slot.
 const TURN: u8 = 16;
@@ -200,7 +201,7 @@ impl Producer<'_> {
         conn.since = now.plus_millis(self.config.request_timeout_ms);
         let old =
             conn.broker.get().is_some_and(|broker| self.storage.brokers[broker].old_handshake);
-        conn.hello_plus_1 = if old { 1 } else { 4 };
+        conn.hello_plus_1 = if old || !FLEXIBLE { 1 } else { 4 };
         self.wake = true;
     }
 

@@ -6,7 +6,7 @@ use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::time::Instant;
-use crate::wire::api::ApiKey;
+use crate::wire::api::{ApiKey, FLEXIBLE};
 use crate::wire::api_versions::Event;
 
 impl Producer<'_> {
@@ -35,7 +35,7 @@ impl Producer<'_> {
         match conn.handshake_error {
             ErrorCode::NONE => {}
             // The connection stays usable. Only ever lower, or a hostile broker could go on for ever.
-            ErrorCode::UNSUPPORTED_VERSION if asked > 0 => {
+            ErrorCode::UNSUPPORTED_VERSION if FLEXIBLE && asked > 0 => {
                 let offered = conn.offered_hello.clamp(0, asked - 1);
                 conn.hello_plus_1 = offered.cast_unsigned() + 1;
                 conn.handshake_error = ErrorCode::NONE;

@@ -116,7 +116,10 @@ impl Producer<'_> {
         let correlation = self.storage.connections[c].next_correlation;
         let mut io = core::mem::take(&mut self.storage.io);
         let client_id = self.storage.text(Text::ClientId, self.client_id_len);
-        let header = |api| RequestHeader { api, version, correlation, client_id };
+        let header = |api: ApiKey| {
+            let version = api.spoken(version);
+            RequestHeader { api, version, correlation, client_id }
+        };
         let out = io.get_mut(self.storage.tx(c)).unwrap_or_default();
         let len = match request {
             Request::ApiVersions => {

@@ -10,12 +10,13 @@ use super::outcome::{Answer, CORRUPT_RETRIES, Verdict, classify};
 use super::sequence::Sequence;
 use super::{PartitionSlot, Place, WAIT};
 use crate::backoff::backoff_micros;
-use crate::batch::{Fate, NO_REASON, QUEUE};
+use crate::batch::{Fate, NO_REASON, QUEUE, SPLITS};
 use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link};
 use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 
 /// Brokers remember this many batches of a producer: never are more unresolved, but for parts of a split.
 pub(crate) const WINDOW: u16 = 5;
@@ -35,7 +36,7 @@ impl Producer<'_> {
         let used_up = u32::from(slot.retries) >= self.config.retries
             || slot.code == ErrorCode::CORRUPT_MESSAGE && slot.retries >= CORRUPT_RETRIES;
         if verdict.answer == Answer::Retry && used_up && !slot.unsure && !verdict.unsure
-            || verdict.answer == Answer::Split && slot.records == 1
+            || verdict.answer == Answer::Split && (slot.records == 1 || !SPLITS)
         {
             verdict.answer = Answer::Final;
         }
@@ -155,7 +156,7 @@ impl Producer<'_> {
             return;
         }
         let mut again = false;
-        if self.storage.partitions[p].recreated {
+        if FLEXIBLE && self.storage.partitions[p].recreated {
             self.start_on_new_log(p);
         }
         while let Some(head) = self.head(p).filter(|&head| self.storage.batches[head].expired) {
@@ -191,7 +192,7 @@ impl Producer<'_> {
 
     /// Rule 5: the round is over and brought no success for the head. Did a batch get its outcome, or a smaller size?
     fn conclude(&mut self, p: usize) -> bool {
-        if let Some(smaller) = self.split_where_asked(p) {
+        if SPLITS && let Some(smaller) = self.split_where_asked(p) {
             return smaller;
         }
         let Some(h) = self.head(p) else { return false };
@@ -392,7 +393,7 @@ impl Producer<'_> {
         let partition = &mut self.storage.partitions[p];
         let failures = partition.failures;
         partition.failures = failures.saturating_add(1);
-        if core::mem::take(&mut partition.hinted) {
+        if FLEXIBLE && core::mem::take(&mut partition.hinted) {
             #[cfg(feature = "events")]
             self.note_retry(p, 0);
             return;

@@ -12,6 +12,7 @@ use crate::partition::WAIT;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Shape, Text};
 use crate::time::Instant;
+use crate::wire::api::ApiKey;
 use crate::wire::prepend::Prepend;
 use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_head};
 
@@ -23,6 +24,7 @@ impl Producer<'_> {
     pub(crate) fn build_produce(&mut self, c: usize, now: Instant) -> bool {
         let Some(broker) = self.storage.connections[c].broker.get() else { return false };
         let newest = i16::from(self.storage.connections[c].versions.produce);
+        let newest = ApiKey::Produce.spoken(newest);
         let (mut batches, mut version, mut bytes, mut topics) = (List::EMPTY, newest, 0, 0);
         while let Some(p) = self.storage.brokers[broker].ready.head() {
             self.leave_place(p);

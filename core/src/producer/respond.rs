@@ -8,6 +8,7 @@ use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::storage::list::{self, Link};
 use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 use crate::wire::produce::Event;
 
 impl Producer<'_> {
@@ -38,18 +39,21 @@ impl Producer<'_> {
                     batch.append_time = log_append_time;
                 }
             }
-            Event::BadRecord { batch_index } => self.note_bad_record(c, batch_index),
-            Event::Leader { leader_id, leader_epoch } => {
+            Event::BadRecord { batch_index } if FLEXIBLE => self.note_bad_record(c, batch_index),
+            Event::Leader { leader_id, leader_epoch } if FLEXIBLE => {
                 self.follow_hint(c, leader_id, leader_epoch);
             }
-            Event::PartitionEnd => {}
             Event::Throttle(millis) => self.throttle(c, millis, now),
-            Event::Node { node, host, port } => {
+            Event::Node { node, host, port } if FLEXIBLE => {
                 if let Some(host) = host {
                     self.note_broker(node, host, port);
                 }
             }
             Event::End => self.end_produce(c, now),
+            Event::PartitionEnd
+            | Event::BadRecord { .. }
+            | Event::Leader { .. }
+            | Event::Node { .. } => {}
         }
         Ok(())
     }

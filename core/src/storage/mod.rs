@@ -6,7 +6,8 @@ pub(crate) mod resources;
 
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Index, IndexMut};
+use core::slice::SliceIndex;
 
 use crate::batch::BatchSlot;
 use crate::cluster::{BrokerSlot, TopicSlot};
@@ -335,5 +336,23 @@ impl<T> DerefMut for Slab<'_, T> {
             #[cfg(feature = "alloc")]
             Self::Owned(slots) => slots,
         }
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> Index<I> for Slab<'_, T> {
+    type Output = I::Output;
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn index(&self, index: I) -> &I::Output {
+        &(**self)[index]
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> IndexMut<I> for Slab<'_, T> {
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn index_mut(&mut self, index: I) -> &mut I::Output {
+        &mut (**self)[index]
     }
 }
