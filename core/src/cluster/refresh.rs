@@ -57,6 +57,7 @@ impl Refresh {
 
 impl Producer<'_> {
     /// Metadata is out of date: all topics are asked for, as soon as the backoff allows.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn request_metadata(&mut self) {
         if !self.metadata.needed {
             self.metadata.needed = true;
@@ -309,7 +310,7 @@ impl Producer<'_> {
         let used = self.storage.topics.iter().take(usize::from(self.topics_used));
         used.enumerate().position(|(t, topic)| {
             usize::from(topic.name_len) == name.len()
-                && self.storage.text(Text::Name(t), topic.name_len) == name
+                && self.storage.text_bytes(Text::Name(t), topic.name_len) == name.as_bytes()
         })
     }
 
@@ -372,10 +373,12 @@ impl Producer<'_> {
         let Some(broker) = self.broker_slot(node).filter(|_| host_len > 0) else { return };
         self.storage.brokers[broker].seen = self.metadata.answer;
         let slot = self.storage.brokers[broker];
-        if slot.port == port && self.storage.text(Text::Host(broker), slot.host_len) == host {
+        if slot.port == port
+            && self.storage.text_bytes(Text::Host(broker), slot.host_len) == host.as_bytes()
+        {
             return;
         }
-        if !self.storage.set_text(Text::Host(broker), host) {
+        if !self.storage.set_text(Text::Host(broker), host.as_bytes()) {
             return;
         }
         let slot = &mut self.storage.brokers[broker];
@@ -399,7 +402,7 @@ impl Producer<'_> {
         let same = |(other, slot): &(usize, &BrokerSlot)| {
             slot.bootstrap
                 && slot.port == port
-                && self.storage.text(Text::Host(*other), slot.host_len) == host
+                && self.storage.text_bytes(Text::Host(*other), slot.host_len) == host.as_bytes()
                 && slot
                     .conn
                     .get()

@@ -1,6 +1,6 @@
 //! Which broker gets a connection slot, and which connection carries a control request.
 
-use super::{ConnSlot, ConnState, Request};
+use super::{ConnState, IN_FLIGHT, Request};
 use crate::backoff::backoff_micros;
 use crate::batch::AUX;
 use crate::error_code::ErrorCode;
@@ -81,14 +81,16 @@ impl Producer<'_> {
 
     /// The ready connection with the fewest requests in flight.
     fn least_loaded(&self, metadata: bool, id: bool) -> Option<usize> {
-        let conns = self.storage.connections.iter().enumerate();
-        conns
-            .filter(|(_, conn)| {
-                conn.state == ConnState::Ready
-                    && (metadata || id && conn.versions.init_producer_id >= 0)
-            })
-            .min_by_key(|(_, conn)| (conn.muted_until.is_some(), conn.in_flight.len()))
-            .map(|(c, _)| c)
+        let (mut least, mut found) = (usize::MAX, None);
+        for (c, conn) in self.storage.connections.iter().enumerate() {
+            let answers = metadata || id && conn.versions.init_producer_id >= 0;
+            let muted = if conn.muted_until.is_some() { IN_FLIGHT + 1 } else { 0 };
+            let load = conn.in_flight.len() + muted;
+            if conn.state == ConnState::Ready && answers && load < least {
+                (least, found) = (load, Some(c));
+            }
+        }
+        found
     }
 
     /// Somebody has to be asked, and nobody is connected: the address that was tried longest ago is next. Bootstrap
@@ -100,16 +102,14 @@ impl Producer<'_> {
             return;
         }
         let only_bootstrap = self.metadata.rebootstrap;
-        let brokers = self.storage.brokers.iter().enumerate();
-        let candidate = brokers
-            .filter(|(_, slot)| {
-                slot.used
-                    && slot.host_len > 0
-                    && !slot.conn.is_some()
-                    && (slot.bootstrap || !only_bootstrap)
-            })
-            .min_by_key(|(_, slot)| (slot.retry_at > now, slot.dialed_at, !slot.bootstrap))
-            .map(|(broker, _)| broker);
+        let (mut first, mut candidate) = ((true, Instant::FAR, true), None);
+        for (broker, slot) in self.storage.brokers.iter().enumerate() {
+            let turn = (slot.retry_at > now, slot.dialed_at, !slot.bootstrap);
+            let usable = slot.used && slot.host_len > 0 && !slot.conn.is_some();
+            if usable && (slot.bootstrap || !only_bootstrap) && turn < first {
+                (first, candidate) = (turn, Some(broker));
+            }
+        }
         if let Some(broker) = candidate {
             self.dial(broker, now);
         }
@@ -147,12 +147,14 @@ impl Producer<'_> {
         if self.close_idlest() || self.storage.connections.iter().any(|conn| conn.yields) {
             return;
         }
-        let dialed = |conn: &ConnSlot| {
-            conn.broker.get().map(|broker| self.storage.brokers[broker].dialed_at)
-        };
-        let conns = self.storage.connections.iter().enumerate();
-        let served = conns.filter(|(_, conn)| conn.state == ConnState::Ready && conn.turn >= TURN);
-        let longest = served.min_by_key(|(_, conn)| dialed(conn)).map(|(c, _)| c);
+        let (mut first, mut longest) = (Instant::FAR, None);
+        for (c, conn) in self.storage.connections.iter().enumerate() {
+            let Some(broker) = conn.broker.get() else { continue };
+            let dialed_at = self.storage.brokers[broker].dialed_at;
+            if conn.state == ConnState::Ready && conn.turn >= TURN && dialed_at < first {
+                (first, longest) = (dialed_at, Some(c));
+            }
+        }
         if let Some(c) = longest {
             self.storage.connections[c].yields = true;
         }
@@ -160,13 +162,15 @@ impl Producer<'_> {
 
     /// Closes a connection that nothing is waiting for, or that has had its turn; false if there is none.
     fn close_idlest(&mut self) -> bool {
-        let conns = self.storage.connections.iter().enumerate();
-        let idle = conns.filter(|(_, conn)| {
+        let (mut first, mut idlest) = (Instant::FAR, None);
+        for (c, conn) in self.storage.connections.iter().enumerate() {
             let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
             let over = conn.turn >= TURN || conn.broker.get().is_none_or(unused);
-            conn.state == ConnState::Ready && conn.is_quiet() && over
-        });
-        let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
+            let idle = conn.state == ConnState::Ready && conn.is_quiet() && over;
+            if idle && conn.since < first {
+                (first, idlest) = (conn.since, Some(c));
+            }
+        }
         if let Some(c) = idlest {
             self.storage.connections[c].retired = true;
             self.close_connection(c);
@@ -256,7 +260,7 @@ impl Producer<'_> {
         for place in 0..last {
             let unwritten = place + 1 == last && untouched;
             let conn = &mut self.storage.connections[c];
-            let Some(sent) = conn.in_flight.iter_mut().nth(place) else { break };
+            let Some(sent) = conn.in_flight.get_mut(place) else { break };
             let mut batches = core::mem::take(&mut sent.batches);
             while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
                 let p = self.unpin(b);

@@ -31,7 +31,7 @@ impl Producer<'_> {
 
     fn end_handshake(&mut self, c: usize, now: Instant) -> Result<(), ProtocolError> {
         let conn = &mut self.storage.connections[c];
-        let asked = conn.in_flight.front().map_or(0, |sent| sent.version);
+        let asked = conn.in_flight.first().map_or(0, |sent| sent.version);
         match conn.handshake_error {
             ErrorCode::NONE => {}
             // The connection stays usable. Only ever lower, or a hostile broker could go on for ever.

@@ -5,7 +5,7 @@ pub(crate) mod handshake;
 pub(crate) mod receive;
 pub(crate) mod transmit;
 
-use heapless::Deque;
+use heapless::Vec;
 
 use crate::error_code::ErrorCode;
 use crate::storage::list::{Link, List};
@@ -108,7 +108,8 @@ pub(crate) struct ConnSlot {
     pub(crate) ask_metadata: bool,
     pub(crate) ask_id: bool,
     pub(crate) next_correlation: i32,
-    pub(crate) in_flight: Deque<InFlight, IN_FLIGHT>,
+    /// The oldest first. Six at most, so taking that one out by moving the others is cheaper than a ring.
+    pub(crate) in_flight: Vec<InFlight, IN_FLIGHT>,
     pub(crate) cursor: Option<Cursor>,
     /// The adapter was offered the frame being written: the peer may have got some of it.
     pub(crate) offered: bool,
@@ -145,7 +146,7 @@ impl ConnSlot {
         ask_metadata: false,
         ask_id: false,
         next_correlation: 0,
-        in_flight: Deque::new(),
+        in_flight: Vec::new(),
         cursor: None,
         offered: false,
         expect: Expect::Head,
@@ -178,7 +179,14 @@ impl ConnSlot {
     /// Is there no room for another request? Those that nobody has to answer make room.
     pub(crate) fn is_full(&self) -> bool {
         self.in_flight.is_full()
-            && self.in_flight.front().is_none_or(|first| first.request != Request::Unacknowledged)
+            && self.in_flight.first().is_none_or(|first| first.request != Request::Unacknowledged)
+    }
+
+    /// Its answer is read, or nobody waits for one.
+    pub(crate) fn forget_oldest(&mut self) {
+        if !self.in_flight.is_empty() {
+            self.in_flight.remove(0);
+        }
     }
 
     fn produces(&self) -> usize {

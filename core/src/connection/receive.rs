@@ -127,7 +127,7 @@ impl Producer<'_> {
         let unacknowledged = self.config.acks == Acks::None;
         let conn = &mut self.storage.connections[c];
         let next =
-            conn.in_flight.front().map_or(conn.next_correlation, |oldest| oldest.correlation);
+            conn.in_flight.first().map_or(conn.next_correlation, |oldest| oldest.correlation);
         conn.stray = unacknowledged && correlation.wrapping_sub(next) < 0;
         if conn.stray {
             // Event Hubs answers acks = 0; this one's request has made room for others meanwhile.
@@ -135,16 +135,16 @@ impl Producer<'_> {
             conn.frame_left = size - 4;
             return Ok(());
         }
-        while let Some(oldest) = conn.in_flight.front() {
+        while let Some(oldest) = conn.in_flight.first() {
             if oldest.correlation == correlation {
                 break;
             }
             if oldest.request != Request::Unacknowledged {
                 return Err(ProtocolError::Correlation);
             }
-            conn.in_flight.pop_front();
+            conn.forget_oldest();
         }
-        let Some(&InFlight { request, version, .. }) = conn.in_flight.front() else {
+        let Some(&InFlight { request, version, .. }) = conn.in_flight.first() else {
             return Err(ProtocolError::Correlation);
         };
         if conn.in_flight.len() == 1 && conn.cursor.is_some() {
@@ -212,7 +212,7 @@ impl Producer<'_> {
                     let conn = &mut self.storage.connections[c];
                     conn.expect = Expect::Head;
                     if !core::mem::take(&mut conn.stray) {
-                        conn.in_flight.pop_front();
+                        conn.forget_oldest();
                     }
                     if conn.state == ConnState::Ready {
                         // Before that it is the handshake's deadline: a second ApiVersions may follow.

@@ -173,10 +173,10 @@ impl Producer<'_> {
         };
         if conn.in_flight.len() == IN_FLIGHT {
             // `is_full` said no: the oldest is one that nobody has to answer.
-            conn.in_flight.pop_front();
+            conn.forget_oldest();
             conn.stray |= !matches!(conn.expect, Expect::Head);
         }
-        let queued = conn.in_flight.push_back(entry);
+        let queued = conn.in_flight.push(entry);
         debug_assert!(queued.is_ok(), "room was made");
         #[cfg(feature = "events")]
         self.tally(c, |traffic| traffic.requests += 1);
@@ -237,7 +237,7 @@ impl Producer<'_> {
 
     fn end_unacknowledged(&mut self, c: usize, now: Instant) {
         let conn = &mut self.storage.connections[c];
-        if let Some(written) = conn.in_flight.back_mut() {
+        if let Some(written) = conn.in_flight.last_mut() {
             written.request = Request::Unacknowledged;
             let batches = core::mem::take(&mut written.batches);
             self.finish_unacknowledged(batches, now);

@@ -48,7 +48,7 @@ impl Producer<'_> {
 
     /// The last element of an answer was read.
     pub(crate) fn note_answered(&mut self, c: usize, now: Instant) {
-        let Some(sent) = self.storage.connections[c].in_flight.front() else { return };
+        let Some(sent) = self.storage.connections[c].in_flight.first() else { return };
         let api = match sent.request {
             Request::Produce | Request::Unacknowledged => ApiKey::Produce,
             Request::Metadata => ApiKey::Metadata,

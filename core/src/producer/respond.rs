@@ -62,7 +62,7 @@ impl Producer<'_> {
     fn find_answered(&self, c: usize, index: i32) -> Option<usize> {
         let conn = &self.storage.connections[c];
         let topic = conn.topic.get()?;
-        let request = conn.in_flight.front()?;
+        let request = conn.in_flight.first()?;
         let is_it = |b: usize| {
             let batch = &self.storage.batches[b];
             let partition = &self.storage.partitions[usize::from(batch.partition)];
@@ -114,7 +114,7 @@ impl Producer<'_> {
     /// The answer is complete: lets the batches go, and applies what was answered, in the order of the request.
     fn end_produce(&mut self, c: usize, now: Instant) {
         let conn = &mut self.storage.connections[c];
-        let Some(request) = conn.in_flight.front_mut() else { return };
+        let Some(request) = conn.in_flight.first_mut() else { return };
         let mut batches = core::mem::take(&mut request.batches);
         conn.subject = Link::NONE;
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {

@@ -209,8 +209,8 @@ impl Storage<'_> {
         }
     }
 
-    /// Copies `value` into its field; false if it does not fit.
-    pub(crate) fn set_text(&mut self, text: Text, value: &str) -> bool {
+    /// Copies `value`, the bytes of a `str`, into its field; false if it does not fit.
+    pub(crate) fn set_text(&mut self, text: Text, value: &[u8]) -> bool {
         let (_, start, max) = self.field(text);
         let slab = match text {
             Text::ClientId => &mut self.client_id,
@@ -219,7 +219,7 @@ impl Storage<'_> {
         };
         match slab.get_mut(start..start + value.len()) {
             Some(place) if value.len() <= max => {
-                place.copy_from_slice(value.as_bytes());
+                place.copy_from_slice(value);
                 true
             }
             _ => false,
@@ -228,10 +228,14 @@ impl Storage<'_> {
 
     /// The first `len` bytes of a field, which `set_text` wrote.
     pub(crate) fn text(&self, text: Text, len: u8) -> &str {
-        let (slab, start, _) = self.field(text);
-        let bytes = slab.get(start..start + usize::from(len)).unwrap_or_default();
         // `set_text` copied a `str`, so this never fails.
-        core::str::from_utf8(bytes).unwrap_or_default()
+        core::str::from_utf8(self.text_bytes(text, len)).unwrap_or_default()
+    }
+
+    /// The same, where nobody needs a `str`.
+    pub(crate) fn text_bytes(&self, text: Text, len: u8) -> &[u8] {
+        let (slab, start, _) = self.field(text);
+        slab.get(start..start + usize::from(len)).unwrap_or_default()
     }
 
     /// Forgets what a producer before left in it.
