@@ -1,6 +1,7 @@
 //! Passing over what nobody wants, without having it in memory.
 
 use super::Need;
+use super::api::FLEXIBLE;
 use super::reader::uvarint;
 
 /// What is to be passed over before the next element: bytes, then a section of tagged fields.
@@ -30,7 +31,9 @@ impl Pass {
             self.skip -= u32::try_from(used).unwrap_or(self.skip);
             return Ok(Some(used));
         }
-        let rest = if self.section {
+        let rest = if !FLEXIBLE {
+            return Ok(None);
+        } else if self.section {
             let (rest, tags) = uvarint(input)?;
             *self = Self { skip: 0, tags, section: false };
             rest
