@@ -14,12 +14,12 @@ const TURN: u8 = 16;
 
 impl Producer<'_> {
     /// Gives connection slots to brokers that have batches waiting, and finds a connection for what is to be asked.
-    pub(crate) fn arrange(&mut self, now: Instant) {
+    pub(crate) fn arrange(&mut self) {
         self.arrange_due = false;
         self.slot_wanted = false;
         self.redial_at = None;
-        while let Some(broker) = self.longest_waiting(now) {
-            if !self.dial(broker, now) {
+        while let Some(broker) = self.longest_waiting() {
+            if !self.dial(broker) {
                 break;
             }
         }
@@ -34,13 +34,13 @@ impl Producer<'_> {
         }
         // What was found to be unknown on the way is asked for here.
         self.arrange_due = false;
-        let metadata = self.wants_metadata(now);
-        let id = self.wants_id(now);
+        let metadata = self.wants_metadata();
+        let id = self.wants_id();
         if metadata || id {
             match self.least_loaded(metadata, id) {
                 Some(c) => {
                     if metadata {
-                        self.ask_metadata(c, now);
+                        self.ask_metadata(c);
                     }
                     if id && self.storage.connections[c].versions.init_producer_id >= 0 {
                         self.ask_id(c);
@@ -48,8 +48,8 @@ impl Producer<'_> {
                     self.wake = true;
                 }
                 // Who is connected has no ids to give: that heals with another broker, or not at all.
-                None if !metadata && self.is_connected() => self.put_off_id(now),
-                None => self.dial_any(now),
+                None if !metadata && self.is_connected() => self.put_off_id(),
+                None => self.dial_any(),
             }
         }
     }
@@ -60,7 +60,8 @@ impl Producer<'_> {
 
     /// Of the brokers that have batches waiting and no connection, the one that was dialed longest ago: with fewer
     /// slots than leaders they take turns.
-    fn longest_waiting(&mut self, now: Instant) -> Option<usize> {
+    fn longest_waiting(&mut self) -> Option<usize> {
+        let now = self.now;
         let mut longest: Option<usize> = None;
         for broker in 0..self.storage.brokers.len() {
             let slot = &self.storage.brokers[broker];
@@ -95,7 +96,8 @@ impl Producer<'_> {
 
     /// Somebody has to be asked, and nobody is connected: the address that was tried longest ago is next. Bootstrap
     /// servers take part for ever, so a cluster that moved as a whole is found again (KIP-899).
-    fn dial_any(&mut self, now: Instant) {
+    fn dial_any(&mut self) {
+        let now = self.now;
         let coming =
             |state| matches!(state, ConnState::Wanted | ConnState::Dialing | ConnState::Handshake);
         if self.storage.connections.iter().any(|conn| coming(conn.state)) {
@@ -111,12 +113,13 @@ impl Producer<'_> {
             }
         }
         if let Some(broker) = candidate {
-            self.dial(broker, now);
+            self.dial(broker);
         }
     }
 
     /// Gives the broker a connection slot, if its backoff is over and there is one.
-    fn dial(&mut self, broker: usize, now: Instant) -> bool {
+    fn dial(&mut self, broker: usize) -> bool {
+        let now = self.now;
         let retry_at = self.storage.brokers[broker].retry_at;
         if retry_at > now {
             self.redial_at = Some(self.redial_at.map_or(retry_at, |at| at.min(retry_at)));
@@ -179,7 +182,8 @@ impl Producer<'_> {
     }
 
     /// The adapter dials: from now on the setup timeout runs, longer after failures (KIP-601).
-    pub(crate) fn start_dialing(&mut self, c: usize, now: Instant) {
+    pub(crate) fn start_dialing(&mut self, c: usize) {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
         let Some(broker) = conn.broker.get().filter(|_| conn.state == ConnState::Wanted) else {
             return;
@@ -196,7 +200,8 @@ impl Producer<'_> {
         self.storage.connections[c].since = now.plus_micros(wait);
     }
 
-    pub(crate) fn start_handshake(&mut self, c: usize, now: Instant) {
+    pub(crate) fn start_handshake(&mut self, c: usize) {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
         if !matches!(conn.state, ConnState::Wanted | ConnState::Dialing) {
             return;
@@ -210,7 +215,8 @@ impl Producer<'_> {
     }
 
     /// The connection is gone: what was in flight on it has no answer.
-    pub(crate) fn lose_connection(&mut self, c: usize, now: Instant) {
+    pub(crate) fn lose_connection(&mut self, c: usize) {
+        let now = self.now;
         let state = self.storage.connections[c].state;
         if state == ConnState::Idle {
             return;
@@ -218,7 +224,7 @@ impl Producer<'_> {
         let retired = self.storage.connections[c].retired;
         #[cfg(feature = "events")]
         self.note_disconnected(c);
-        self.fail_in_flight(c, now);
+        self.fail_in_flight(c);
         let conn = &mut self.storage.connections[c];
         let broker = conn.broker.get();
         let asked = conn.ask_metadata
@@ -253,7 +259,7 @@ impl Producer<'_> {
     }
 
     /// Ends the rounds of all partitions with batches in flight on the connection. What was offered to it is unsure.
-    fn fail_in_flight(&mut self, c: usize, now: Instant) {
+    fn fail_in_flight(&mut self, c: usize) {
         let conn = &self.storage.connections[c];
         let untouched = conn.cursor.is_some() && !conn.offered;
         let last = self.storage.connections[c].in_flight.len();
@@ -271,7 +277,7 @@ impl Producer<'_> {
                 }
                 self.storage.partitions[p].void = true;
                 self.storage.partitions[p].known_on = Link::NONE;
-                self.settle_partition(p, now);
+                self.settle_partition(p);
             }
         }
     }

@@ -9,7 +9,6 @@ use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
-use crate::time::Instant;
 use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
 
 /// Size and correlation id.
@@ -22,35 +21,24 @@ const THROTTLE_MAX_MS: u32 = 60_000;
 
 impl Producer<'_> {
     /// Parses all of `bytes`; on an error the connection is to be closed.
-    pub(crate) fn receive(
-        &mut self,
-        c: usize,
-        bytes: &[u8],
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn receive(&mut self, c: usize, bytes: &[u8]) -> Result<(), ProtocolError> {
         #[cfg(feature = "events")]
         self.tally(c, |traffic| traffic.bytes_received += bytes.len() as u64);
         let mut io = core::mem::take(&mut self.storage.io);
         let range = self.storage.rx(c);
         let rx = io.get_mut(range).unwrap_or_default();
-        let result = self.parse(c, rx, bytes, now);
+        let result = self.parse(c, rx, bytes);
         self.storage.io = io;
         result
     }
 
     /// Parses `bytes` in place. What an element needs is gathered in `rx` while it is unfinished.
     #[allow(clippy::cast_possible_truncation, reason = "kept bytes fit the receive memory")]
-    fn parse(
-        &mut self,
-        c: usize,
-        rx: &mut [u8],
-        mut bytes: &[u8],
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    fn parse(&mut self, c: usize, rx: &mut [u8], mut bytes: &[u8]) -> Result<(), ProtocolError> {
         loop {
             let kept = usize::from(self.storage.connections[c].kept);
             if kept == 0 {
-                let used = self.parse_some(c, bytes, now)?;
+                let used = self.parse_some(c, bytes)?;
                 bytes = bytes.get(used..).unwrap_or_default();
                 if bytes.is_empty() {
                     return Ok(());
@@ -68,7 +56,7 @@ impl Producer<'_> {
                 to.copy_from_slice(from);
             }
             let gathered = kept + more;
-            let used = self.parse_some(c, rx.get(..gathered).unwrap_or_default(), now)?;
+            let used = self.parse_some(c, rx.get(..gathered).unwrap_or_default())?;
             if used > kept {
                 // The unfinished element is done: go on in place behind what was used.
                 self.storage.connections[c].kept = 0;
@@ -86,7 +74,7 @@ impl Producer<'_> {
         clippy::cast_possible_truncation,
         reason = "`input` is cut to what is left of the frame"
     )]
-    fn parse_some(&mut self, c: usize, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
+    fn parse_some(&mut self, c: usize, bytes: &[u8]) -> Result<usize, ProtocolError> {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -102,7 +90,7 @@ impl Producer<'_> {
             }
             let left = self.storage.connections[c].frame_left;
             let input = rest.get(..left as usize).unwrap_or(rest);
-            match self.step(c, input, now)? {
+            match self.step(c, input)? {
                 Some(step) => {
                     used += step;
                     // Where the step was the frame's end, this is the next frame's business.
@@ -168,12 +156,8 @@ impl Producer<'_> {
     }
 
     /// One step of the answer being read: the bytes used, or `None` when it needs more.
-    fn step(
-        &mut self,
-        c: usize,
-        input: &[u8],
-        now: Instant,
-    ) -> Result<Option<usize>, ProtocolError> {
+    fn step(&mut self, c: usize, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let now = self.now;
         /// Runs the decoder and hands its event on; ends the frame with the last one.
         macro_rules! decode {
             ($decoder:ident, $variant:ident, $events:ident, $handle:ident) => {{
@@ -187,10 +171,10 @@ impl Producer<'_> {
                     if end { Expect::Rest } else { Expect::$variant($decoder) };
                 #[cfg(feature = "events")]
                 if end {
-                    self.note_answered(c, now);
+                    self.note_answered(c);
                 }
                 if let Some(event) = step.event {
-                    self.$handle(c, event, now)?;
+                    self.$handle(c, event)?;
                 }
                 Ok(Some(step.used))
             }};
@@ -230,7 +214,8 @@ impl Producer<'_> {
     }
 
     /// The broker asks for silence (KIP-219). It reads nothing meanwhile, so what is in flight gets that time on top.
-    pub(crate) fn throttle(&mut self, c: usize, millis: i32, now: Instant) {
+    pub(crate) fn throttle(&mut self, c: usize, millis: i32) {
+        let now = self.now;
         let Some(millis) = u32::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
         let millis = millis.min(THROTTLE_MAX_MS);
         self.stats.throttled_ms += u64::from(millis);

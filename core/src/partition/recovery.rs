@@ -15,7 +15,6 @@ use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link};
-use crate::time::Instant;
 use crate::wire::api::FLEXIBLE;
 
 /// Brokers remember this many batches of a producer: never are more unresolved, but for parts of a split.
@@ -150,7 +149,7 @@ impl Producer<'_> {
     }
 
     /// What was put off until nothing of the partition is in flight: rules 1 and 5 to 8. Safe to call at any time.
-    pub(crate) fn settle_partition(&mut self, p: usize, now: Instant) {
+    pub(crate) fn settle_partition(&mut self, p: usize) {
         if self.storage.partitions[p].in_flight > 0 {
             self.refile(p);
             return;
@@ -185,7 +184,7 @@ impl Producer<'_> {
         }
         let sent = self.head(p).is_some_and(|head| self.storage.batches[head].sent);
         if again && sent {
-            self.back_off(p, now);
+            self.back_off(p);
         }
         self.refile(p);
     }
@@ -389,7 +388,8 @@ impl Producer<'_> {
         partition.void = false;
     }
 
-    fn back_off(&mut self, p: usize, now: Instant) {
+    fn back_off(&mut self, p: usize) {
+        let now = self.now;
         let partition = &mut self.storage.partitions[p];
         let failures = partition.failures;
         partition.failures = failures.saturating_add(1);

@@ -27,7 +27,8 @@ impl Producer<'_> {
         self.now
     }
 
-    pub(crate) fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self) {
+        let now = self.now;
         if self.clock_due <= now && self.clock.is_none() {
             self.set_clock(Timestamp::from_millis(0), Instant::ZERO);
         }
@@ -35,7 +36,7 @@ impl Producer<'_> {
             self.make_due(b);
         }
         #[cfg(feature = "policies")]
-        self.expire_interval(now);
+        self.expire_interval();
         for level in 0..BACKOFF_LEVELS {
             while let Some(p) = self.backoff[level].head() {
                 if self.round_begins(p) > now {
@@ -51,18 +52,19 @@ impl Producer<'_> {
             self.storage.batches[b].expired = true;
             let p = usize::from(self.storage.batches[b].partition);
             // No new batch joins a request behind an expired head.
-            self.settle_partition(p, now);
+            self.settle_partition(p);
         }
         for c in 0..self.storage.connections.len() {
-            self.expire_connection(c, now);
+            self.expire_connection(c);
         }
         let redial = self.redial_at.is_some_and(|at| at <= now);
-        if self.arrange_due || redial || self.wants_metadata(now) || self.wants_id(now) {
-            self.arrange(now);
+        if self.arrange_due || redial || self.wants_metadata() || self.wants_id() {
+            self.arrange();
         }
     }
 
-    fn expire_connection(&mut self, c: usize, now: Instant) {
+    fn expire_connection(&mut self, c: usize) {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
         if conn.muted_until.is_some_and(|until| until <= now) {
             conn.muted_until = None;
