@@ -160,15 +160,16 @@ impl Producer<'_> {
         let now = self.now;
         /// Runs the decoder and hands its event on; ends the frame with the last one.
         macro_rules! decode {
-            ($decoder:ident, $variant:ident, $events:ident, $handle:ident) => {{
+            ($decoder:ident, $events:ident, $handle:ident) => {{
                 let step = match $decoder.step(input) {
                     Ok(step) => step,
                     Err(Need::More) => return Ok(None),
                     Err(Need::Bad) => return Err(ProtocolError::Malformed),
                 };
                 let end = matches!(step.event, Some($events::Event::End));
-                self.storage.connections[c].expect =
-                    if end { Expect::Rest } else { Expect::$variant($decoder) };
+                if end {
+                    self.storage.connections[c].expect = Expect::Rest;
+                }
                 #[cfg(feature = "events")]
                 if end {
                     self.note_answered(c);
@@ -179,15 +180,15 @@ impl Producer<'_> {
                 Ok(Some(step.used))
             }};
         }
-        match self.storage.connections[c].expect {
-            Expect::ApiVersions(mut decoder) => {
-                decode!(decoder, ApiVersions, api_versions, on_api_versions)
+        match &mut self.storage.connections[c].expect {
+            Expect::ApiVersions(decoder) => {
+                decode!(decoder, api_versions, on_api_versions)
             }
-            Expect::Metadata(mut decoder) => decode!(decoder, Metadata, metadata, on_metadata),
-            Expect::InitProducerId(mut decoder) => {
-                decode!(decoder, InitProducerId, init_producer_id, on_producer_id)
+            Expect::Metadata(decoder) => decode!(decoder, metadata, on_metadata),
+            Expect::InitProducerId(decoder) => {
+                decode!(decoder, init_producer_id, on_producer_id)
             }
-            Expect::Produce(mut decoder) => decode!(decoder, Produce, produce, on_produce),
+            Expect::Produce(decoder) => decode!(decoder, produce, on_produce),
             Expect::Rest => {
                 let left = self.storage.connections[c].frame_left as usize;
                 if input.len() == left {
