@@ -40,7 +40,13 @@ impl<'a> Producer<'a> {
         if storage.capacity(1) <= HEADER {
             return Err(ConfigError::StorageTooSmall { what: "chunk bytes", min: 256 });
         }
-        let mut producer = Self {
+        let mut chunks = Chunks::EMPTY;
+        let spare =
+            if keeps_spare { chunks.take(&mut storage.chunk_map, chunk_count, 1) } else { None };
+        #[cfg(feature = "compression")]
+        storage.codecs.prepare(config.compression_type)?;
+        // Made where the caller has it: no copy of it lies on the stack.
+        Ok(Self {
             client_id_len,
             config: config.without_texts(),
             rng: Rng::new(seed),
@@ -49,8 +55,8 @@ impl<'a> Producer<'a> {
             clock_due: deadline(now, config.clock_wait_ms),
             identity: Identity::new(config),
             metadata: Refresh::START,
-            chunks: Chunks::EMPTY,
-            spare: None,
+            chunks,
+            spare,
             keeps_spare,
             #[cfg(feature = "compression")]
             uncompressed: List::EMPTY,
@@ -83,13 +89,7 @@ impl<'a> Producer<'a> {
             #[cfg(feature = "events")]
             traffic: crate::metrics::Traffic::NONE,
             storage,
-        };
-        if keeps_spare {
-            producer.spare = producer.take_chunks(1);
-        }
-        #[cfg(feature = "compression")]
-        producer.storage.codecs.prepare(config.compression_type)?;
-        Ok(producer)
+        })
     }
 
     pub(super) fn register_topic(&mut self, name: &str) -> Result<TopicId, SendError> {
@@ -168,7 +168,7 @@ fn host_and_port(server: &[u8]) -> Option<(&[u8], u16)> {
     }
     let host = match host {
         [b'[', bare @ .., b']'] => bare,
-        _ if host.contains(&b':') => return None,
+        _ if host.iter().any(|byte| *byte == b':') => return None,
         _ => host,
     };
     (number != 0).then_some((host, number))
