@@ -202,24 +202,22 @@ impl Producer<'_> {
         };
         let due = self.config.linger_ms == 0;
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
-        let slot = BatchSlot {
-            state: BatchState::Open,
-            due,
-            anchored,
-            generation: self.storage.batches[b].generation,
-            chunk,
-            chunks: run,
-            partition: p as u16,
-            size: HEADER,
-            born: self.born,
-            opened: now,
-            asleep: self.asleep,
-            base_timestamp: base,
-            base_offset: -1,
-            append_time: -1,
-            ..BatchSlot::EMPTY
-        };
-        self.storage.batches[b] = slot;
+        let partition = p as u16;
+        // `take_slot` has emptied it.
+        let batch = &mut self.storage.batches[b];
+        batch.state = BatchState::Open;
+        batch.due = due;
+        batch.anchored = anchored;
+        batch.chunk = chunk;
+        batch.chunks = run;
+        batch.partition = partition;
+        batch.size = HEADER;
+        batch.born = self.born;
+        batch.opened = now;
+        batch.asleep = self.asleep;
+        batch.base_timestamp = base;
+        batch.base_offset = -1;
+        batch.append_time = -1;
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
         partition.queued += 1;

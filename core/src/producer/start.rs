@@ -158,6 +158,7 @@ fn read_bootstrap(servers: &str, storage: &mut Storage<'_>) -> Result<(), Config
     if count == 0 { Err(ConfigError::BootstrapServers) } else { Ok(()) }
 }
 
+#[expect(clippy::manual_contains, reason = "`contains` searches by words: 150 bytes of flash")]
 fn host_and_port(server: &[u8]) -> Option<(&[u8], u16)> {
     let colon = server.iter().rposition(|byte| *byte == b':')?;
     let (host, port) = server.split_at_checked(colon)?;

@@ -1,6 +1,6 @@
 //! `Produce` (0): the heads around the batches, and the response. Versions 3 to 13.
 
-use super::api::{ApiKey, is_flexible};
+use super::api::{ApiKey, FLEXIBLE, is_flexible};
 use super::pass::Pass;
 use super::prepend::Prepend;
 use super::reader::{Reader, Text};
@@ -300,10 +300,10 @@ impl Decode for Decoder {
             At::TopicRest => self.topic_rest(r, None, TopicUuid::ZERO),
             At::Partition if self.inner > 0 => self.partition(r),
             At::Partition => self.go_over(At::Topic, Pass::over(0, flexible)),
-            At::BadRecord if self.list > 0 => self.bad_record(r),
+            At::BadRecord if FLEXIBLE && self.list > 0 => self.bad_record(r),
             At::BadRecord if self.version() >= 8 => self.go(At::ErrorMessage),
             At::BadRecord => self.go(At::PartitionTag),
-            At::ErrorMessage => {
+            At::ErrorMessage if FLEXIBLE => {
                 let len = r.unwanted();
                 self.go_over(At::PartitionTags, Pass::over(len, false))
             }
@@ -311,8 +311,8 @@ impl Decode for Decoder {
                 self.list = r.uvarint();
                 self.go(At::PartitionTag)
             }
-            At::PartitionTag if self.list > 0 => self.partition_tag(r),
-            At::PartitionTags | At::PartitionTag => {
+            At::PartitionTag if FLEXIBLE && self.list > 0 => self.partition_tag(r),
+            At::ErrorMessage | At::PartitionTags | At::PartitionTag => {
                 self.go(At::Partition);
                 Some(Event::PartitionEnd)
             }
@@ -325,11 +325,11 @@ impl Decode for Decoder {
                 self.inner = r.uvarint();
                 self.go(At::Tag)
             }
-            At::Tag if self.inner > 0 => self.tag(r),
-            At::Node if self.outer > 0 => self.node(r),
+            At::Tag if FLEXIBLE && self.inner > 0 => self.tag(r),
+            At::Node if FLEXIBLE && self.outer > 0 => self.node(r),
             At::Node => self.go(At::Tag),
-            At::NodeRest => self.node_rest(r, self.held, None),
-            At::Tags | At::Tag | At::End => {
+            At::NodeRest if FLEXIBLE => self.node_rest(r, self.held, None),
+            At::Tags | At::Tag | At::NodeRest | At::End => {
                 self.go(At::End);
                 Some(Event::End)
             }

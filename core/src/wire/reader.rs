@@ -6,6 +6,7 @@ use nom::bytes::streaming::take;
 use nom::number::streaming::be_u8;
 use nom::{Err, IResult};
 
+use super::api::FLEXIBLE;
 use super::{Need, varint};
 use crate::id::TopicUuid;
 
@@ -45,6 +46,10 @@ impl<'b> Reader<'b> {
     /// A reader of `input`; `flexible` chooses the compact forms.
     pub(crate) const fn new(input: &'b [u8], flexible: bool) -> Self {
         Self { rest: input, flexible, need: None }
+    }
+
+    const fn is_flexible(&self) -> bool {
+        FLEXIBLE && self.flexible
     }
 
     /// Bytes that are left, if nothing was missing or wrong.
@@ -109,7 +114,7 @@ impl<'b> Reader<'b> {
 
     /// The number of elements of an array, 0 for null.
     pub(crate) fn count(&mut self) -> u32 {
-        if self.flexible {
+        if self.is_flexible() {
             self.uvarint().saturating_sub(1)
         } else {
             self.i32().max(0).cast_unsigned()
@@ -126,7 +131,7 @@ impl<'b> Reader<'b> {
 
     /// The length of a string plus 1, 0 for null.
     fn text_len(&mut self) -> u32 {
-        if self.flexible {
+        if self.is_flexible() {
             self.uvarint()
         } else {
             (i32::from(self.i16()) + 1).max(0).cast_unsigned()
