@@ -17,6 +17,7 @@ use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::partition::outcome::Answer;
 use crate::partition::sequence::Sequence;
+use crate::storage::broken;
 use crate::storage::list::{Link, Linked, Links};
 use crate::time::Instant;
 
@@ -207,10 +208,13 @@ impl BatchSlot {
 
 impl Linked for BatchSlot {
     fn links(&self, which: usize) -> Links {
-        self.links[which]
+        self.links.get(which).copied().unwrap_or(Links::EMPTY)
     }
 
     fn links_mut(&mut self, which: usize) -> &mut Links {
-        &mut self.links[which]
+        match self.links.get_mut(which) {
+            Some(links) => links,
+            None => broken("a slot has links for every list"),
+        }
     }
 }

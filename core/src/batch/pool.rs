@@ -3,6 +3,7 @@
 use super::{AGE, AUX, BatchSlot, BatchState, Fate, QUEUE, SPLITS};
 use crate::error::Reason;
 use crate::producer::Producer;
+use crate::storage::broken;
 use crate::storage::list::{self, Link};
 
 impl Producer<'_> {
@@ -109,7 +110,9 @@ impl Producer<'_> {
     /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.
     fn finish(&mut self, b: usize, fate: Fate, reason: Reason) {
         let batch = &mut self.storage.batches[b];
-        assert!(batch.state != BatchState::Done, "a batch has one outcome");
+        if batch.state == BatchState::Done {
+            broken("a batch has one outcome");
+        }
         batch.state = BatchState::Done;
         batch.fate = fate;
         batch.reason = reason;

@@ -186,9 +186,14 @@ impl ConnSlot {
 
     /// Its answer is read, or nobody waits for one.
     pub(crate) fn forget_oldest(&mut self) {
-        if !self.in_flight.is_empty() {
-            self.in_flight.remove(0);
+        let mut free: Option<&mut InFlight> = None;
+        for later in &mut self.in_flight {
+            if let Some(free) = free {
+                *free = *later;
+            }
+            free = Some(later);
         }
+        self.in_flight.pop();
     }
 
     fn produces(&self) -> usize {

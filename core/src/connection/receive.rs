@@ -8,6 +8,7 @@ use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
+use crate::storage::copy;
 use crate::storage::list::Link;
 use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
 
@@ -47,13 +48,10 @@ impl Producer<'_> {
                 return Ok(());
             }
             let room = rx.get_mut(kept..).unwrap_or_default();
-            let more = bytes.len().min(room.len());
+            let more = copy(room, bytes);
             if more == 0 {
                 // An element larger than the memory for one: no broker sends that.
                 return Err(ProtocolError::Malformed);
-            }
-            if let (Some(to), Some(from)) = (room.get_mut(..more), bytes.get(..more)) {
-                to.copy_from_slice(from);
             }
             let gathered = kept + more;
             let used = self.parse_some(c, rx.get(..gathered).unwrap_or_default())?;
@@ -62,7 +60,9 @@ impl Producer<'_> {
                 self.storage.connections[c].kept = 0;
                 bytes = bytes.get(used - kept..).unwrap_or_default();
             } else {
-                rx.copy_within(used..gathered, 0);
+                if used <= gathered && gathered <= rx.len() {
+                    rx.copy_within(used..gathered, 0);
+                }
                 self.storage.connections[c].kept = (gathered - used) as u16;
                 bytes = bytes.get(more..).unwrap_or_default();
             }

@@ -7,7 +7,7 @@ use crate::batch::AUX;
 use crate::config::Acks;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link, List};
-use crate::storage::{Storage, Text};
+use crate::storage::{Storage, Text, copy};
 use crate::wire::api::ApiKey;
 use crate::wire::writer::RequestHeader;
 use crate::wire::{api_versions, init_producer_id, metadata};
@@ -52,10 +52,7 @@ impl<'t> Transmit<'t> {
         let mut copied = 0;
         for slice in self.slices() {
             let room = out.get_mut(copied..).unwrap_or_default();
-            let n = slice.len().min(room.len());
-            if let (Some(to), Some(from)) = (room.get_mut(..n), slice.get(..n)) {
-                to.copy_from_slice(from);
-            }
+            let n = copy(room, slice);
             copied += n;
             if n < slice.len() {
                 break;

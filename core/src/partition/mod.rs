@@ -11,6 +11,7 @@ mod table;
 use crate::error_code::ErrorCode;
 #[cfg(feature = "policies")]
 use crate::producer::queue::Count;
+use crate::storage::broken;
 use crate::storage::list::{Link, Linked, Links, List};
 use crate::time::Instant;
 use sequence::Sequence;
@@ -141,10 +142,13 @@ impl PartitionSlot {
 
 impl Linked for PartitionSlot {
     fn links(&self, which: usize) -> Links {
-        self.links[which]
+        self.links.get(which).copied().unwrap_or(Links::EMPTY)
     }
 
     fn links_mut(&mut self, which: usize) -> &mut Links {
-        &mut self.links[which]
+        match self.links.get_mut(which) {
+            Some(links) => links,
+            None => broken("a slot has links for every list"),
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::batch::{Fate, NO_REASON, QUEUE, SPLITS};
 use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
+use crate::storage::broken;
 use crate::storage::list::{self, Link};
 use crate::wire::api::FLEXIBLE;
 
@@ -306,7 +307,9 @@ impl Producer<'_> {
     fn bump(&mut self, p: usize) {
         self.stats.bumps += 1;
         let partition = &mut self.storage.partitions[p];
-        assert!(partition.in_flight == 0, "an epoch is bumped with nothing in flight only");
+        if partition.in_flight > 0 {
+            broken("an epoch is bumped with nothing in flight");
+        }
         partition.hole = false;
         partition.known_on = Link::NONE;
         partition.silent_rounds = 0;
@@ -530,7 +533,9 @@ impl Producer<'_> {
                 self.uncompressed.remove(&mut self.storage.partitions, WAIT, p);
             }
             Place::Backoff(level) => {
-                self.backoff[usize::from(level)].remove(&mut self.storage.partitions, WAIT, p);
+                if let Some(list) = self.backoff.get_mut(usize::from(level)) {
+                    list.remove(&mut self.storage.partitions, WAIT, p);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::connection::Request;
 use crate::id::TopicUuid;
 use crate::partition::WAIT;
 use crate::storage::list::{self, Link, List};
-use crate::storage::{Shape, Text};
+use crate::storage::{Shape, Text, broken, copy};
 use crate::wire::api::ApiKey;
 use crate::wire::prepend::Prepend;
 use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_head};
@@ -186,7 +186,7 @@ impl Producer<'_> {
             let end = tail(version, following != Some(t), at.is_none());
             let behind = start + batch.size as usize;
             if let Some(place) = chunks.get_mut(behind..behind + end.len()) {
-                place.copy_from_slice(end);
+                copy(place, end);
             }
             if following != Some(t) {
                 self.storage.topics[t].in_request = 0;
@@ -239,7 +239,9 @@ impl Producer<'_> {
     /// The batch's frame has ended: its memory is the producer's again. Returns its partition.
     pub(crate) fn unpin(&mut self, b: usize) -> usize {
         let batch = &mut self.storage.batches[b];
-        assert!(batch.pinned, "only what is in flight comes back");
+        if !batch.pinned {
+            broken("only what is in flight comes back");
+        }
         batch.pinned = false;
         let p = usize::from(batch.partition);
         self.storage.partitions[p].in_flight -= 1;
