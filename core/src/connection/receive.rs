@@ -8,8 +8,8 @@ use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
-use crate::storage::copy;
 use crate::storage::list::Link;
+use crate::storage::{copy, shift};
 use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
 
 /// Size and correlation id.
@@ -60,9 +60,7 @@ impl Producer<'_> {
                 self.storage.connections[c].kept = 0;
                 bytes = bytes.get(used - kept..).unwrap_or_default();
             } else {
-                if used <= gathered && gathered <= rx.len() {
-                    rx.copy_within(used..gathered, 0);
-                }
+                shift(rx, used..gathered, 0);
                 self.storage.connections[c].kept = (gathered - used) as u16;
                 bytes = bytes.get(more..).unwrap_or_default();
             }
