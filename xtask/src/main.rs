@@ -3,6 +3,7 @@
 mod bench;
 mod doc;
 mod fuzz;
+mod image;
 mod lint;
 mod mutants;
 mod no_std;
