@@ -3,7 +3,7 @@
 //! Bytes from a peer are never trusted: no length of theirs is reserved, every step uses up bytes, and what does not
 //! parse closes the connection.
 
-use super::{ConnState, Expect, InFlight, Request};
+use super::{ConnState, Expect, InFlight, Request, UNANSWERED};
 use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
@@ -110,11 +110,12 @@ impl Producer<'_> {
             // A TLS alert begins with 15 03.
             return Err(ProtocolError::FrameSize { tls: s0 == 0x15 && s1 == 3 });
         }
-        let unacknowledged = self.config.acks == Acks::None;
         let conn = &mut self.storage.connections[c];
         let next =
             conn.in_flight.first().map_or(conn.next_correlation, |oldest| oldest.correlation);
-        conn.stray = unacknowledged && correlation.wrapping_sub(next) < 0;
+        conn.stray = UNANSWERED
+            && !matches!(self.config.acks, Acks::All | Acks::Leader)
+            && correlation.wrapping_sub(next) < 0;
         if conn.stray {
             // Event Hubs answers acks = 0; this one's request has made room for others meanwhile.
             conn.expect = Expect::Rest;
@@ -125,7 +126,7 @@ impl Producer<'_> {
             if oldest.correlation == correlation {
                 break;
             }
-            if oldest.request != Request::Unacknowledged {
+            if oldest.is_awaited() {
                 return Err(ProtocolError::Correlation);
             }
             conn.forget_oldest();
@@ -194,7 +195,7 @@ impl Producer<'_> {
                     // last event.
                     let conn = &mut self.storage.connections[c];
                     conn.expect = Expect::Head;
-                    if !core::mem::take(&mut conn.stray) {
+                    if !UNANSWERED || !core::mem::take(&mut conn.stray) {
                         conn.forget_oldest();
                     }
                     if conn.state == ConnState::Ready {

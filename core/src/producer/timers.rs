@@ -3,7 +3,7 @@
 
 use super::{Producer, Timer};
 use crate::batch::AGE;
-use crate::connection::{ConnSlot, ConnState, Request};
+use crate::connection::{ConnSlot, ConnState};
 use crate::partition::{Place, WAIT};
 use crate::storage::list::{self, Link};
 use crate::time::{Instant, Timestamp, deadline};
@@ -205,6 +205,6 @@ fn units(micros: u64) -> u32 {
 
 /// Deadline of the oldest request that has to be answered.
 fn oldest_deadline(conn: &ConnSlot) -> Option<Instant> {
-    let mut waiting = conn.in_flight.iter().filter(|sent| sent.request != Request::Unacknowledged);
+    let mut waiting = conn.in_flight.iter().filter(|sent| sent.is_awaited());
     waiting.next().map(|sent| sent.deadline)
 }
