@@ -4,6 +4,7 @@ mod bench;
 mod doc;
 mod fuzz;
 mod gates;
+mod image;
 mod lint;
 mod mutants;
 mod no_std;
