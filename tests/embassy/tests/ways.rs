@@ -178,6 +178,6 @@ fn too_few_sockets_panic_at_the_start() {
         let resources = Box::leak(Box::new(klamm_embassy::Resources::<1_200, 8, 8, 2>::new()));
         let config = Config::new(SERVERS);
         let (_, mut runner) = klamm_embassy::new(resources, network, &config, 7).expect("legal");
-        runner.run().await
-    })
+        runner.run().await;
+    });
 }
