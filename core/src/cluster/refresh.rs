@@ -16,8 +16,9 @@ use crate::storage::list::{self, Link};
 use crate::time::Instant;
 use crate::wire::metadata::Event;
 
-/// The first version in which leader epochs can be relied upon.
-const EPOCHS_RELIABLE: i8 = 9;
+/// The first version in which leader epochs can be compared: with version 9 they are right, but without topic ids
+/// nothing tells of a topic created again, whose epochs start again (KAFKA-16012).
+const EPOCHS_COMPARABLE: i8 = 10;
 
 /// When metadata is to be asked for.
 #[derive(Clone, Copy, Debug)]
@@ -161,14 +162,6 @@ impl Producer<'_> {
         }
         #[cfg(feature = "events")]
         self.note_topic(t, before);
-        if error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && !id.is_known() {
-            // Without ids this is all that tells of a deletion, after which leader epochs start again.
-            for partition in self.storage.partitions.iter_mut() {
-                if usize::from(partition.topic) == t {
-                    partition.leader_epoch = -1;
-                }
-            }
-        }
         if is_final(error) {
             self.fail_unsent(Some(t), 0, Reason::Rejected(error), now);
         } else if !error.is_ok() {
@@ -208,12 +201,12 @@ impl Producer<'_> {
             if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
         let Some(p) = found else { return };
         let partition = &mut self.storage.partitions[p];
-        let reliable = self.storage.connections[c].versions.metadata >= EPOCHS_RELIABLE;
-        if reliable && epoch >= 0 && epoch < partition.leader_epoch {
+        let comparable = self.storage.connections[c].versions.metadata >= EPOCHS_COMPARABLE;
+        if comparable && epoch >= 0 && epoch < partition.leader_epoch {
             // From a broker that lags behind.
             return;
         }
-        let newer = reliable && epoch > partition.leader_epoch;
+        let newer = comparable && epoch > partition.leader_epoch;
         if newer {
             partition.leader_epoch = epoch;
             // Behind a single address another leader may answer on the same connection.
