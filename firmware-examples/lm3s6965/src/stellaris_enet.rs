@@ -1,4 +1,5 @@
-//! The Ethernet of the LM3S6965 as QEMU has it (`stellaris_enet`), for embassy-net. Frames go through a FIFO, word by word.
+//! The Ethernet of the LM3S6965 as QEMU has it (`stellaris_enet`), for embassy-net. Frames go
+//! through a FIFO, word by word.
 
 use core::task::Context;
 
@@ -8,7 +9,8 @@ use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxTok
 use embassy_sync::waitqueue::AtomicWaker;
 use static_cell::ConstStaticCell;
 
-/// Clock gates of the peripherals: the system control's RCGC2, in which these two bits are the Ethernet's.
+/// Clock gates of the peripherals: the system control's RCGC2, in which these two bits are the
+/// Ethernet's.
 const CLOCK_GATES: usize = 0x400F_E108;
 const ETHERNET_CLOCKS: u32 = 1 << 28 | 1 << 30;
 
@@ -59,7 +61,8 @@ unsafe impl InterruptNumber for Irq {
 
 #[cortex_m_rt::exception]
 unsafe fn DefaultHandler(_irq: i16) {
-    // Only the Ethernet's interrupt is ever unmasked. It stays masked here until the FIFO was found empty.
+    // Only the Ethernet's interrupt is ever unmasked. It stays masked here until the FIFO was found
+    // empty.
     write(Register::InterruptMask, 0);
     write(Register::Status, RECEIVED);
     WAKER.wake();
@@ -151,7 +154,8 @@ impl RxToken for Received<'_> {
         let (start, words) = words(self.0);
         *start = [first, second];
         let mut words = words.iter_mut();
-        // A frame that is too long for the buffer is taken out all the same, or the FIFO would be out of step.
+        // A frame that is too long for the buffer is taken out all the same, or the FIFO would be
+        // out of step.
         for _ in 0..(length + CHECKSUM - start.len()).div_ceil(4) {
             let data = read(Register::Data).to_le_bytes();
             if let Some(word) = words.next() {
@@ -192,7 +196,8 @@ fn frame_waits() -> bool {
 }
 
 fn read(register: Register) -> u32 {
-    // SAFETY: every `Register` is one of this chip's. Reading some changes the card's state, which only the driver does.
+    // SAFETY: every `Register` is one of this chip's. Reading some changes the card's state, which
+    // only the driver does.
     unsafe { (register as usize as *const u32).read_volatile() }
 }
 

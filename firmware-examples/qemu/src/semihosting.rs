@@ -28,12 +28,13 @@ impl Board for Host {
     }
 }
 
-/// What stands behind QEMU's `-semihosting-config arg=...`, one space between two of them; empty if it does not fit into
-/// `buffer` or is no UTF-8.
+/// What stands behind QEMU's `-semihosting-config arg=...`, one space between two of them; empty if
+/// it does not fit into `buffer` or is no UTF-8.
 pub fn arguments(buffer: &mut [u8]) -> &str {
     let mut block = [buffer.as_mut_ptr() as usize, buffer.len()];
-    // SAFETY: the host writes no more than the length given to the address given, which is all of `buffer`, and the
-    // length into the block. The address of the block is exposed, for the compiler must not take it for unchanged.
+    // SAFETY: the host writes no more than the length given to the address given, which is all of
+    // `buffer`, and the length into the block. The address of the block is exposed, for the
+    // compiler must not take it for unchanged.
     let failed = unsafe { syscall1(nr::GET_CMDLINE, (&raw mut block).expose_provenance()) };
     let length = if failed == 0 { block[1] } else { 0 };
     let text = buffer.get(..length).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The network without klamm: sends to a TCP server that sends everything back, as a check of the driver, and as what the
-//! size of `readings` is compared with.
+//! The network without klamm: sends to a TCP server that sends everything back, as a check of the
+//! driver, and as what the size of `readings` is compared with.
 #![no_std]
 #![no_main]
 
@@ -32,7 +32,6 @@ async fn main(spawner: Spawner) -> ! {
 
 async fn echo(stack: Stack<'static>, server: core::net::SocketAddrV4) -> Option<()> {
     stack.wait_config_up().await;
-    Host.print(format_args!("address {:?}", stack.config_v4()?.address));
     let (mut receive, mut send) = ([0; 1_536], [0; 1_536]);
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
     socket.connect(IpEndpoint::from(server)).await.ok()?;
