@@ -1,0 +1,162 @@
+//! One machine in QEMU, running an image.
+
+use super::qmp::Qmp;
+use crate::process::Process;
+use crate::run_dir::RunDir;
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A machine of QEMU's that there is firmware for.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    /// The image's file.
+    pub image: &'static str,
+    /// QEMU's name of the machine.
+    pub qemu: &'static str,
+    /// QEMU's name of its network card.
+    pub card: &'static str,
+}
+
+/// All of them.
+pub const BOARDS: [Board; 2] = [
+    Board { image: "lm3s6965", qemu: "lm3s6965evb", card: "stellaris" },
+    Board { image: "mps2-an385", qemu: "mps2-an385", card: "lan9118" },
+];
+
+/// What QEMU is told.
+#[derive(Clone, Debug)]
+pub struct Options<'a> {
+    /// What the image is for.
+    pub board: &'a Board,
+    /// The image.
+    pub image: &'a Path,
+    /// The image's arguments, `name=value`.
+    pub arguments: &'a [String],
+    /// Further options of QEMU. The network's name is `n0`.
+    pub further: &'a [OsString],
+}
+
+/// A running machine. Ended when dropped.
+#[derive(Debug)]
+pub struct Machine {
+    name: String,
+    process: Process,
+    qmp: Qmp,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Machine {
+    /// Starts it; its messages go to `NAME.log` in the run's folder when they are read.
+    ///
+    /// # Errors
+    /// If QEMU does not start.
+    pub fn start(run: &RunDir, name: &str, options: &Options<'_>) -> Result<Self> {
+        let socket = run.file(&format!("{name}.qmp"));
+        let mut semihosting = "enable=on,target=native".to_owned();
+        for argument in options.arguments {
+            ensure!(!argument.contains(','), "QEMU takes {argument:?} for two");
+            semihosting += ",arg=";
+            semihosting += argument;
+        }
+        let mut command = Command::new("qemu-system-arm");
+        command
+            .args(["-M", options.board.qemu, "-nodefaults", "-display", "none"])
+            // A gigabyte by default for translated code, of which this little has little.
+            .args(["-accel", "tcg,tb-size=16"])
+            .args(["-netdev", "user,id=n0", "-net"])
+            .arg(format!("nic,netdev=n0,model={}", options.board.card))
+            .arg("-qmp")
+            .arg(format!("unix:{},server=on,wait=off", socket.display()))
+            .args(["-semihosting-config", &semihosting])
+            .arg("-kernel")
+            .arg(options.image)
+            .args(options.further)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(run.log(&format!("{name}.qemu.log"))?);
+        let mut process = Process::start(name, &mut command)?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let output = BufReader::new(process.take_stdout()?);
+        let (kept, file) = (Arc::clone(&lines), run.file(&format!("{name}.log")));
+        std::thread::spawn(move || keep(output, &kept, &file));
+        Ok(Self { name: name.to_owned(), process, qmp: Qmp::connect(&socket)?, lines })
+    }
+
+    /// Connects the network or cuts it: frames are lost, and nobody is told.
+    ///
+    /// # Errors
+    /// What QEMU says.
+    pub fn set_link(&mut self, up: bool) -> Result<()> {
+        self.qmp.ask("set_link", &json!({ "name": "n0", "up": up }))
+    }
+
+    /// Resets processor and devices, at whatever instruction it is. Memory stays.
+    ///
+    /// # Errors
+    /// What QEMU says.
+    pub fn reset(&mut self) -> Result<()> {
+        self.qmp.ask("system_reset", &json!({}))
+    }
+
+    /// What it has said up to now.
+    pub fn lines(&self) -> Vec<String> {
+        lock(&self.lines).clone()
+    }
+
+    /// Lines that begin with this word.
+    pub fn count(&self, word: &str) -> usize {
+        lock(&self.lines).iter().filter(|line| line.split(' ').next() == Some(word)).count()
+    }
+
+    /// Waits until it has said at least `count` lines that begin with this word.
+    ///
+    /// # Errors
+    /// If it ends before, or does not in [`crate::PATIENCE`].
+    pub fn wait_for(&mut self, word: &str, count: usize) -> Result<()> {
+        let what = format!("{}: {count} x {word:?}", self.name);
+        crate::wait_until(&what, || {
+            if self.count(word) >= count {
+                return Ok(true);
+            }
+            match self.process.ended()? {
+                Some(status) => bail!("it ended with {status}; it said {:?}", self.last_words()),
+                None => Ok(false),
+            }
+        })
+        .with_context(|| format!("{what}; it said {:?}", self.last_words()))
+    }
+
+    /// Waits until the image ends, and gives what it said.
+    ///
+    /// # Errors
+    /// If its exit code is not 0, or it does not end in [`crate::PATIENCE`].
+    pub fn finish(mut self) -> Result<Vec<String>> {
+        let status = self.process.wait().with_context(|| format!("{:?}", self.last_words()))?;
+        // The pipe's last lines are read by another thread.
+        crate::wait_until("the last line", || Ok(self.count("end") > 0 || !status.success()))?;
+        ensure!(status.success(), "{} ended with {status}: {:?}", self.name, self.last_words());
+        Ok(self.lines())
+    }
+
+    fn last_words(&self) -> Vec<String> {
+        let lines = lock(&self.lines);
+        lines[lines.len().saturating_sub(8)..].to_vec()
+    }
+}
+
+fn keep(output: impl BufRead, lines: &Mutex<Vec<String>>, file: &PathBuf) {
+    for line in output.lines().map_while(Result::ok) {
+        lock(lines).push(line);
+    }
+    // For whoever looks into why a test failed; the test itself has the lines.
+    let _ = std::fs::write(file, lock(lines).join("\n"));
+}
+
+fn lock(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
