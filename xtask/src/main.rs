@@ -2,10 +2,12 @@
 
 mod bench;
 mod doc;
+mod firmware;
 mod fuzz;
 mod lint;
 mod mutants;
 mod no_std;
+mod panics;
 mod setup;
 mod sim;
 mod size;
@@ -38,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Measures klamm, Java's producer and librdkafka side by side on Apache Kafka
     Bench(bench::Args),
+    /// Builds the firmware and runs it in QEMU, against Apache Kafka and kcat
+    Firmware(firmware::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -63,6 +67,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Size(args) => size::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
+        Command::Firmware(args) => firmware::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

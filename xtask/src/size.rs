@@ -79,10 +79,10 @@ fn part(without: u64, with: u64) -> u64 {
 }
 
 /// What a linked image has in memory.
-struct Image {
+pub(crate) struct Image {
     sections: Vec<Section>,
     /// Functions and statics with their sizes, the largest first.
-    symbols: Vec<(u64, String)>,
+    pub(crate) symbols: Vec<(u64, String)>,
 }
 
 struct Section {
@@ -92,7 +92,7 @@ struct Section {
 }
 
 impl Image {
-    fn read(sh: &Shell, path: &Path) -> Result<Self> {
+    pub(crate) fn read(sh: &Shell, path: &Path) -> Result<Self> {
         let bytes = sh.read_binary_file(path)?;
         let file = object::File::parse(&*bytes)
             .with_context(|| format!("{} is not an ELF image", path.display()))?;
@@ -127,7 +127,12 @@ impl Image {
     }
 
     /// `.data` too: its first values are copied from there.
-    fn flash(&self) -> u64 {
+    pub(crate) fn flash(&self) -> u64 {
         self.sections.iter().filter(|section| section.in_flash).map(|section| section.size).sum()
+    }
+
+    /// All that is in memory before the first call: what is not the stack's.
+    pub(crate) fn ram(&self) -> u64 {
+        [".data", ".bss", ".uninit"].map(|name| self.section(name)).iter().sum()
     }
 }
