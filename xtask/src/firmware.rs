@@ -28,19 +28,23 @@ pub(crate) struct Args {
     /// Say where the image can panic and what its largest functions are, and run nothing
     #[arg(long)]
     look: bool,
+    /// Measure records a second and instructions a record, next to the MQTT client minimq
+    #[arg(long)]
+    bench: bool,
     /// Options of the run; `-- --help` lists them
     #[arg(last = true)]
     options: Vec<String>,
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
-    let images = build(sh)?;
     if args.look {
-        return gates(sh, &images, 40);
+        return gates(sh, &build(sh)?, 40);
     }
+    let (images, bench) =
+        if args.bench { (build_bench(sh)?, Some("--bench")) } else { (build(sh)?, None) };
     let _images = prepare(sh, &images)?;
     let options = &args.options;
-    cmd!(sh, "cargo run --release -p klamm-interop --bin interop-firmware -- {options...}")
+    cmd!(sh, "cargo run -p klamm-interop --bin interop-firmware -- {bench...} {options...}")
         .run()?;
     Ok(())
 }
@@ -61,6 +65,16 @@ fn build(sh: &Shell) -> Result<PathBuf> {
         compiler.build(sh, TARGET).args(["--release", "--bins", "-p", package]).run()?;
     }
     Ok(sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release"))
+}
+
+/// The same for measuring: each counts the time that it works.
+fn build_bench(sh: &Shell) -> Result<PathBuf> {
+    let compiler = Compiler::find(sh, &[TARGET])?;
+    let _dir = sh.push_dir(EXAMPLES);
+    let dir = sh.current_dir().join(compiler.target_dir()).join("bench");
+    let build = compiler.build_in(sh, TARGET, &dir);
+    build.args(["--release", "-p", MACHINES[0].1, "--bins", "--features", "bench"]).run()?;
+    Ok(dir.join(TARGET).join("release"))
 }
 
 fn prepare<'a>(sh: &'a Shell, images: &Path) -> Result<xshell::PushEnv<'a>> {

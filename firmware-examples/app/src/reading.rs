@@ -33,10 +33,19 @@ impl Reading {
         [Header::new("unit", b"celsius")]
     }
 
+    /// Which sensor it is.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// What it says.
+    pub fn value(&self) -> &[u8] {
+        self.value.get(..self.length).unwrap_or(&self.value)
+    }
+
     /// As a record.
     pub fn record<'a>(&'a self, headers: &'a [Header<'a>]) -> Record<'a> {
-        let value = self.value.get(..self.length).unwrap_or(&self.value);
-        Record::value(value).with_key(&self.key).with_headers(headers)
+        Record::value(self.value()).with_key(self.key()).with_headers(headers)
     }
 }
 

@@ -3,6 +3,8 @@
 //! the stack was used.
 #![no_std]
 
+#[cfg(feature = "count")]
+pub mod count;
 pub mod readings;
 pub mod semihosting;
 pub mod stack;

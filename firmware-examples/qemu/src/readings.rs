@@ -38,7 +38,10 @@ pub async fn main(
     spawner: Spawner,
     start: impl FnOnce(Spawner, u64) -> Option<Stack<'static>>,
 ) -> ! {
-    semihosting::exit(match readings(spawner, start).await {
+    let result = readings(spawner, start).await;
+    #[cfg(feature = "count")]
+    Host.print(format_args!("busy {}", crate::count::busy()));
+    semihosting::exit(match result {
         Ok(()) => 0,
         Err(failure) => failure as u32,
     })

@@ -19,6 +19,12 @@ pub fn start(mut systick: SYST, core_hz: u32) {
     systick.enable_interrupt();
 }
 
+/// Milliseconds since the start.
+#[cfg(feature = "count")]
+pub(crate) fn now() -> u32 {
+    embassy_time_driver::now() as u32
+}
+
 struct Clock {
     state: Mutex<RefCell<State>>,
 }

@@ -7,9 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// A machine of QEMU's that there is firmware for.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +49,12 @@ pub struct Machine {
     name: String,
     process: Process,
     qmp: Qmp,
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: Lines,
+    reader: JoinHandle<()>,
 }
+
+/// What it said, and when that was read.
+type Lines = Arc<Mutex<Vec<(Instant, String)>>>;
 
 impl Machine {
     /// Starts it; its messages go to `NAME.log` in the run's folder when they are read.
@@ -80,11 +86,11 @@ impl Machine {
             .stdout(Stdio::piped())
             .stderr(run.log(&format!("{name}.qemu.log"))?);
         let mut process = Process::start(name, &mut command)?;
-        let lines = Arc::new(Mutex::new(Vec::new()));
+        let lines = Lines::default();
         let output = BufReader::new(process.take_stdout()?);
         let (kept, file) = (Arc::clone(&lines), run.file(&format!("{name}.log")));
-        std::thread::spawn(move || keep(output, &kept, &file));
-        Ok(Self { name: name.to_owned(), process, qmp: Qmp::connect(&socket)?, lines })
+        let reader = std::thread::spawn(move || keep(output, &kept, &file));
+        Ok(Self { name: name.to_owned(), process, qmp: Qmp::connect(&socket)?, lines, reader })
     }
 
     /// Connects the network or cuts it: frames are lost, and nobody is told.
@@ -105,12 +111,13 @@ impl Machine {
 
     /// What it has said up to now.
     pub fn lines(&self) -> Vec<String> {
-        lock(&self.lines).clone()
+        lock(&self.lines).iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// Lines that begin with this word.
     pub fn count(&self, word: &str) -> usize {
-        lock(&self.lines).iter().filter(|line| line.split(' ').next() == Some(word)).count()
+        let lines = lock(&self.lines);
+        lines.iter().filter(|(_, line)| line.split(' ').next() == Some(word)).count()
     }
 
     /// Waits until it has said at least `count` lines that begin with this word.
@@ -135,28 +142,44 @@ impl Machine {
     ///
     /// # Errors
     /// If its exit code is not 0, or it does not end in [`crate::PATIENCE`].
-    pub fn finish(mut self) -> Result<Vec<String>> {
+    pub fn finish(self) -> Result<Vec<String>> {
+        Ok(self.finish_timed()?.into_iter().map(|(_, line)| line).collect())
+    }
+
+    /// The same, with the time at which each line was read.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_timed(mut self) -> Result<Vec<(Instant, String)>> {
         let status = self.process.wait().with_context(|| format!("{:?}", self.last_words()))?;
-        // The pipe's last lines are read by another thread.
-        crate::wait_until("the last line", || Ok(self.count("end") > 0 || !status.success()))?;
-        ensure!(status.success(), "{} ended with {status}: {:?}", self.name, self.last_words());
-        Ok(self.lines())
+        // It ends with the pipe.
+        let _ = self.reader.join();
+        let words = last_words(&self.lines);
+        ensure!(status.success(), "{} ended with {status}: {words:?}", self.name);
+        Ok(lock(&self.lines).drain(..).collect())
     }
 
     fn last_words(&self) -> Vec<String> {
-        let lines = lock(&self.lines);
-        lines[lines.len().saturating_sub(8)..].to_vec()
+        last_words(&self.lines)
     }
 }
 
-fn keep(output: impl BufRead, lines: &Mutex<Vec<String>>, file: &PathBuf) {
+fn last_words(lines: &Lines) -> Vec<String> {
+    let lines = lock(lines);
+    lines[lines.len().saturating_sub(8)..].iter().map(|(_, line)| line.clone()).collect()
+}
+
+fn keep(output: impl BufRead, lines: &Lines, file: &Path) {
+    let mut text = String::new();
     for line in output.lines().map_while(Result::ok) {
-        lock(lines).push(line);
+        text += &line;
+        text.push('\n');
+        lock(lines).push((Instant::now(), line));
     }
     // For whoever looks into why a test failed; the test itself has the lines.
-    let _ = std::fs::write(file, lock(lines).join("\n"));
+    let _ = std::fs::write(file, text);
 }
 
-fn lock(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+fn lock(lines: &Lines) -> MutexGuard<'_, Vec<(Instant, String)>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,9 @@
 //! Runs the firmware in QEMU against Apache Kafka and reads its records back with kcat. `cargo
 //! xtask firmware` builds the images and everything else that this needs.
 
+mod figures;
+mod puback;
+
 use anyhow::Result;
 use clap::Parser;
 use klamm_interop::firmware::images;
@@ -27,6 +30,9 @@ struct Args {
     /// A further setting of the firmware, `name=value` (may be given several times)
     #[arg(long, value_name = "NAME=VALUE")]
     setting: Vec<String>,
+    /// Measure records a second and instructions a record, next to the MQTT client minimq
+    #[arg(long)]
+    bench: bool,
 }
 
 fn board(name: &str) -> Result<&'static Board, String> {
@@ -35,7 +41,7 @@ fn board(name: &str) -> Result<&'static Board, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match demo(&args) {
+    match if args.bench { figures::print(args.records) } else { demo(&args) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("firmware: {error:#}");
