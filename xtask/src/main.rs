@@ -4,6 +4,7 @@ mod bench;
 mod doc;
 mod firmware;
 mod fuzz;
+mod gates;
 mod lint;
 mod mutants;
 mod no_std;
@@ -36,6 +37,8 @@ enum Command {
     Mutants(mutants::Args),
     /// Measures the flash and static memory of a firmware image, against the budget
     Size(size::Args),
+    /// Counts the instructions of the core's operations, against what was accepted
+    Gates(gates::Args),
     /// Runs the fuzz targets
     Fuzz(fuzz::Args),
     /// Measures klamm, Java's producer and librdkafka side by side on Apache Kafka
@@ -65,6 +68,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Sim(args) => sim::run(&sh, args),
         Command::Mutants(args) => mutants::run(&sh, args),
         Command::Size(args) => size::run(&sh, args),
+        Command::Gates(args) => gates::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
         Command::Firmware(args) => firmware::run(&sh, args),

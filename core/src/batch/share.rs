@@ -1,7 +1,7 @@
 //! A split where memory lacks: the second part stays where it is, as the *guest* of the first, and is sent when that one
 //! is done with. Else batches that are all too large would fill the memory, each waiting for another one's.
 
-use super::{BatchState, HEADER};
+use super::{BatchState, HEADER, SPLITS};
 use crate::producer::Producer;
 use crate::storage::Shape;
 use crate::storage::list::Link;
@@ -39,6 +39,9 @@ impl Producer<'_> {
     /// Nobody needs the records of the batch any more: its guest, if it has one, gets the chunk. The guest's slot is
     /// still its own: it stands behind the batch in the queue and in the reports, and is not sent before this.
     pub(super) fn hand_over(&mut self, b: usize) {
+        if !SPLITS {
+            return;
+        }
         let batch = &mut self.storage.batches[b];
         let Some(guest) = core::mem::take(&mut batch.guest).get() else { return };
         let (chunk, chunks) = (batch.chunk, core::mem::take(&mut batch.chunks));
