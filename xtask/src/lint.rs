@@ -30,6 +30,7 @@ const CORE_FEATURES: &[&str] = &[
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[
     "fuzz",
+    "tests/bench",
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",
     "firmware-examples/same-bytes/wasm",
