@@ -36,7 +36,7 @@ enum Command {
     Size(size::Args),
     /// Runs the fuzz targets
     Fuzz(fuzz::Args),
-    /// Measures klamm, Java's producer and librdkafka side by side on Apache Kafka
+    /// Measures klamm and five other producers side by side on Apache Kafka
     Bench(bench::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),

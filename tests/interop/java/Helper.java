@@ -72,6 +72,7 @@ public final class Helper {
             case "create-on": return createTopic(a[1], a[2], replicas(a[3]),
                 Arrays.copyOfRange(a, 4, a.length));
             case "delete": return deleteTopic(a[1], a[2]);
+            case "drop": return dropTopic(a[1], a[2]);
             case "add-partitions": return addPartitions(a[1], a[2], Integer.parseInt(a[3]));
             case "move": return move(a[1], a[2], replicas(a[3]));
             case "in-sync": return waitInSync(a[1], a[2], Integer.parseInt(a[3]));
@@ -156,6 +157,14 @@ public final class Helper {
             CreateTopicsOptions dry = new CreateTopicsOptions().validateOnly(true);
             retry(topic + " to be gone",
                 () -> admin.createTopics(another, dry).all().get() == null);
+        }
+        return topic;
+    }
+
+    /** Returns when the topic is marked as deleted: its name is not free yet. */
+    private static String dropTopic(String bootstrap, String topic) throws Exception {
+        try (Admin admin = patientAdmin(bootstrap)) {
+            admin.deleteTopics(List.of(topic)).all().get();
         }
         return topic;
     }

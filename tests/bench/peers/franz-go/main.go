@@ -125,8 +125,13 @@ func (b *bench) connect() {
 	switch batch := b.number("batch", 0); batch {
 	case 0:
 	case 1:
-		// Full by bytes: no second record fits.
-		options = append(options, kgo.ProducerBatchMaxBytes(int32(b.size+100)))
+		// Full by bytes: no second record fits. As an option for all topics it must be 512 at least.
+		options = append(options, kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
+			if topic == "" {
+				return 512
+			}
+			return int32(b.size + 100)
+		}))
 	default:
 		options = append(options, kgo.ProducerBatchMaxBytes(int32(batch)))
 	}

@@ -144,7 +144,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn delete_topic(&mut self, nodes: u16, topic: &str) -> Result<()> {
         let cluster = self.cluster(nodes)?;
         let bootstrap = cluster.bootstrap();
-        cluster.helper.delete_topic(&bootstrap, topic)
+        cluster.helper.drop_topic(&bootstrap, topic)
     }
 
     /// The number of records that a topic has.
@@ -183,16 +183,17 @@ impl<'a> Bench<'a> {
         Ok(arguments)
     }
 
-    /// Runs one producer to its end, and looks at what the topic has more than before.
+    /// Runs one producer to its end, and looks at what the topic has more than the `before` of
+    /// earlier runs.
     pub(crate) fn run_one(
         &mut self,
         nodes: u16,
         client: Client,
         topic: &str,
         work: &Work,
+        before: u64,
     ) -> Result<Answer> {
         let bootstrap = self.cluster(nodes)?.bootstrap();
-        let before = self.records(nodes, topic)?;
         let arguments = self.arguments(&bootstrap, topic, work)?;
         let answer = client.start(&self.programs, self.run.path(), &arguments)?.finish()?;
         self.versions.insert(client.word(), answer.version.clone());
@@ -221,7 +222,7 @@ impl<'a> Bench<'a> {
             for turn in order {
                 let (client, work) = &turns[turn];
                 let topic = self.new_topic(nodes, work.partitions)?;
-                let answer = self.run_one(nodes, *client, &topic, work)?;
+                let answer = self.run_one(nodes, *client, &topic, work, 0)?;
                 self.delete_topic(nodes, &topic)?;
                 if round > 0 {
                     figures(&answer, &mut rows[turn]);

@@ -85,7 +85,7 @@ fn bars(area: &Area<'_>, groups: &[(String, Vec<Bar>)]) -> Result<()> {
         for bar in bars {
             let own = is_klamm(&bar.client);
             let ink = if own { INK } else { FAINT };
-            text(area, &bar.client, (LEFT - 10, y + 4), 13, ink, HPos::Right)?;
+            text(area, &bar.client, (LEFT - 10, y + 6), 13, ink, HPos::Right)?;
             let (from, to) = ((LEFT, y + 3), (at(bar.value).max(LEFT + 1), y + ROW - 5));
             let fill = match () {
                 () if bar.client == "klamm" => KLAMM,
@@ -105,7 +105,7 @@ fn bars(area: &Area<'_>, groups: &[(String, Vec<Bar>)]) -> Result<()> {
                 }
                 end = end.max(at(most));
             }
-            text(area, &format_figure(bar.value), (end + 8, y + 4), 13, INK, HPos::Left)?;
+            text(area, &format_figure(bar.value), (end + 8, y + 6), 13, INK, HPos::Left)?;
             y += ROW;
         }
     }

@@ -27,9 +27,11 @@ pub(crate) fn programs() -> Result<Programs> {
     let mut build = Command::new(cargo);
     build.args(["build", "--release", "-p", "klamm-bench-peers"]);
     // What Cargo told this program about its own package would make build scripts run again.
-    let told = std::env::vars_os().map(|(name, _)| name);
-    for name in told.filter(|name| name.to_string_lossy().starts_with("CARGO_")) {
-        build.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|it| name.to_string_lossy().starts_with(it))
+        {
+            build.env_remove(name);
+        }
     }
     run(
         build.env("CARGO_TARGET_DIR", &target).current_dir(&here),

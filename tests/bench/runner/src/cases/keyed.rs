@@ -40,10 +40,12 @@ fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
         // One topic for all: 10,000 partitions take too long to make.
         let topic = bench.new_topic(1, partitions)?;
         let mut rows: Vec<_> = clients.iter().map(|it| Row::new(point, it.name)).collect();
+        let mut stored = 0;
         for round in u32::from(bench.args.quick)..=bench.rounds() {
             for turn in 0..clients.len() {
                 let turn = (turn + round as usize) % clients.len();
-                let answer = bench.run_one(1, clients[turn], &topic, &work)?;
+                let answer = bench.run_one(1, clients[turn], &topic, &work, stored)?;
+                stored += answer.acked + answer.warmup;
                 if round > 0 {
                     throughput(&answer, &mut rows[turn]);
                 }
