@@ -31,6 +31,7 @@ const CORE_FEATURES: &[&str] = &[
 const APART: &[&str] = &[
     "fuzz",
     "firmware-examples",
+    "firmware-examples/boards",
     "tests/bench",
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",

@@ -47,7 +47,8 @@ async fn main(_spawner: Spawner) -> ! {
 }
 
 fn station() -> StationConfig {
-    let config = StationConfig::default().with_ssid(WIFI_NAME.try_into().expect("32 bytes at most"));
+    let config =
+        StationConfig::default().with_ssid(WIFI_NAME.try_into().expect("32 bytes at most"));
     config.with_authentication(match WIFI_PASSWORD {
         "" => AuthenticationMethodConfig::None,
         password => AuthenticationMethodConfig::Wpa2Personal(

@@ -37,11 +37,7 @@ pub struct Memory {
 impl Memory {
     /// Empty memory.
     pub const fn new() -> Self {
-        Self {
-            network: StackResources::new(),
-            producer: Resources::new(),
-            ledger: Ledger::new(),
-        }
+        Self { network: StackResources::new(), producer: Resources::new(), ledger: Ledger::new() }
     }
 }
 

@@ -46,14 +46,12 @@ async fn main(spawner: Spawner) -> ! {
     let p = embassy_rp::init(Default::default());
     let mut config = spi::Config::default();
     config.frequency = SPI_HZ;
-    let spi =
-        Spi::new(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, p.DMA_CH0, p.DMA_CH1, Irqs, config);
+    let spi = Spi::new(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, p.DMA_CH0, p.DMA_CH1, Irqs, config);
     let select = Output::new(p.PIN_17, Level::High);
     let spi = defmt::unwrap!(ExclusiveDevice::new(spi, select, Delay));
     let interrupt = Input::new(p.PIN_21, Pull::Up);
     let reset = Output::new(p.PIN_20, Level::High);
-    let started =
-        embassy_net_wiznet::new(mac(p.FLASH), FRAMES.take(), spi, interrupt, reset).await;
+    let started = embassy_net_wiznet::new(mac(p.FLASH), FRAMES.take(), spi, interrupt, reset).await;
     let Ok((driver, runner)) = started else { defmt::panic!("the W5500 does not answer") };
     spawner.spawn(defmt::unwrap!(chip(runner)));
 
