@@ -17,8 +17,10 @@ impl Producer<'_> {
             }
             None => return None,
         };
-        let generation = self.storage.batches[slot].generation.wrapping_add(1);
-        self.storage.batches[slot] = BatchSlot { generation, ..BatchSlot::EMPTY };
+        let batch = &mut self.storage.batches[slot];
+        let generation = batch.generation.wrapping_add(1);
+        *batch = BatchSlot::EMPTY;
+        batch.generation = generation;
         Some(slot)
     }
 
