@@ -2,11 +2,14 @@
 
 mod bench;
 mod doc;
+mod firmware;
 mod fuzz;
+mod gates;
 mod image;
 mod lint;
 mod mutants;
 mod no_std;
+mod panics;
 mod setup;
 mod sim;
 mod size;
@@ -35,10 +38,14 @@ enum Command {
     Mutants(mutants::Args),
     /// Measures the flash and static memory of a firmware image, against the budget
     Size(size::Args),
+    /// Counts the instructions of the core's operations, against what was accepted
+    Gates(gates::Args),
     /// Runs the fuzz targets
     Fuzz(fuzz::Args),
-    /// Measures klamm, Java's producer and librdkafka side by side on Apache Kafka
+    /// Measures klamm and five other producers side by side on Apache Kafka
     Bench(bench::Args),
+    /// Builds the firmware and runs it in QEMU, against Apache Kafka and kcat
+    Firmware(firmware::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -62,8 +69,10 @@ fn run(command: &Command) -> Result<()> {
         Command::Sim(args) => sim::run(&sh, args),
         Command::Mutants(args) => mutants::run(&sh, args),
         Command::Size(args) => size::run(&sh, args),
+        Command::Gates(args) => gates::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
+        Command::Firmware(args) => firmware::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

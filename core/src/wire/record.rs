@@ -49,6 +49,12 @@ pub(crate) fn record_body_size(
     size
 }
 
+/// What a body takes that was `body` bytes long with both deltas 0.
+#[inline]
+pub(crate) fn with_deltas(body: usize, ts_delta: i64, offset_delta: i32) -> usize {
+    body.saturating_add(varlong_len(ts_delta) + varint_len(offset_delta) - 2)
+}
+
 /// Bytes of a record whose body has this size, with the length in front.
 #[inline]
 pub(crate) fn record_size(body: usize) -> usize {
@@ -65,6 +71,18 @@ pub(crate) fn write_record(
 ) -> Option<usize> {
     let (key, value) = (record.key.map(<[u8]>::len), record.value.map(<[u8]>::len));
     let body = record_body_size(ts_delta, offset_delta, key, value, record.headers);
+    write_sized_record(out, record, ts_delta, offset_delta, body)
+}
+
+/// As [`write_record`], with a body of this size, which the caller has asked for.
+#[inline]
+pub(crate) fn write_sized_record(
+    out: &mut [u8],
+    record: &Record<'_>,
+    ts_delta: i64,
+    offset_delta: i32,
+    body: usize,
+) -> Option<usize> {
     let length = i32::try_from(body).ok()?;
     let mut w = Writer::new(out.get_mut(..record_size(body))?);
     w.put_varint(length);
