@@ -20,8 +20,11 @@ const MAX_MICROS: u64 = 3_600_000_000;
 /// one, as reports are taken by the callback's own thread: so there are two of each.
 pub(super) struct Stamps {
     start: Instant,
-    groups: Vec<OnceLock<Box<[Mutex<Vec<Run>>]>>>,
+    groups: Vec<OnceLock<Box<[Batch]>>>,
 }
+
+/// What is known of one batch.
+type Batch = Mutex<Vec<Run>>;
 
 /// Records of a batch with the same stamp: from this one on, up to the next run.
 struct Run {
@@ -75,7 +78,7 @@ impl Stamps {
         }
     }
 
-    fn batch(&self, id: BatchId) -> &Mutex<Vec<Run>> {
+    fn batch(&self, id: BatchId) -> &Batch {
         let place = id.index() * 2 + usize::from(id.generation() % 2);
         // A slot's number is below 65,536.
         let group = self.groups[place / GROUP]
@@ -93,7 +96,10 @@ impl Notes<'_> {
             if id.index == 0 {
                 runs.clear();
             }
-            runs.push(Run { first: id.index, stamp: micros });
+            // Records in between would have begun runs of their own.
+            if runs.last().is_none_or(|last| last.stamp != micros) {
+                runs.push(Run { first: id.index, stamp: micros });
+            }
         }
         let next = RecordId { index: id.index.wrapping_add(1), ..id };
         self.next = (next.index > 0).then_some((next, micros));
