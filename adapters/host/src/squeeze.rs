@@ -14,7 +14,6 @@ const BATCHES_A_TURN: usize = 16;
 #[derive(Default)]
 pub(crate) struct Squeezer {
     compressor: Compressor<'static>,
-
     #[cfg(feature = "lz4")]
     lz4: Lz4,
     plain: Vec<u8>,
