@@ -30,6 +30,8 @@ const CORE_FEATURES: &[&str] = &[
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[
     "fuzz",
+    "firmware-examples",
+    "tests/bench",
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",
     "firmware-examples/same-bytes/wasm",
@@ -39,7 +41,7 @@ pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     setup::component(sh, "fmt", "rustfmt")?;
     cmd!(sh, "cargo fmt --all --check").run()?;
     for dir in APART {
-        cmd!(sh, "cargo fmt --manifest-path {dir}/Cargo.toml --check").run()?;
+        cmd!(sh, "cargo fmt --all --manifest-path {dir}/Cargo.toml --check").run()?;
     }
     Ok(())
 }

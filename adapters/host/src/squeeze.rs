@@ -13,7 +13,7 @@ const BATCHES_A_TURN: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Squeezer {
-    compressor: Compressor,
+    compressor: Compressor<'static>,
     #[cfg(feature = "lz4")]
     lz4: Lz4,
     plain: Vec<u8>,

@@ -13,7 +13,7 @@ impl Producer<'_> {
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 buckets")]
         let buckets = self.storage.buckets.len() as u32;
         // Of 32 bits, which take a processor half as long to divide as 64.
-        (hash % buckets) as usize
+        hash.checked_rem(buckets).unwrap_or_default() as usize
     }
 
     pub(crate) fn find_partition(&self, topic: usize, index: i32) -> Option<usize> {

@@ -34,7 +34,7 @@ impl Producer<'_> {
         now: Instant,
         write: impl FnOnce(&mut [u8], &Place) -> Option<usize>,
     ) -> Result<RecordId, SendError> {
-        let now = self.advance(now);
+        self.advance(now);
         if self.closed {
             return Err(SendError::Closed);
         }
@@ -53,7 +53,6 @@ impl Producer<'_> {
             body,
             #[cfg(feature = "compression")]
             codec,
-            now,
         );
         #[cfg(feature = "policies")]
         let place = place.map_err(|error| self.overflow(error, 1));
@@ -125,7 +124,6 @@ impl Producer<'_> {
         record: &Record<'_>,
         body: usize,
         #[cfg(feature = "compression")] codec: crate::Compression,
-        now: Instant,
     ) -> Result<Place, SendError> {
         let alone = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
         #[cfg(feature = "policies")]
@@ -141,7 +139,7 @@ impl Producer<'_> {
             let batch = &self.storage.batches[b];
             if batch.anchored == anchored {
                 let offset_delta = i32::from(batch.records);
-                let ts_delta = self.ts_delta(record, batch, now);
+                let ts_delta = self.ts_delta(record, batch);
                 let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
                 if batch.size.saturating_add(size) <= self.batch_max {
@@ -149,7 +147,7 @@ impl Producer<'_> {
                 }
             }
         }
-        let b = self.open_batch(p, alone + HEADER, anchored, now)?;
+        let b = self.open_batch(p, alone + HEADER, anchored)?;
         let batch = &mut self.storage.batches[b];
         #[cfg(feature = "compression")]
         {
@@ -162,7 +160,8 @@ impl Producer<'_> {
     }
 
     /// Milliseconds from the batch's base to the record's timestamp; without a clock, to now.
-    fn ts_delta(&self, record: &Record<'_>, batch: &BatchSlot, now: Instant) -> i64 {
+    fn ts_delta(&self, record: &Record<'_>, batch: &BatchSlot) -> i64 {
+        let now = self.now;
         match (record.timestamp, self.clock) {
             (Some(timestamp), _) => timestamp.as_millis().wrapping_sub(batch.base_timestamp),
             (None, Some(clock)) => clock.at(now).as_millis().wrapping_sub(batch.base_timestamp),
@@ -177,8 +176,8 @@ impl Producer<'_> {
         p: usize,
         size: u32,
         anchored: bool,
-        now: Instant,
     ) -> Result<usize, SendError> {
+        let now = self.now;
         let run = self.storage.run_for(size);
         let chunk = self.take_chunks(run);
         #[cfg(feature = "policies")]
@@ -199,24 +198,22 @@ impl Producer<'_> {
         };
         let due = self.config.linger_ms == 0;
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
-        let slot = BatchSlot {
-            state: BatchState::Open,
-            due,
-            anchored,
-            generation: self.storage.batches[b].generation,
-            chunk,
-            chunks: run,
-            partition: p as u16,
-            size: HEADER,
-            born: self.born,
-            opened: now,
-            asleep: self.asleep,
-            base_timestamp: base,
-            base_offset: -1,
-            append_time: -1,
-            ..BatchSlot::EMPTY
-        };
-        self.storage.batches[b] = slot;
+        let partition = p as u16;
+        // `take_slot` has emptied it.
+        let batch = &mut self.storage.batches[b];
+        batch.state = BatchState::Open;
+        batch.due = due;
+        batch.anchored = anchored;
+        batch.chunk = chunk;
+        batch.chunks = run;
+        batch.partition = partition;
+        batch.size = HEADER;
+        batch.born = self.born;
+        batch.opened = now;
+        batch.asleep = self.asleep;
+        batch.base_timestamp = base;
+        batch.base_offset = -1;
+        batch.append_time = -1;
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
         partition.queued += 1;
@@ -230,7 +227,7 @@ impl Producer<'_> {
             self.wake = true;
         }
         #[cfg(feature = "policies")]
-        self.queue_batch(b, now);
+        self.queue_batch(b);
         if !due {
             self.wake |= self.linger.is_empty();
             self.linger.push_back(&mut self.storage.batches, AUX, b);

@@ -2,13 +2,13 @@
 
 use core::ops::Range;
 
-use nom::bytes::streaming::take;
 use nom::number::streaming::be_u8;
 
-use super::reader::{BAD, Parsed, varint, varlong};
+use super::reader::{BAD, Parsed, take, varint, varlong};
 use super::varint::{varint_len, varlong_len};
 use super::writer::Writer;
 use crate::batch::record::{Header, Record};
+use crate::storage::shift;
 
 #[cfg(test)]
 /// Most bytes of a record besides its key, value and headers: its length (5), attributes (1), time (10), offset
@@ -113,7 +113,7 @@ pub(crate) fn write_record_with(
     let value = write(out.get_mut(place..place + value_max)?).min(value_max);
     let body = sized(value);
     let start = record_size(body) - value - headers;
-    out.copy_within(place..place + value, start);
+    shift(out, place..place + value, start);
     let (front, rest) = out.split_at_mut_checked(start)?;
     let mut w = Writer::new(front);
     w.put_varint(i32::try_from(body).ok()?);
@@ -215,7 +215,7 @@ impl<'b> Iterator for HeaderIter<'b> {
 
 fn record(input: &[u8]) -> Parsed<'_, RecordView<'_>> {
     let (input, length) = varint(input)?;
-    let (rest, body) = take(u32::try_from(length).map_err(|_| BAD)?)(input)?;
+    let (rest, body) = take(input, u32::try_from(length).map_err(|_| BAD)?)?;
     let (body, _attributes) = be_u8(body)?;
     let (body, ts_delta) = varlong(body)?;
     let (body, offset_delta) = varint(body)?;
@@ -239,7 +239,7 @@ fn nullable(input: &[u8]) -> Parsed<'_, Option<&[u8]>> {
     let (input, len) = varint(input)?;
     match u32::try_from(len) {
         Ok(len) => {
-            let (input, bytes) = take(len)(input)?;
+            let (input, bytes) = take(input, len)?;
             Ok((input, Some(bytes)))
         }
         Err(_) => Ok((input, None)),
