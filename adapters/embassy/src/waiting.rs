@@ -14,6 +14,7 @@ pub(crate) struct Waiter {
 
 /// What it waits for.
 #[derive(Clone, Copy)]
+#[repr(u8)] // so that `Free` is all zeros, and `Resources` lies in `.bss`
 enum What {
     /// Nobody waits here.
     Free,
