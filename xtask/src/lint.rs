@@ -8,6 +8,9 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
+    "acks-0,crc-table,flexible,split",
+    "flexible",
+    "split",
     "alloc",
     "gzip",
     "fast-crc",
@@ -34,6 +37,8 @@ const EMBASSY_FEATURES: &[&str] =
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[
     "fuzz",
+    "firmware-examples",
+    "tests/bench",
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",
     "firmware-examples/same-bytes/wasm",
@@ -43,7 +48,7 @@ pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     setup::component(sh, "fmt", "rustfmt")?;
     cmd!(sh, "cargo fmt --all --check").run()?;
     for dir in APART {
-        cmd!(sh, "cargo fmt --manifest-path {dir}/Cargo.toml --check").run()?;
+        cmd!(sh, "cargo fmt --all --manifest-path {dir}/Cargo.toml --check").run()?;
     }
     Ok(())
 }

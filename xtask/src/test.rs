@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{doc, fuzz, gates, lint, no_std, setup, sim, size, targets};
+use crate::{doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -51,6 +51,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "fuzz", what: "every fuzz target for some seconds", run: fuzz::smoke },
     Stage { name: "readme", what: "the README's first command", run: readme },
     Stage { name: "interop", what: "Apache Kafka, its Java tools, kcat", run: interop },
+    Stage {
+        name: "firmware",
+        what: "a microcontroller in QEMU, Apache Kafka, and what can go wrong",
+        run: firmware::check,
+    },
 ];
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
@@ -143,12 +148,17 @@ fn readme(sh: &Shell) -> Result<()> {
 
 /// Real brokers: the crate's own `interop-setup` fetches Kafka's jars; the tests start the brokers.
 fn interop(sh: &Shell) -> Result<()> {
-    setup::program(sh, "javac", "default-jdk-headless")?;
-    setup::program(sh, "mvn", "maven")?;
-    setup::program(sh, "kcat", "kcat")?;
+    kafka_tools(sh)?;
     cmd!(sh, "cargo build --release --bin klamm").run()?;
     cmd!(sh, "cargo run -p klamm-interop --bin interop-setup").run()?;
     // One at a time: each test has brokers of its own, and two cores.
     cmd!(sh, "cargo test -p klamm-interop --features kafka --release -- --test-threads=1").run()?;
     Ok(())
+}
+
+/// What the brokers are started and read with.
+pub(crate) fn kafka_tools(sh: &Shell) -> Result<()> {
+    setup::program(sh, "javac", "default-jdk-headless")?;
+    setup::program(sh, "mvn", "maven")?;
+    setup::program(sh, "kcat", "kcat")
 }

@@ -4,7 +4,9 @@
 //! with one batch is one slice. Kafka takes one batch per partition and request.
 
 use super::Producer;
-use crate::batch::{AUX, Fate, NO_REASON, QUEUE};
+use crate::batch::{AUX, QUEUE};
+#[cfg(feature = "acks-0")]
+use crate::batch::{Fate, NO_REASON};
 use crate::config::Acks;
 use crate::connection::Request;
 use crate::id::TopicUuid;
@@ -102,7 +104,7 @@ impl Producer<'_> {
     /// A batch gets its number when it first joins a request, never earlier: what is dropped before leaves no gap
     /// (sarama 1430). From here on its memory is the connection's.
     fn join_request(&mut self, p: usize, b: usize, version: i16) {
-        let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
+        let next = list::following(&self.storage.batches, QUEUE, b);
         let first = self.number(p, b);
         let batch = &mut self.storage.batches[b];
         #[cfg(feature = "snapshot")]
@@ -145,6 +147,7 @@ impl Producer<'_> {
         let acks = match self.config.acks {
             Acks::All => -1,
             Acks::Leader => 1,
+            #[cfg(feature = "acks-0")]
             Acks::None => 0,
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
@@ -211,7 +214,7 @@ impl Producer<'_> {
         self.stats.requests += 1;
         let conn = &mut self.storage.connections[c];
         conn.turn = conn.turn.saturating_add(1);
-        self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
+        self.put_cursor(c, len, batches.first());
     }
 
     /// How long the broker may wait for replicas.
@@ -224,6 +227,7 @@ impl Producer<'_> {
     }
 
     /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.
+    #[cfg(feature = "acks-0")]
     pub(crate) fn finish_unacknowledged(&mut self, mut batches: List) {
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
             let p = self.unpin(b);

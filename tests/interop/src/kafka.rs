@@ -39,8 +39,13 @@ pub struct Options<'a> {
     pub one_controller: bool,
     /// Each node's second listener is advertised under these ports, a proxy's; empty for none.
     pub advertised_ports: &'a [u16],
+    /// The second listener is for guests of QEMU's user network, which see this machine's
+    /// loopback as 10.0.2.2; [`Options::advertised_ports`] is empty then.
+    pub for_guests: bool,
     /// Further broker properties.
     pub properties: &'a [(&'a str, &'a str)],
+    /// For a benchmark: all of Java's compilers, and a gigabyte of heap.
+    pub fast: bool,
 }
 
 /// One node. Killed when dropped.
@@ -53,6 +58,7 @@ pub struct Node {
     log_dir: PathBuf,
     messages: PathBuf,
     tools: Tools,
+    fast: bool,
     process: Option<Process>,
 }
 
@@ -67,6 +73,11 @@ impl Node {
         self.proxied_port
     }
 
+    /// `host:port` as guests see it, with [`Options::for_guests`].
+    pub fn guest_address(&self) -> String {
+        format!("10.0.2.2:{}", self.proxied_port)
+    }
+
     /// The first segment of a partition's log.
     pub fn log_file(&self, topic: &str, partition: u32) -> PathBuf {
         self.log_dir.join(format!("{topic}-{partition}/00000000000000000000.log"))
@@ -78,7 +89,7 @@ impl Node {
     /// If it runs already or Java does not start.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "node {} runs already", self.id);
-        let mut java = self.tools.java(512);
+        let mut java = if self.fast { self.tools.fast_java(1024) } else { self.tools.java(512) };
         java.arg(if self.tools.needs_zookeeper() { "ZooKeeperBroker" } else { "BrokerMain" })
             .arg(&self.properties)
             .arg(CLUSTER_ID)
@@ -145,6 +156,7 @@ impl Cluster {
                 log_dir: run.file(&format!("node-{id}")),
                 messages: run.file(&format!("node-{id}.log")),
                 tools: tools.clone(),
+                fast: options.fast,
                 process: None,
             };
             let text = properties(&node, &controllers, options)?;
@@ -196,6 +208,9 @@ fn properties(node: &Node, controllers: &[u16], options: &Options<'_>) -> Result
     if let Some(port) = options.advertised_ports.get(index) {
         write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
         write!(advertised, ",PROXIED://127.0.0.1:{port}")?;
+    } else if options.for_guests {
+        write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
+        write!(advertised, ",PROXIED://{}", node.guest_address())?;
     }
     let mut text = format!("log.dirs={}\n", node.log_dir.display());
     if node.tools.needs_zookeeper() {
