@@ -5,6 +5,7 @@ mod doc;
 mod firmware;
 mod fuzz;
 mod gates;
+mod image;
 mod lint;
 mod mutants;
 mod no_std;

@@ -48,7 +48,7 @@ impl<'n, T: TcpConnect, D: Dns> Nal<'n, T, D> {
     ) -> Lost {
         let address = match to.host.parse::<IpAddr>() {
             Ok(address) => address,
-            Err(_) => match self.dns.get_host_by_name(&to.host, AddrType::Either).await {
+            Err(_) => match self.dns.get_host_by_name(&to.host, kind(to.attempt)).await {
                 Ok(address) => address,
                 Err(_) => return Lost::Name,
             },
@@ -83,6 +83,12 @@ impl<'n, T: TcpConnect, D: Dns> Nal<'n, T, D> {
             }
         }
     }
+}
+
+/// The traits tell one address of a name. Where that is an IPv6 one of a host that answers on IPv4
+/// only, the next attempt finds the other.
+const fn kind(attempt: u8) -> AddrType {
+    if attempt.is_multiple_of(2) { AddrType::Either } else { AddrType::IPv4 }
 }
 
 impl<T: TcpConnect, D: Dns> Network for Nal<'_, T, D> {

@@ -21,8 +21,8 @@ const FAREWELL: Duration = Duration::from_millis(100);
 /// TCP and DNS of an embassy-net stack.
 ///
 /// # Sockets
-/// Each connection slot has a socket of its own, made when [`Runner::run`](crate::Runner::run)
-/// begins and kept. With DHCP's and DNS's own that is `StackResources<2 + CONNS>`, and one for each
+/// Each connection slot has a socket of its own, from when [`Runner::run`](crate::Runner::run)
+/// begins. With DHCP's and DNS's own that is `StackResources<2 + CONNS>`, and one for each
 /// socket of the application's. With too few embassy-net panics ("adding a socket to a full
 /// SocketSet"): at the start, not later.
 ///
@@ -114,8 +114,11 @@ impl Network for EmbassyNet<'_> {
         rx: &mut [u8],
         tx: &mut [u8],
     ) -> Infallible {
-        let mut socket = TcpSocket::new(self.stack, rx, tx);
         loop {
+            // A new one each time, which takes the old one's place at once: one that was left trying
+            // to say goodbye to a peer that is gone would ask for its address for ever, and
+            // smoltcp asks for one address a second, so that other sockets would get no answer.
+            let mut socket = TcpSocket::new(self.stack, &mut *rx, &mut *tx);
             let to = link.dial().await;
             // The session first: it knows why better than the core does.
             let lost = select(self.session(link, &to, &mut socket), link.closing()).await;

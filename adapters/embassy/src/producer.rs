@@ -14,7 +14,7 @@ use klamm::{
 use crate::error::{Lost, ProduceError};
 use crate::reports::Reports;
 use crate::shared::{Inner, Shared, is_pending};
-use crate::waiting::Why;
+use crate::waiting::{Why, look_again};
 
 /// A Kafka producer: a `Copy` handle for any number of tasks.
 ///
@@ -92,7 +92,7 @@ impl<'d, M: RawMutex> Producer<'d, M> {
                 if !accepted {
                     // An outcome needs a slot to be put down in.
                     if !inner.waiters.take(slot) {
-                        cx.waker().wake_by_ref();
+                        look_again(cx);
                         return Poll::Pending;
                     }
                     let Poll::Ready(result) = inner.poll_send(slot, to, record, now, cx) else {

@@ -21,8 +21,8 @@ use crate::waiting::Waiter;
 /// | `M` | the lock: see [`new`](crate::new) | |
 ///
 /// Answers are read piece by piece, so `RX` may be small however large the cluster is; a `TX` of a
-/// chunk and a half keeps a connection busy. More than `TASKS` calls may wait: the others try again
-/// and again, which costs power, and their order.
+/// chunk and a half keeps a connection busy. More than `TASKS` calls may wait: the others look every
+/// 10 ms whether it is their turn, which costs power, and their order.
 pub struct Resources<
     'd,
     const CHUNK: usize,

@@ -3,6 +3,7 @@
 
 use core::task::{Context, Waker};
 
+use embassy_time::{Duration, Instant};
 use klamm::{Outcome, PartitionId, RecordId, Report};
 
 /// A slot for a call that waits.
@@ -53,6 +54,14 @@ impl Waiter {
     pub(crate) const FREE: Self = Self { waker: None, what: What::Free };
 }
 
+/// How often a call looks that has no slot to be woken in.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Wakes the task after a while: nobody else can.
+pub(crate) fn look_again(cx: &Context<'_>) {
+    embassy_time_driver::schedule_wake((Instant::now() + LOOK).as_ticks(), cx.waker());
+}
+
 /// All slots, and who is next.
 pub(crate) struct Waiters<'d> {
     slots: &'d mut [Waiter],
@@ -65,13 +74,13 @@ impl<'d> Waiters<'d> {
         Self { slots, next: 0 }
     }
 
-    /// Waits on in this slot, or in a free one. Where there is none the task is woken at once: it
-    /// waits by trying again and again, which costs power but forgets nobody.
+    /// Waits on in this slot, or in a free one. Where there is none the task looks again after a
+    /// while.
     pub(crate) fn wait(&mut self, slot: &mut Option<usize>, why: Why, cx: &Context<'_>) {
         let next = self.next;
         let taken = self.take(slot);
         let Some(waiter) = slot.and_then(|at| self.slots.get_mut(at)).filter(|_| taken) else {
-            cx.waker().wake_by_ref();
+            look_again(cx);
             return;
         };
         waiter.waker = Some(cx.waker().clone());

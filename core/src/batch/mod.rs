@@ -23,6 +23,8 @@ use crate::time::Instant;
 
 /// Are batches split that a broker finds too large?
 pub(crate) const SPLITS: bool = cfg!(feature = "split");
+/// Is a chunk kept aside? What is neither split nor compressed needs none.
+pub(crate) const SPARE: bool = SPLITS || cfg!(feature = "compression");
 /// Bytes of a batch's header.
 pub(crate) const HEADER: u32 = 61;
 

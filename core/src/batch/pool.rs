@@ -1,6 +1,6 @@
 //! Batch slots and chunks: taken, given back, and the step from the queue to the reports.
 
-use super::{AGE, AUX, BatchSlot, BatchState, Fate, QUEUE, SPLITS};
+use super::{AGE, AUX, BatchSlot, BatchState, Fate, QUEUE, SPARE, SPLITS};
 use crate::error::Reason;
 use crate::producer::Producer;
 use crate::storage::broken;
@@ -41,7 +41,7 @@ impl Producer<'_> {
         let total = self.storage.chunk_count();
         let map = &mut self.storage.chunk_map;
         let found = self.chunks.take(map, total, run);
-        if found.is_some() || run == 1 {
+        if !SPARE || found.is_some() || run == 1 {
             return found;
         }
         // The spare moves about, and may lie in the way of the only run there is: any other chunk does as well.
@@ -65,7 +65,7 @@ impl Producer<'_> {
         }
         let mut first = first;
         let mut run = run;
-        if self.keeps_spare && self.spare.is_none() {
+        if SPARE && self.keeps_spare && self.spare.is_none() {
             self.spare = Some(first);
             first += 1;
             run -= 1;

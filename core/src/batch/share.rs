@@ -5,6 +5,7 @@ use super::{BatchState, HEADER, SPLITS};
 use crate::producer::Producer;
 use crate::storage::Shape;
 use crate::storage::list::Link;
+use crate::storage::shift;
 
 impl Producer<'_> {
     /// The records from byte `cut` on are those of `guest`. They make room for the tags behind the first part.
@@ -12,7 +13,8 @@ impl Producer<'_> {
         let batch = self.storage.batches[b];
         let start = self.storage.batch_start(batch.chunk);
         let records = start + cut as usize..start + batch.size as usize;
-        self.storage.chunks.copy_within(records, start + (cut + Shape::TAILROOM) as usize);
+        let to = start + (cut + Shape::TAILROOM) as usize;
+        shift(&mut self.storage.chunks, records, to);
         let slot = &mut self.storage.batches[guest];
         slot.guest_at = cut + Shape::TAILROOM;
         slot.size = HEADER + batch.size - cut;
@@ -33,7 +35,7 @@ impl Producer<'_> {
         slot.sequence = batch.sequence.plus(keep);
         slot.first = batch.first + keep;
         let (records, to) = (start + cut as usize..start + batch.size as usize, slot.guest_at);
-        self.storage.chunks.copy_within(records, start + to as usize);
+        shift(&mut self.storage.chunks, records, start + to as usize);
     }
 
     /// Nobody needs the records of the batch any more: its guest, if it has one, gets the chunk. The guest's slot is

@@ -250,7 +250,7 @@ impl Producer<'_> {
                 slot.failures = slot.failures.saturating_add(1);
                 slot.retry_at = now.plus_micros(wait);
                 // Event Hubs resets the connection on a version it does not know: ask with the oldest next time.
-                slot.old_handshake = greeting && !slot.old_handshake;
+                slot.old_handshake = FLEXIBLE && greeting && !slot.old_handshake;
                 self.request_metadata();
             }
         }

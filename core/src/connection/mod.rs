@@ -31,6 +31,9 @@ pub(crate) enum ConnState {
     Closing,
 }
 
+/// Are there requests that nobody has to answer?
+pub(crate) const UNANSWERED: bool = cfg!(feature = "acks-0");
+
 /// What a request in flight asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
@@ -54,6 +57,13 @@ pub(crate) struct InFlight {
     /// When it was made.
     #[cfg(feature = "events")]
     pub(crate) since: Instant,
+}
+
+impl InFlight {
+    /// Does somebody have to answer it?
+    pub(crate) fn is_awaited(&self) -> bool {
+        !UNANSWERED || self.request != Request::Unacknowledged
+    }
 }
 
 /// The frame being written. Its bytes stay where they are until it is complete or the connection is gone.
@@ -180,8 +190,7 @@ impl ConnSlot {
 
     /// Is there no room for another request? Those that nobody has to answer make room.
     pub(crate) fn is_full(&self) -> bool {
-        self.in_flight.is_full()
-            && self.in_flight.first().is_none_or(|first| first.request != Request::Unacknowledged)
+        self.in_flight.is_full() && self.in_flight.first().is_none_or(InFlight::is_awaited)
     }
 
     /// Its answer is read, or nobody waits for one.
@@ -205,7 +214,7 @@ impl ConnSlot {
         self.cursor.is_none()
             && !self.ask_metadata
             && !self.ask_id
-            && self.in_flight.iter().all(|sent| sent.request == Request::Unacknowledged)
+            && !self.in_flight.iter().any(InFlight::is_awaited)
     }
 
     /// Forgets everything but its broker and generation.

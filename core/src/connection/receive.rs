@@ -3,13 +3,13 @@
 //! Bytes from a peer are never trusted: no length of theirs is reserved, every step uses up bytes, and what does not
 //! parse closes the connection.
 
-use super::{ConnState, Expect, InFlight, Request};
+use super::{ConnState, Expect, InFlight, Request, UNANSWERED};
 use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
-use crate::storage::copy;
 use crate::storage::list::Link;
+use crate::storage::{copy, shift};
 use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
 
 /// Size and correlation id.
@@ -60,9 +60,7 @@ impl Producer<'_> {
                 self.storage.connections[c].kept = 0;
                 bytes = bytes.get(used - kept..).unwrap_or_default();
             } else {
-                if used <= gathered && gathered <= rx.len() {
-                    rx.copy_within(used..gathered, 0);
-                }
+                shift(rx, used..gathered, 0);
                 self.storage.connections[c].kept = (gathered - used) as u16;
                 bytes = bytes.get(more..).unwrap_or_default();
             }
@@ -112,11 +110,12 @@ impl Producer<'_> {
             // A TLS alert begins with 15 03.
             return Err(ProtocolError::FrameSize { tls: s0 == 0x15 && s1 == 3 });
         }
-        let unacknowledged = self.config.acks == Acks::None;
         let conn = &mut self.storage.connections[c];
         let next =
             conn.in_flight.first().map_or(conn.next_correlation, |oldest| oldest.correlation);
-        conn.stray = unacknowledged && correlation.wrapping_sub(next) < 0;
+        conn.stray = UNANSWERED
+            && !matches!(self.config.acks, Acks::All | Acks::Leader)
+            && correlation.wrapping_sub(next) < 0;
         if conn.stray {
             // Event Hubs answers acks = 0; this one's request has made room for others meanwhile.
             conn.expect = Expect::Rest;
@@ -127,7 +126,7 @@ impl Producer<'_> {
             if oldest.correlation == correlation {
                 break;
             }
-            if oldest.request != Request::Unacknowledged {
+            if oldest.is_awaited() {
                 return Err(ProtocolError::Correlation);
             }
             conn.forget_oldest();
@@ -196,7 +195,7 @@ impl Producer<'_> {
                     // last event.
                     let conn = &mut self.storage.connections[c];
                     conn.expect = Expect::Head;
-                    if !core::mem::take(&mut conn.stray) {
+                    if !UNANSWERED || !core::mem::take(&mut conn.stray) {
                         conn.forget_oldest();
                     }
                     if conn.state == ConnState::Ready {

@@ -2,9 +2,8 @@
 
 use core::iter;
 
-use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request};
+use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request, UNANSWERED};
 use crate::batch::AUX;
-use crate::config::Acks;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Storage, Text, copy};
@@ -166,7 +165,7 @@ impl Producer<'_> {
             #[cfg(feature = "events")]
             since: now,
         };
-        if conn.in_flight.len() == IN_FLIGHT {
+        if UNANSWERED && conn.in_flight.len() == IN_FLIGHT {
             // `is_full` said no: the oldest is one that nobody has to answer.
             conn.forget_oldest();
             conn.stray |= !matches!(conn.expect, Expect::Head);
@@ -213,7 +212,8 @@ impl Producer<'_> {
         cursor.written += written as u32;
         if cursor.written == cursor.len {
             conn.cursor = None;
-            if self.config.acks == Acks::None && cursor.batch.is_some() {
+            #[cfg(feature = "acks-0")]
+            if self.config.acks == crate::Acks::None && cursor.batch.is_some() {
                 self.end_unacknowledged(c);
             }
             return;
@@ -230,6 +230,7 @@ impl Producer<'_> {
         self.storage.connections[c].cursor = Some(cursor);
     }
 
+    #[cfg(feature = "acks-0")]
     fn end_unacknowledged(&mut self, c: usize) {
         let conn = &mut self.storage.connections[c];
         if let Some(written) = conn.in_flight.last_mut() {

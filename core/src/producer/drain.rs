@@ -4,7 +4,9 @@
 //! with one batch is one slice. Kafka takes one batch per partition and request.
 
 use super::Producer;
-use crate::batch::{AUX, Fate, NO_REASON, QUEUE};
+use crate::batch::{AUX, QUEUE};
+#[cfg(feature = "acks-0")]
+use crate::batch::{Fate, NO_REASON};
 use crate::config::Acks;
 use crate::connection::Request;
 use crate::id::TopicUuid;
@@ -145,6 +147,7 @@ impl Producer<'_> {
         let acks = match self.config.acks {
             Acks::All => -1,
             Acks::Leader => 1,
+            #[cfg(feature = "acks-0")]
             Acks::None => 0,
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
@@ -224,6 +227,7 @@ impl Producer<'_> {
     }
 
     /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.
+    #[cfg(feature = "acks-0")]
     pub(crate) fn finish_unacknowledged(&mut self, mut batches: List) {
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
             let p = self.unpin(b);

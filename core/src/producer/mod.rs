@@ -35,7 +35,7 @@ use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
-use crate::wire::record::{write_record, write_record_with};
+use crate::wire::record::{write_record_with, write_sized_record};
 use explain::Explain;
 use identity::Identity;
 pub use purge::Scope;
@@ -311,7 +311,7 @@ impl<'a> Producer<'a> {
         record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
-            write_record(room, record, place.ts_delta, place.offset_delta)
+            write_sized_record(room, record, place.ts_delta, place.offset_delta, place.body)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{BACKOFF_LEVELS, Identity, Producer, Refresh, Stats};
 use crate::backoff::Rng;
-use crate::batch::HEADER;
+use crate::batch::{HEADER, SPARE};
 use crate::cluster::{BrokerSlot, TopicSlot};
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
@@ -35,7 +35,7 @@ impl<'a> Producer<'a> {
         }
         read_bootstrap(config.bootstrap_servers, &mut storage)?;
         let chunk_count = storage.chunk_count();
-        let keeps_spare = chunk_count > 1;
+        let keeps_spare = SPARE && chunk_count > 1;
         let for_records = chunk_count - u16::from(keeps_spare);
         if storage.capacity(1) <= HEADER {
             return Err(ConfigError::StorageTooSmall { what: "chunk bytes", min: 256 });

@@ -3,7 +3,7 @@
 
 use super::{Producer, Timer};
 use crate::batch::AGE;
-use crate::connection::{ConnSlot, ConnState, Request};
+use crate::connection::{ConnSlot, ConnState};
 use crate::partition::{Place, WAIT};
 use crate::storage::list::{self, Link};
 use crate::time::{Instant, Timestamp, deadline};
@@ -138,38 +138,38 @@ impl Producer<'_> {
     pub(crate) fn earliest(&self) -> Option<(Instant, Timer)> {
         let mut next = Next { at: Instant::FAR, timer: Timer::Linger };
         if let Some(b) = self.linger.head() {
-            next.consider(self.linger_end(b), Timer::Linger);
+            next.consider(Timer::Linger, self.linger_end(b));
         }
         #[cfg(feature = "policies")]
-        next.consider(self.interval_end().unwrap_or(Instant::FAR), Timer::Linger);
+        next.consider(Timer::Linger, self.interval_end().unwrap_or(Instant::FAR));
         if let Some(b) = self.age_cursor.get() {
-            next.consider(self.delivery_end(b), Timer::Delivery);
+            next.consider(Timer::Delivery, self.delivery_end(b));
         }
         for list in &self.backoff {
             if let Some(p) = list.head() {
-                next.consider(self.round_begins(p), Timer::Retry);
+                next.consider(Timer::Retry, self.round_begins(p));
             }
         }
         for conn in self.storage.connections.iter() {
-            next.consider(conn.muted_until.unwrap_or(Instant::FAR), Timer::Connection);
-            next.consider(self.closes_at(conn), Timer::Connection);
+            next.consider(Timer::Connection, conn.muted_until.unwrap_or(Instant::FAR));
+            next.consider(Timer::Connection, self.closes_at(conn));
         }
-        next.consider(self.redial_at.unwrap_or(Instant::FAR), Timer::Connection);
+        next.consider(Timer::Connection, self.redial_at.unwrap_or(Instant::FAR));
         if self.clock.is_none() {
-            next.consider(self.clock_due, Timer::Linger);
+            next.consider(Timer::Linger, self.clock_due);
         }
         if self.topics_used > 0 && !self.metadata.asked {
             if self.metadata.needed {
-                next.consider_after(self.now, self.metadata.not_before, Timer::Metadata);
+                next.consider_after(Timer::Metadata, self.now, self.metadata.not_before);
             }
             let due = self.metadata.due.max(self.metadata.not_before);
-            next.consider_after(self.now, due, Timer::Metadata);
+            next.consider_after(Timer::Metadata, self.now, due);
         }
         if self.identity.is_wanted() && self.topics_used > 0 {
-            next.consider_after(self.now, self.identity.not_before, Timer::Metadata);
+            next.consider_after(Timer::Metadata, self.now, self.identity.not_before);
         }
         if self.arrange_due {
-            next.consider(self.now, Timer::Connection);
+            next.consider(Timer::Connection, self.now);
         }
         (next.at < Instant::FAR).then_some((next.at, next.timer))
     }
@@ -183,16 +183,16 @@ struct Next {
 
 impl Next {
     #[cfg_attr(target_os = "none", inline(never))]
-    fn consider(&mut self, at: Instant, timer: Timer) {
+    fn consider(&mut self, timer: Timer, at: Instant) {
         if at < self.at {
             *self = Self { at, timer };
         }
     }
 
     /// What is not after `now` waits for something else.
-    fn consider_after(&mut self, now: Instant, at: Instant, timer: Timer) {
+    fn consider_after(&mut self, timer: Timer, now: Instant, at: Instant) {
         if now < at {
-            self.consider(at, timer);
+            self.consider(timer, at);
         }
     }
 }
@@ -205,6 +205,6 @@ fn units(micros: u64) -> u32 {
 
 /// Deadline of the oldest request that has to be answered.
 fn oldest_deadline(conn: &ConnSlot) -> Option<Instant> {
-    let mut waiting = conn.in_flight.iter().filter(|sent| sent.request != Request::Unacknowledged);
+    let mut waiting = conn.in_flight.iter().filter(|sent| sent.is_awaited());
     waiting.next().map(|sent| sent.deadline)
 }

@@ -6,7 +6,7 @@ pub(crate) mod resources;
 
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
-use core::ops::{Deref, DerefMut, Index, IndexMut};
+use core::ops::{Deref, DerefMut, Index, IndexMut, Range};
 use core::slice::SliceIndex;
 
 use crate::batch::BatchSlot;
@@ -278,13 +278,13 @@ impl Storage<'_> {
     }
 
     /// The places of a connection's receive and transmit memory in `io`.
-    pub(crate) fn rx(&self, conn: usize) -> core::ops::Range<usize> {
+    pub(crate) fn rx(&self, conn: usize) -> Range<usize> {
         let (rx, tx) = (usize::from(self.shape.rx_bytes), usize::from(self.shape.tx_bytes));
         let start = conn * (rx + tx);
         start..start + rx
     }
 
-    pub(crate) fn tx(&self, conn: usize) -> core::ops::Range<usize> {
+    pub(crate) fn tx(&self, conn: usize) -> Range<usize> {
         let start = self.rx(conn).end;
         start..start + usize::from(self.shape.tx_bytes)
     }
@@ -303,6 +303,15 @@ pub(crate) fn broken(invariant: &'static str) -> ! {
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
     to.len().min(from.len())
+}
+
+/// `copy_within` without a path to a panic: bytes that do not lie in `bytes`, or would not, stay where they are.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn shift(bytes: &mut [u8], from: Range<usize>, to: usize) {
+    let len = bytes.len();
+    if from.start <= from.end && from.end <= len && to <= len - (from.end - from.start) {
+        bytes.copy_within(from, to);
+    }
 }
 
 /// A text kept in the storage.

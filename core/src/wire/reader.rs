@@ -2,9 +2,8 @@
 //!
 //! Without combinators: of the ways to use nom it costs the least flash.
 
-use nom::bytes::streaming::take;
 use nom::number::streaming::be_u8;
-use nom::{Err, IResult};
+use nom::{Err, IResult, Needed};
 
 use super::api::FLEXIBLE;
 use super::{Need, varint};
@@ -80,7 +79,7 @@ impl<'b> Reader<'b> {
     /// The next `len` bytes.
     #[cfg_attr(target_os = "none", inline(never))]
     fn take(&mut self, len: u32) -> &'b [u8] {
-        self.read(take(len))
+        self.read(|input| take(input, len))
     }
 
     /// The bytes of a number: one parser for all of them is small.
@@ -161,7 +160,7 @@ impl<'b> Reader<'b> {
     /// `len` bytes as they are.
     #[cfg(feature = "snapshot")]
     pub(crate) fn bytes(&mut self, len: usize) -> &'b [u8] {
-        self.read(take(len))
+        self.take(u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     /// An unsigned varint of at most 64 bits.
@@ -180,6 +179,12 @@ impl<'b> Reader<'b> {
     pub(crate) fn uuid(&mut self) -> TopicUuid {
         TopicUuid(self.array())
     }
+}
+
+/// The next `len` bytes. nom's own has a path to a panic, by `split_at`.
+pub(crate) fn take(input: &[u8], len: u32) -> Parsed<'_, &[u8]> {
+    let split = input.split_at_checked(len as usize);
+    split.map(|(taken, rest)| (rest, taken)).ok_or(Err::Incomplete(Needed::Unknown))
 }
 
 /// An unsigned varint of at most 32 bits.

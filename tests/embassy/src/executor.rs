@@ -17,6 +17,9 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 /// Polls of one task at one moment, at most: beyond that it spins.
 const POLLS: u32 = 100_000;
 
+/// What no test takes, in ticks.
+const DAY: u64 = 24 * 3_600 * embassy_time::TICK_HZ;
+
 thread_local! {
     static SPAWNED: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
     static COUNT: RefCell<u64> = const { RefCell::new(0) };
@@ -70,7 +73,10 @@ pub fn polls() -> u64 {
 pub fn simulate<T>(main: impl Future<Output = T>) -> T {
     time::start();
     COUNT.set(0);
-    let result = drive(main, || assert!(time::advance().is_some(), "everybody waits for ever"));
+    let result = drive(main, || {
+        let now = time::advance().expect("everybody waits for ever");
+        assert!(now < DAY, "it takes more than a day");
+    });
     time::stop();
     result
 }
@@ -122,4 +128,22 @@ fn count(spins: u32) -> u32 {
     COUNT.with_borrow_mut(|count| *count += 1);
     assert!(spins < POLLS, "a task spins");
     spins + 1
+}
+
+/// Polls a future so many times, as it is woken, then drops it; its result, if it was ready by then.
+pub async fn poll_times<T>(future: impl Future<Output = T>, times: u32) -> Option<T> {
+    let mut future = Box::pin(future);
+    let mut left = times;
+    core::future::poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
