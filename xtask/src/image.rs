@@ -12,7 +12,7 @@ use xshell::Shell;
 pub(crate) struct Image {
     sections: Vec<Section>,
     /// Functions and statics with their sizes, the largest first.
-    symbols: Vec<(u64, String)>,
+    pub(crate) symbols: Vec<(u64, String)>,
 }
 
 struct Section {

@@ -42,7 +42,7 @@ enum Command {
     Gates(gates::Args),
     /// Runs the fuzz targets
     Fuzz(fuzz::Args),
-    /// Measures klamm, Java's producer and librdkafka side by side on Apache Kafka
+    /// Measures klamm and five other producers side by side on Apache Kafka
     Bench(bench::Args),
     /// Builds the firmware and runs it in QEMU, against Apache Kafka and kcat
     Firmware(firmware::Args),

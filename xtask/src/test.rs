@@ -31,13 +31,13 @@ const STAGES: &[Stage] = &[
     Stage { name: "test", what: "cargo test: needs nothing but Rust", run: cargo_test },
     Stage {
         name: "features",
-        what: "the core's tests without and with all features",
+        what: "the core without and with all features; embassy's tick rates",
         run: features,
     },
     Stage { name: "doc", what: "documentation without a warning", run: doc::check },
     Stage {
         name: "no-std",
-        what: "the core for bare targets; its dependencies",
+        what: "core and embassy adapter for bare targets; dependencies",
         run: no_std::check,
     },
     Stage { name: "size", what: "flash and static memory within the budget", run: size::check },
@@ -130,7 +130,13 @@ fn cargo_test(sh: &Shell) -> Result<()> {
 /// Features unify in a workspace build: only a build of the core alone has none of them.
 fn features(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo test -p klamm --no-default-features").run()?;
-    Ok(cmd!(sh, "cargo test -p klamm --all-features").run()?)
+    cmd!(sh, "cargo test -p klamm --all-features").run()?;
+    // 1 MHz unless another one is asked for, which is a feature for all of a build.
+    for rate in ["1_000", "32_768"] {
+        cmd!(sh, "cargo test -p klamm-embassy-tests --features embassy-time/tick-hz-{rate}")
+            .run()?;
+    }
+    Ok(())
 }
 
 /// With no broker named, the records go to the dev broker in the command itself.

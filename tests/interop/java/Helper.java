@@ -25,6 +25,7 @@ import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
@@ -71,11 +72,13 @@ public final class Helper {
             case "create-on": return createTopic(a[1], a[2], replicas(a[3]),
                 Arrays.copyOfRange(a, 4, a.length));
             case "delete": return deleteTopic(a[1], a[2]);
+            case "drop": return dropTopic(a[1], a[2]);
             case "add-partitions": return addPartitions(a[1], a[2], Integer.parseInt(a[3]));
             case "move": return move(a[1], a[2], replicas(a[3]));
             case "in-sync": return waitInSync(a[1], a[2], Integer.parseInt(a[3]));
             case "leader": return leader(a[1], a[2], Integer.parseInt(a[3]),
                 Integer.parseInt(a[4]));
+            case "records": return records(a[1], a[2]);
             case "read": return read(a[1], a[2], Path.of(a[3]));
             case "partitions": return partitions(Path.of(a[1]), Path.of(a[2]),
                 Integer.parseInt(a[3]));
@@ -158,6 +161,14 @@ public final class Helper {
         return topic;
     }
 
+    /** Returns when the topic is marked as deleted: its name is not free yet. */
+    private static String dropTopic(String bootstrap, String topic) throws Exception {
+        try (Admin admin = patientAdmin(bootstrap)) {
+            admin.deleteTopics(List.of(topic)).all().get();
+        }
+        return topic;
+    }
+
     private static int addPartitions(String bootstrap, String topic, int count) throws Exception {
         try (Admin admin = patientAdmin(bootstrap)) {
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(count))).all().get();
@@ -218,6 +229,17 @@ public final class Helper {
             });
         }
         return leader[0];
+    }
+
+    /** The sum of a topic's end offsets: its records, if nothing was deleted and nothing else written. */
+    private static long records(String bootstrap, String topic) throws Exception {
+        try (Admin admin = patientAdmin(bootstrap)) {
+            Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+            describe(admin, topic).forEach(
+                p -> ends.put(new TopicPartition(topic, p.partition()), OffsetSpec.latest()));
+            return admin.listOffsets(ends).all().get().values().stream()
+                .mapToLong(end -> end.offset()).sum();
+        }
     }
 
     private static List<TopicPartitionInfo> describe(Admin admin, String topic) throws Exception {

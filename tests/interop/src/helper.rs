@@ -95,6 +95,23 @@ impl Helper {
         self.ask(&["delete", bootstrap, topic]).map(drop)
     }
 
+    /// Deletes a topic whose name nobody needs again.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn drop_topic(&mut self, bootstrap: &str, topic: &str) -> Result<()> {
+        self.ask(&["drop", bootstrap, topic]).map(drop)
+    }
+
+    /// The sum of a topic's end offsets: the number of its records, where nothing was deleted.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn records(&mut self, bootstrap: &str, topic: &str) -> Result<u64> {
+        let answer = self.ask(&["records", bootstrap, topic])?;
+        answer.parse().with_context(|| format!("`records` answered {answer}"))
+    }
+
     /// Adds partitions until there are `count`.
     ///
     /// # Errors

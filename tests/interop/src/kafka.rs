@@ -44,6 +44,8 @@ pub struct Options<'a> {
     pub for_guests: bool,
     /// Further broker properties.
     pub properties: &'a [(&'a str, &'a str)],
+    /// For a benchmark: all of Java's compilers, and a gigabyte of heap.
+    pub fast: bool,
 }
 
 /// One node. Killed when dropped.
@@ -56,6 +58,7 @@ pub struct Node {
     log_dir: PathBuf,
     messages: PathBuf,
     tools: Tools,
+    fast: bool,
     process: Option<Process>,
 }
 
@@ -86,7 +89,7 @@ impl Node {
     /// If it runs already or Java does not start.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "node {} runs already", self.id);
-        let mut java = self.tools.java(512);
+        let mut java = if self.fast { self.tools.fast_java(1024) } else { self.tools.java(512) };
         java.arg(if self.tools.needs_zookeeper() { "ZooKeeperBroker" } else { "BrokerMain" })
             .arg(&self.properties)
             .arg(CLUSTER_ID)
@@ -153,6 +156,7 @@ impl Cluster {
                 log_dir: run.file(&format!("node-{id}")),
                 messages: run.file(&format!("node-{id}.log")),
                 tools: tools.clone(),
+                fast: options.fast,
                 process: None,
             };
             let text = properties(&node, &controllers, options)?;

@@ -49,11 +49,19 @@ impl Tools {
     /// Java with Kafka and this crate's programs on the class path, at most `heap_mb` of heap. One
     /// collector thread and only the quick compiler: the JVMs share two cores with what they test.
     pub fn java(&self, heap_mb: u32) -> Command {
+        let mut java = self.fast_java(heap_mb);
+        java.arg("-XX:TieredStopAtLevel=1");
+        java
+    }
+
+    /// The same with all compilers, for a benchmark's brokers.
+    pub fn fast_java(&self, heap_mb: u32) -> Command {
         let mut java = Command::new("java");
-        java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .arg(format!("-Xmx{heap_mb}m"))
-            .arg("-cp")
-            .arg(format!("{}:{}/*", self.classes.display(), self.libs.display()));
+        java.arg("-XX:+UseSerialGC").arg(format!("-Xmx{heap_mb}m")).arg("-cp").arg(format!(
+            "{}:{}/*",
+            self.classes.display(),
+            self.libs.display()
+        ));
         java
     }
 }

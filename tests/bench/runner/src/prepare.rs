@@ -1,0 +1,82 @@
+//! Builds the producers; what is missing for that is named.
+
+use anyhow::{Context, Result, bail};
+use klamm_interop::setup::{self, Tools, repository};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where everything is.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) tools: Tools,
+    /// The folder of the Rust producers.
+    pub(crate) rust: PathBuf,
+    pub(crate) franz_go: PathBuf,
+    pub(crate) classes: PathBuf,
+    pub(crate) jars: PathBuf,
+    /// Versions of what is no producer: names and texts.
+    pub(crate) versions: Vec<(String, String)>,
+}
+
+/// Builds what is not built.
+pub(crate) fn programs() -> Result<Programs> {
+    let tools = setup::tools_of(setup::NEWEST)?;
+    let here = repository().join("tests/bench");
+    let target = repository().join("target/bench");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "-p", "klamm-bench-peers"]);
+    // What Cargo told this program about its own package would make build scripts run again.
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|it| name.to_string_lossy().starts_with(it))
+        {
+            build.env_remove(name);
+        }
+    }
+    run(
+        build.env("CARGO_TARGET_DIR", &target).current_dir(&here),
+        "a C compiler and make are needed for librdkafka (Debian: apt-get install build-essential)",
+    )?;
+    let franz_go = target.join("franz-go");
+    run(
+        Command::new("go")
+            .args(["build", "-o"])
+            .arg(&franz_go)
+            .arg(".")
+            .current_dir(here.join("peers/franz-go")),
+        "Go 1.26 or newer is needed (https://go.dev/dl; Debian: apt-get install golang)",
+    )?;
+    let classes = target.join("classes");
+    run(
+        Command::new("javac")
+            .arg("-cp")
+            .arg(format!("{}/*", tools.libs.display()))
+            .arg("-d")
+            .arg(&classes)
+            .arg(here.join("peers/java/Peer.java")),
+        "a JDK 17 or newer is needed (Debian: apt-get install openjdk-17-jdk-headless)",
+    )?;
+    let versions = vec![
+        ("Apache Kafka".to_owned(), tools.version.clone()),
+        ("JVM".to_owned(), first_line("java", "-version")?),
+        ("Go".to_owned(), first_line("go", "version")?),
+        ("Rust".to_owned(), first_line("rustc", "--version")?),
+    ];
+    let jars = tools.libs.clone();
+    Ok(Programs { tools, rust: target.join("release"), franz_go, classes, jars, versions })
+}
+
+fn run(command: &mut Command, how: &str) -> Result<()> {
+    let name = command.get_program().display().to_string();
+    let status = command.status().with_context(|| format!("`{name}` does not run: {how}"))?;
+    if !status.success() {
+        bail!("`{name}` ended with {status}; {how}");
+    }
+    Ok(())
+}
+
+fn first_line(program: &str, argument: &str) -> Result<String> {
+    let out = Command::new(program).arg(argument).output()?;
+    let text = [out.stdout, out.stderr].concat();
+    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+}
