@@ -94,8 +94,7 @@ fn main() -> ! {
     config.client_id = black_box("size");
     config.linger_ms = black_box(20);
     let network = Nal::new(&Wire, &Wire);
-    let Ok((producer, mut runner)) =
-        klamm_embassy::new(resources, network, &config, black_box(1))
+    let Ok((producer, mut runner)) = klamm_embassy::new(resources, network, &config, black_box(1))
     else {
         stop()
     };
