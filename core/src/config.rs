@@ -11,7 +11,8 @@ pub enum Acks {
     All,
     /// The leader alone (1).
     Leader,
-    /// Nobody (0): delivered means written to the socket, with no offset.
+    /// Nobody (0): delivered means written to the socket, with no offset. Cargo feature `acks-0`.
+    #[cfg(feature = "acks-0")]
     None,
 }
 

@@ -35,9 +35,9 @@ impl TopicUuid {
     /// No topic id known.
     pub const ZERO: Self = Self([0; 16]);
 
-    /// Is an id known?
+    /// Is an id known? Never without the feature `flexible`.
     pub fn is_known(&self) -> bool {
-        *self != Self::ZERO
+        crate::wire::api::FLEXIBLE && *self != Self::ZERO
     }
 }
 

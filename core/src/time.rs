@@ -30,21 +30,25 @@ impl Instant {
     }
 
     /// This moment plus `millis` milliseconds (saturating: far futures stay far, KAFKA-3155).
+    #[cfg_attr(target_os = "none", inline(never))]
     pub const fn plus_millis(self, millis: u32) -> Self {
         Self(self.0.saturating_add(millis as u64 * 1_000))
     }
 
     /// This moment plus `micros` microseconds (saturating).
+    #[cfg_attr(target_os = "none", inline(never))]
     pub const fn plus_micros(self, micros: u64) -> Self {
         Self(self.0.saturating_add(micros))
     }
 
     /// Microseconds from `earlier` to this moment, 0 if `earlier` is later.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub const fn micros_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// The same in whole milliseconds.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) const fn millis_since(self, earlier: Self) -> i64 {
         thousandth(self.micros_since(earlier)).cast_signed()
     }

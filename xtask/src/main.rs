@@ -3,6 +3,8 @@
 mod bench;
 mod doc;
 mod fuzz;
+mod gates;
+mod image;
 mod lint;
 mod mutants;
 mod no_std;
@@ -34,6 +36,8 @@ enum Command {
     Mutants(mutants::Args),
     /// Measures the flash and static memory of a firmware image, against the budget
     Size(size::Args),
+    /// Counts the instructions of the core's operations, against what was accepted
+    Gates(gates::Args),
     /// Runs the fuzz targets
     Fuzz(fuzz::Args),
     /// Measures klamm and five other producers side by side on Apache Kafka
@@ -61,6 +65,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Sim(args) => sim::run(&sh, args),
         Command::Mutants(args) => mutants::run(&sh, args),
         Command::Size(args) => size::run(&sh, args),
+        Command::Gates(args) => gates::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{doc, fuzz, lint, no_std, setup, sim, size, targets};
+use crate::{doc, fuzz, gates, lint, no_std, setup, sim, size, targets};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,6 +41,7 @@ const STAGES: &[Stage] = &[
         run: no_std::check,
     },
     Stage { name: "size", what: "flash and static memory within the budget", run: size::check },
+    Stage { name: "gates", what: "no operation takes more instructions", run: gates::check },
     Stage {
         name: "targets",
         what: "the same bytes on Arm, in WebAssembly and here",

@@ -80,12 +80,20 @@ pub(crate) enum Outgoing<'r> {
 
 impl<'r> Outgoing<'r> {
     /// Runs a record through the key maker and the interceptors, if there are any.
+    #[inline]
     pub(crate) fn new(
         hooks: &Hooks,
         topic: &str,
         partition: Option<i32>,
         record: &Record<'r>,
     ) -> Self {
+        if hooks.key_maker.is_none() && hooks.interceptors.is_empty() {
+            return Self::Plain(partition, *record);
+        }
+        Self::changed(hooks, topic, partition, record)
+    }
+
+    fn changed(hooks: &Hooks, topic: &str, partition: Option<i32>, record: &Record<'r>) -> Self {
         let made = match &hooks.key_maker {
             Some(make) if record.key.is_none() => make(topic, record),
             _ => None,

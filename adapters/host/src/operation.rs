@@ -257,8 +257,8 @@ impl<D: Driver> Operation for Sending<'_, D> {
         let Self { handle, target, record, want, waiting } = self;
         let (hear, mut queue) = (handle.options().instruments.hear(), 0);
         let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
-            let id = record
-                .with(|partition, record| inner.accept(*target, partition, record, now, mine))?;
+            let to = inner.queue_up(*target, mine)?;
+            let id = record.with(|partition, record| inner.accept(to, partition, record, now))?;
             if hear {
                 queue = inner.core.stats().buffered;
             }
@@ -356,9 +356,10 @@ where
             let hear = handle.options().instruments.hear();
             let (before, mut queue) = (*accepted, 0);
             let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
+                let to = inner.queue_up(*target, mine)?;
                 for record in &group[*done..] {
-                    let id =
-                        record.with(|to, record| inner.accept(*target, to, record, now, mine))?;
+                    let id = record
+                        .with(|partition, record| inner.accept(to, partition, record, now))?;
                     accepted_one(id);
                     *done += 1;
                     *accepted += 1;
@@ -411,7 +412,8 @@ impl<D: Driver> Operation for Batching<'_, D> {
         let Self { handle, target, partition, batch, waiting } = self;
         let (mut records, mut queue) = (0, 0);
         let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
-            let id = inner.accept_batch(*target, *partition, batch, now, mine)?;
+            let to = inner.queue_up(*target, mine)?;
+            let id = inner.accept_batch(to, *partition, batch, now)?;
             (records, queue) = (u64::from(batch.records()), inner.core.stats().buffered);
             let first = Delivery::new(inner.completions.of(id), id.index);
             Ok(BatchDelivery::new(first, batch.records()))

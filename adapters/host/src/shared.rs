@@ -226,42 +226,11 @@ impl Inner {
         }
     }
 
-    /// Hands a record to the core, unless others wait before it. `mine` is the gate at which the
-    /// caller is the first.
-    pub(crate) fn accept(
+    /// Where records for the target go, unless others wait before them: who comes meanwhile goes
+    /// behind those. `mine` is the gate at which the caller is the first.
+    pub(crate) fn queue_up(
         &mut self,
         target: Target<'_>,
-        partition: Option<i32>,
-        record: &Record<'_>,
-        now: klamm::Instant,
-        mine: Option<Gate>,
-    ) -> Result<RecordId, Refusal> {
-        let to = self.queue_up(target, partition, mine)?;
-        let topic = Some(to.topic);
-        self.core.send(to, record, now).map_err(|error| Refusal { error, topic })
-    }
-
-    /// The same with a batch.
-    pub(crate) fn accept_batch(
-        &mut self,
-        target: Target<'_>,
-        partition: Option<i32>,
-        batch: &Batch,
-        now: klamm::Instant,
-        mine: Option<Gate>,
-    ) -> Result<RecordId, Refusal> {
-        let to = self.queue_up(target, partition, mine)?;
-        let topic = Some(to.topic);
-        let batch =
-            self.core.send_batch(to, batch, now).map_err(|error| Refusal { error, topic })?;
-        Ok(RecordId { batch, index: 0 })
-    }
-
-    /// Who comes while others wait goes behind them.
-    fn queue_up(
-        &mut self,
-        target: Target<'_>,
-        partition: Option<i32>,
         mine: Option<Gate>,
     ) -> Result<Destination, Refusal> {
         let id = self.find(target)?;
@@ -272,14 +241,40 @@ impl Inner {
         if mine != Some(Gate::Memory) && self.gates.is_crowded(Gate::Memory) {
             return refused(klamm::SendError::Full);
         }
-        let to = match partition {
-            Some(partition) => Destination::partition(id, partition),
-            None => Destination::topic(id),
-        };
+        let to = Destination::topic(id);
         Ok(match target {
             Target::Topic(.., Some(codec)) => to.with_compression(codec),
             Target::Topic(.., None) | Target::Name(_) => to,
         })
+    }
+
+    /// Hands a record to the core, whose turn it is: see `queue_up`.
+    #[inline]
+    pub(crate) fn accept(
+        &mut self,
+        mut to: Destination,
+        partition: Option<i32>,
+        record: &Record<'_>,
+        now: klamm::Instant,
+    ) -> Result<RecordId, Refusal> {
+        to.partition = partition;
+        let topic = Some(to.topic);
+        self.core.send(to, record, now).map_err(|error| Refusal { error, topic })
+    }
+
+    /// The same with a batch.
+    pub(crate) fn accept_batch(
+        &mut self,
+        mut to: Destination,
+        partition: Option<i32>,
+        batch: &Batch,
+        now: klamm::Instant,
+    ) -> Result<RecordId, Refusal> {
+        to.partition = partition;
+        let topic = Some(to.topic);
+        let batch =
+            self.core.send_batch(to, batch, now).map_err(|error| Refusal { error, topic })?;
+        Ok(RecordId { batch, index: 0 })
     }
 
     pub(crate) fn partitions(&mut self, target: Target<'_>) -> Result<i32, Refusal> {

@@ -9,7 +9,7 @@ const BATCHES_A_TURN: usize = 16;
 
 #[derive(Default)]
 pub(crate) struct Squeezer {
-    compressor: Compressor,
+    compressor: Compressor<'static>,
     plain: Vec<u8>,
     small: Vec<u8>,
 }

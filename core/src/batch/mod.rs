@@ -17,9 +17,14 @@ use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::partition::outcome::Answer;
 use crate::partition::sequence::Sequence;
+use crate::storage::broken;
 use crate::storage::list::{Link, Linked, Links};
 use crate::time::Instant;
 
+/// Are batches split that a broker finds too large?
+pub(crate) const SPLITS: bool = cfg!(feature = "split");
+/// Is a chunk kept aside? What is neither split nor compressed needs none.
+pub(crate) const SPARE: bool = SPLITS || cfg!(feature = "compression");
 /// Bytes of a batch's header.
 pub(crate) const HEADER: u32 = 61;
 
@@ -57,8 +62,8 @@ pub(crate) enum Fate {
 pub(crate) const NO_REASON: Reason = Reason::Rejected(ErrorCode::NONE);
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub(crate) struct BatchSlot {
-    pub(crate) links: [Links; LISTS],
     pub(crate) state: BatchState,
     /// Full, lingered enough, or flushed: may be sent as soon as it can be, and takes records until then if there is room.
     pub(crate) due: bool,
@@ -67,9 +72,7 @@ pub(crate) struct BatchSlot {
     /// Header written and records compressed: the bytes from 61 on change no more.
     pub(crate) frozen: bool,
     pub(crate) compressed: bool,
-    /// The codec that was asked for; whether it was tried, successful or not; and whether the adapter has the records.
-    #[cfg(feature = "compression")]
-    pub(crate) codec: crate::Compression,
+    /// The codec was tried, successful or not; and the adapter has the records.
     #[cfg(feature = "compression")]
     pub(crate) squeezed: bool,
     #[cfg(feature = "compression")]
@@ -99,8 +102,10 @@ pub(crate) struct BatchSlot {
     /// Its answer in the current round.
     pub(crate) answer: Answer,
     pub(crate) fate: Fate,
-    /// Not an `Option`: its `None` would not be zero, and put the memory into flash.
-    pub(crate) reason: Reason,
+    /// Bytes of empty tags behind the batch.
+    pub(crate) tail: u8,
+    /// The broker named records as invalid: a bit each lies where the request's heads were (`batch/bad.rs`).
+    pub(crate) bad: bool,
     /// Grows with each reuse of the slot: stale `BatchId`s miss.
     pub(crate) generation: u16,
     pub(crate) chunk: u16,
@@ -108,13 +113,8 @@ pub(crate) struct BatchSlot {
     pub(crate) partition: u16,
     pub(crate) records: u16,
     pub(crate) retries: u16,
-    /// Bytes of request head before the batch, and of empty tags behind it.
+    /// Bytes of request head before the batch.
     pub(crate) head: u16,
-    pub(crate) tail: u8,
-    /// Bytes of the batch, header included; `plain` before compression.
-    pub(crate) size: u32,
-    pub(crate) plain: u32,
-    pub(crate) sequence: Sequence,
     /// The last error answered.
     pub(crate) code: ErrorCode,
     /// A part of a split: the slot whose `RecordId`s these are, and the index of the first one.
@@ -124,17 +124,25 @@ pub(crate) struct BatchSlot {
     pub(crate) parts: u16,
     /// The part split off in place, whose records lie behind this batch's in its chunk (`batch/share.rs`).
     pub(crate) guest: Link,
-    /// Of such a part: where its records begin, from the start of the batch that it is the guest of; else 0.
-    pub(crate) guest_at: u32,
     /// Records that reports were already taken for (a report for each piece around bad ones).
     pub(crate) told: u16,
-    /// The broker named records as invalid: a bit each lies where the request's heads were (`batch/bad.rs`).
-    pub(crate) bad: bool,
+    pub(crate) links: [Links; LISTS],
+    /// Not an `Option`: its `None` would not be zero, and put the memory into flash.
+    pub(crate) reason: Reason,
+    /// Bytes of the batch, header included; `plain` before compression.
+    pub(crate) size: u32,
+    pub(crate) plain: u32,
+    pub(crate) sequence: Sequence,
+    /// Of such a part: where its records begin, from the start of the batch that it is the guest of; else 0.
+    pub(crate) guest_at: u32,
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
     pub(crate) born: u32,
-    pub(crate) opened: Instant,
     /// `Producer::asleep` when it was opened.
     pub(crate) asleep: u32,
+    /// The codec that was asked for.
+    #[cfg(feature = "compression")]
+    pub(crate) codec: crate::Compression,
+    pub(crate) opened: Instant,
     pub(crate) base_timestamp: i64,
     pub(crate) max_timestamp: i64,
     pub(crate) base_offset: i64,
@@ -202,10 +210,13 @@ impl BatchSlot {
 
 impl Linked for BatchSlot {
     fn links(&self, which: usize) -> Links {
-        self.links[which]
+        self.links.get(which).copied().unwrap_or(Links::EMPTY)
     }
 
     fn links_mut(&mut self, which: usize) -> &mut Links {
-        &mut self.links[which]
+        match self.links.get_mut(which) {
+            Some(links) => links,
+            None => broken("a slot has links for every list"),
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Batch slots and chunks: taken, given back, and the step from the queue to the reports.
 
-use super::{AGE, AUX, BatchSlot, BatchState, Fate, QUEUE};
+use super::{AGE, AUX, BatchSlot, BatchState, Fate, QUEUE, SPARE, SPLITS};
 use crate::error::Reason;
 use crate::producer::Producer;
+use crate::storage::broken;
 use crate::storage::list::{self, Link};
 
 impl Producer<'_> {
@@ -40,7 +41,7 @@ impl Producer<'_> {
         let total = self.storage.chunk_count();
         let map = &mut self.storage.chunk_map;
         let found = self.chunks.take(map, total, run);
-        if found.is_some() || run == 1 {
+        if !SPARE || found.is_some() || run == 1 {
             return found;
         }
         // The spare moves about, and may lie in the way of the only run there is: any other chunk does as well.
@@ -64,7 +65,7 @@ impl Producer<'_> {
         }
         let mut first = first;
         let mut run = run;
-        if self.keeps_spare && self.spare.is_none() {
+        if SPARE && self.keeps_spare && self.spare.is_none() {
             self.spare = Some(first);
             first += 1;
             run -= 1;
@@ -109,7 +110,9 @@ impl Producer<'_> {
     /// Counts the outcome, and makes it a report; a pinned batch is reported when its frame has ended.
     fn finish(&mut self, b: usize, fate: Fate, reason: Reason) {
         let batch = &mut self.storage.batches[b];
-        assert!(batch.state != BatchState::Done, "a batch has one outcome");
+        if batch.state == BatchState::Done {
+            broken("a batch has one outcome");
+        }
         batch.state = BatchState::Done;
         batch.fate = fate;
         batch.reason = reason;
@@ -154,17 +157,17 @@ impl Producer<'_> {
     pub(crate) fn release(&mut self, b: usize) {
         let p = usize::from(self.storage.batches[b].partition);
         self.storage.partitions[p].unread -= 1;
-        if self.storage.batches[b].guest.is_some() {
+        if SPLITS && self.storage.batches[b].guest.is_some() {
             self.hand_over(b);
             self.refile(p);
         }
         let batch = self.storage.batches[b];
         self.give_back_chunks(batch.chunk, batch.chunks);
         self.storage.batches[b].chunks = 0;
-        if batch.parts == 0 {
+        if !SPLITS || batch.parts == 0 {
             self.give_back_slot(b);
         }
-        if let Some(origin) = batch.origin.get() {
+        if let Some(origin) = batch.origin.get().filter(|_| SPLITS) {
             let slot = &mut self.storage.batches[origin];
             slot.parts -= 1;
             if slot.parts == 0 && slot.state == BatchState::Done && slot.told == slot.records {

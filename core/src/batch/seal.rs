@@ -10,6 +10,8 @@ use super::HEADER;
 use super::{AUX, BatchState};
 use crate::producer::Producer;
 use crate::storage::list::Link;
+#[cfg(feature = "compression")]
+use crate::storage::shift;
 use crate::wire::batch_header::{self, BEFORE_LENGTH, BatchHeader};
 
 impl Producer<'_> {
@@ -221,7 +223,7 @@ impl Producer<'_> {
         };
         if batch.bad {
             let (bits, to) = (self.bad_bits(b), start - self.storage.headroom() as usize);
-            self.storage.chunks.copy_within(bits, to);
+            shift(&mut self.storage.chunks, bits, to);
         }
         self.give_back_chunks(batch.chunk, batch.chunks);
         let slot = &mut self.storage.batches[b];

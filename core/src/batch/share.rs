@@ -1,10 +1,11 @@
 //! A split where memory lacks: the second part stays where it is, as the *guest* of the first, and is sent when that one
 //! is done with. Else batches that are all too large would fill the memory, each waiting for another one's.
 
-use super::{BatchState, HEADER};
+use super::{BatchState, HEADER, SPLITS};
 use crate::producer::Producer;
 use crate::storage::Shape;
 use crate::storage::list::Link;
+use crate::storage::shift;
 
 impl Producer<'_> {
     /// The records from byte `cut` on are those of `guest`. They make room for the tags behind the first part.
@@ -12,7 +13,8 @@ impl Producer<'_> {
         let batch = self.storage.batches[b];
         let start = self.storage.batch_start(batch.chunk);
         let records = start + cut as usize..start + batch.size as usize;
-        self.storage.chunks.copy_within(records, start + (cut + Shape::TAILROOM) as usize);
+        let to = start + (cut + Shape::TAILROOM) as usize;
+        shift(&mut self.storage.chunks, records, to);
         let slot = &mut self.storage.batches[guest];
         slot.guest_at = cut + Shape::TAILROOM;
         slot.size = HEADER + batch.size - cut;
@@ -33,12 +35,15 @@ impl Producer<'_> {
         slot.sequence = batch.sequence.plus(keep);
         slot.first = batch.first + keep;
         let (records, to) = (start + cut as usize..start + batch.size as usize, slot.guest_at);
-        self.storage.chunks.copy_within(records, start + to as usize);
+        shift(&mut self.storage.chunks, records, start + to as usize);
     }
 
     /// Nobody needs the records of the batch any more: its guest, if it has one, gets the chunk. The guest's slot is
     /// still its own: it stands behind the batch in the queue and in the reports, and is not sent before this.
     pub(super) fn hand_over(&mut self, b: usize) {
+        if !SPLITS {
+            return;
+        }
         let batch = &mut self.storage.batches[b];
         let Some(guest) = core::mem::take(&mut batch.guest).get() else { return };
         let (chunk, chunks) = (batch.chunk, core::mem::take(&mut batch.chunks));

@@ -7,6 +7,7 @@ use super::{AGE, BatchSlot, BatchState, HEADER, QUEUE};
 use crate::partition::outcome::Answer;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link};
+use crate::storage::shift;
 use crate::wire::record::RecordIter;
 use crate::wire::varint::{varint_len, varlong_len};
 use crate::wire::writer::Writer;
@@ -137,7 +138,7 @@ impl Producer<'_> {
             head.put_varlong(ts_delta);
             head.put_varint(offset_delta);
             write += head.finish().unwrap_or_default();
-            self.storage.chunks.copy_within(read + size - rest..read + size, write);
+            shift(&mut self.storage.chunks, read + size - rest..read + size, write);
             write += rest;
             read += size;
             offset_delta += 1;

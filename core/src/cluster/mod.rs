@@ -11,31 +11,32 @@ use crate::storage::list::{Link, List};
 use crate::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub(crate) struct TopicSlot {
     pub(crate) name_len: u8,
-    pub(crate) uuid: TopicUuid,
-    /// The id before the last change.
-    pub(crate) previous_uuid: TopicUuid,
-    /// Number of partitions; 0 until metadata has said.
-    pub(crate) partitions: i32,
     /// Answers that have to say fewer before `partitions`, the application's number, is given up; 0: metadata's number.
     pub(crate) expected: u8,
-    /// What metadata last said of the topic.
-    pub(crate) error: ErrorCode,
     /// Metadata has answered for this topic at least once.
     pub(crate) answered: bool,
     /// To be asked for in the metadata request that is due.
     pub(crate) wanted: bool,
+    /// What metadata last said of the topic.
+    pub(crate) error: ErrorCode,
     /// Partitions with a slot and a leader.
     pub(crate) led: u16,
-    pub(crate) sticky: Sticky,
-    /// Records that the partitioner placed.
-    pub(crate) turn: u32,
     /// Scratch while a request is built: how many of its batches are of this topic, and the last of them.
     pub(crate) in_request: u16,
     pub(crate) request_tail: Link,
+    /// Number of partitions; 0 until metadata has said.
+    pub(crate) partitions: i32,
+    pub(crate) sticky: Sticky,
+    /// Records that the partitioner placed.
+    pub(crate) turn: u32,
     /// Scratch while a metadata answer is read: the largest partition index so far, + 1.
     pub(crate) counted: i32,
+    pub(crate) uuid: TopicUuid,
+    /// The id before the last change.
+    pub(crate) previous_uuid: TopicUuid,
 }
 
 impl TopicSlot {
@@ -58,35 +59,36 @@ impl TopicSlot {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub(crate) struct BrokerSlot {
     pub(crate) used: bool,
     /// Named by `bootstrap_servers`: has no node id, and is never forgotten.
     pub(crate) bootstrap: bool,
-    pub(crate) node: i32,
     /// 0: the address is not known yet.
     pub(crate) host_len: u8,
+    /// Failed attempts to connect in a row.
+    pub(crate) failures: u8,
+    /// Its last attempt died while the first `ApiVersions` was under way: every other attempt uses version 0.
+    pub(crate) old_handshake: bool,
+    /// Metadata answer in which it was last seen.
+    pub(crate) seen: u8,
     pub(crate) port: u16,
     /// Connection slot that is, or will be, connected to it.
     pub(crate) conn: Link,
     /// Partitions led, of those that have slots.
     pub(crate) leads: u16,
+    pub(crate) node: i32,
+    /// Partitions that can send a batch to it now.
+    pub(crate) ready: List,
     /// What waits in the queues of these, and was never sent.
     #[cfg(feature = "policies")]
     pub(crate) waiting: Count,
-    /// Partitions that can send a batch to it now.
-    pub(crate) ready: List,
     /// Since when the first of them waits.
     pub(crate) waits_since: Instant,
-    /// Failed attempts to connect in a row.
-    pub(crate) failures: u8,
-    /// Its last attempt died while the first `ApiVersions` was under way: every other attempt uses version 0.
-    pub(crate) old_handshake: bool,
     /// Not dialed before.
     pub(crate) retry_at: Instant,
     /// When it was last dialed: for asking around in turn.
     pub(crate) dialed_at: Instant,
-    /// Metadata answer in which it was last seen.
-    pub(crate) seen: u8,
     #[cfg(feature = "events")]
     pub(crate) traffic: crate::metrics::Traffic,
 }

@@ -16,8 +16,9 @@ use crate::storage::list::{self, Link};
 use crate::time::Instant;
 use crate::wire::metadata::Event;
 
-/// The first version in which leader epochs can be relied upon.
-const EPOCHS_RELIABLE: i8 = 9;
+/// The first version in which leader epochs can be compared: with version 9 they are right, but without topic ids
+/// nothing tells of a topic created again, whose epochs start again (KAFKA-16012).
+const EPOCHS_COMPARABLE: i8 = 10;
 
 /// When metadata is to be asked for.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,7 @@ impl Refresh {
 
 impl Producer<'_> {
     /// Metadata is out of date: all topics are asked for, as soon as the backoff allows.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn request_metadata(&mut self) {
         if !self.metadata.needed {
             self.metadata.needed = true;
@@ -65,13 +67,15 @@ impl Producer<'_> {
         }
     }
 
-    pub(crate) fn wants_metadata(&self, now: Instant) -> bool {
+    pub(crate) fn wants_metadata(&self) -> bool {
+        let now = self.now;
         let Refresh { needed, not_before, due, asked, .. } = self.metadata;
         // Also what is due waits for the backoff: a starting broker answers without brokers, at once.
         self.topics_used > 0 && !asked && (needed || now >= due) && now >= not_before
     }
 
-    pub(crate) fn ask_metadata(&mut self, c: usize, now: Instant) {
+    pub(crate) fn ask_metadata(&mut self, c: usize) {
+        let now = self.now;
         let pending = self.storage.topics.iter().any(|topic| topic.wanted);
         if !pending {
             for topic in self.storage.topics.iter_mut().take(usize::from(self.topics_used)) {
@@ -94,17 +98,12 @@ impl Producer<'_> {
         self.request_metadata();
     }
 
-    pub(crate) fn on_metadata(
-        &mut self,
-        c: usize,
-        event: Event<'_>,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn on_metadata(&mut self, c: usize, event: Event<'_>) -> Result<(), ProtocolError> {
         match event {
             Event::Throttle(millis) => {
                 self.metadata.answer = self.metadata.answer.wrapping_add(1);
                 self.metadata.brokers = 0;
-                self.throttle(c, millis, now);
+                self.throttle(c, millis);
             }
             Event::Broker { node, host, port } => {
                 self.metadata.brokers = self.metadata.brokers.saturating_add(1);
@@ -112,29 +111,22 @@ impl Producer<'_> {
                     self.note_broker(node, host, port);
                 }
             }
-            Event::Topic { error, name, id } => self.begin_topic(c, error, name, id, now),
+            Event::Topic { error, name, id } => self.begin_topic(c, error, name, id),
             Event::Partition { error, index, leader, leader_epoch } => {
                 self.note_leader(c, error, index, leader, leader_epoch);
             }
-            Event::TopicEnd => self.end_topic(c, now),
+            Event::TopicEnd => self.end_topic(c),
             Event::Error(code) => {
                 if code == ErrorCode::REBOOTSTRAP_REQUIRED {
                     self.rebootstrap();
                 }
             }
-            Event::End => self.end_metadata(now),
+            Event::End => self.end_metadata(),
         }
         Ok(())
     }
 
-    fn begin_topic(
-        &mut self,
-        c: usize,
-        error: ErrorCode,
-        name: Option<&str>,
-        id: TopicUuid,
-        now: Instant,
-    ) {
+    fn begin_topic(&mut self, c: usize, error: ErrorCode, name: Option<&str>, id: TopicUuid) {
         let found = match name {
             Some(name) => self.find_topic(name),
             None => self.find_uuid(&id),
@@ -156,21 +148,13 @@ impl Producer<'_> {
                 // Leader epochs start again, and so must sequences (KAFKA-16012, franz-go 1417).
                 topic.partitions = 0;
                 topic.sticky = Sticky::NONE;
-                self.start_over(t, back, now);
+                self.start_over(t, back);
             }
         }
         #[cfg(feature = "events")]
         self.note_topic(t, before);
-        if error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && !id.is_known() {
-            // Without ids this is all that tells of a deletion, after which leader epochs start again.
-            for partition in self.storage.partitions.iter_mut() {
-                if usize::from(partition.topic) == t {
-                    partition.leader_epoch = -1;
-                }
-            }
-        }
         if is_final(error) {
-            self.fail_unsent(Some(t), 0, Reason::Rejected(error), now);
+            self.fail_unsent(Some(t), 0, Reason::Rejected(error));
         } else if !error.is_ok() {
             self.request_metadata();
         }
@@ -178,7 +162,7 @@ impl Producer<'_> {
 
     /// The topic was deleted and created again. `back`: or a broker that lags behind still tells of the incarnation
     /// before, so what was sent may be in the log of either.
-    fn start_over(&mut self, t: usize, back: bool, now: Instant) {
+    fn start_over(&mut self, t: usize, back: bool) {
         for p in 0..usize::from(self.partitions_used) {
             let partition = &mut self.storage.partitions[p];
             if usize::from(partition.topic) != t {
@@ -193,7 +177,7 @@ impl Producer<'_> {
             }
             // There may be fewer partitions now: who has a leader is what the answer says next.
             self.set_leader(p, Link::NONE);
-            self.settle_partition(p, now);
+            self.settle_partition(p);
         }
     }
 
@@ -208,12 +192,12 @@ impl Producer<'_> {
             if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
         let Some(p) = found else { return };
         let partition = &mut self.storage.partitions[p];
-        let reliable = self.storage.connections[c].versions.metadata >= EPOCHS_RELIABLE;
-        if reliable && epoch >= 0 && epoch < partition.leader_epoch {
+        let comparable = self.storage.connections[c].versions.metadata >= EPOCHS_COMPARABLE;
+        if comparable && epoch >= 0 && epoch < partition.leader_epoch {
             // From a broker that lags behind.
             return;
         }
-        let newer = reliable && epoch > partition.leader_epoch;
+        let newer = comparable && epoch > partition.leader_epoch;
         if newer {
             partition.leader_epoch = epoch;
             // Behind a single address another leader may answer on the same connection.
@@ -235,7 +219,7 @@ impl Producer<'_> {
         }
     }
 
-    fn end_topic(&mut self, c: usize, now: Instant) {
+    fn end_topic(&mut self, c: usize) {
         let Some(t) = self.storage.connections[c].topic.get() else { return };
         let topic = &mut self.storage.topics[t];
         let counted = topic.counted;
@@ -244,7 +228,7 @@ impl Producer<'_> {
             if counted < topic.partitions && topic.expected == 0 {
                 topic.partitions = counted;
                 topic.sticky = Sticky::NONE;
-                self.fail_unsent(Some(t), counted, Reason::NoSuchPartition, now);
+                self.fail_unsent(Some(t), counted, Reason::NoSuchPartition);
             }
         }
         let topic = &mut self.storage.topics[t];
@@ -253,7 +237,8 @@ impl Producer<'_> {
         self.wake = true;
     }
 
-    fn end_metadata(&mut self, now: Instant) {
+    fn end_metadata(&mut self) {
+        let now = self.now;
         self.metadata.asked = false;
         self.arrange_due = true;
         self.wake = true;
@@ -309,7 +294,7 @@ impl Producer<'_> {
         let used = self.storage.topics.iter().take(usize::from(self.topics_used));
         used.enumerate().position(|(t, topic)| {
             usize::from(topic.name_len) == name.len()
-                && self.storage.text(Text::Name(t), topic.name_len) == name
+                && self.storage.text_bytes(Text::Name(t), topic.name_len) == name.as_bytes()
         })
     }
 
@@ -372,10 +357,12 @@ impl Producer<'_> {
         let Some(broker) = self.broker_slot(node).filter(|_| host_len > 0) else { return };
         self.storage.brokers[broker].seen = self.metadata.answer;
         let slot = self.storage.brokers[broker];
-        if slot.port == port && self.storage.text(Text::Host(broker), slot.host_len) == host {
+        if slot.port == port
+            && self.storage.text_bytes(Text::Host(broker), slot.host_len) == host.as_bytes()
+        {
             return;
         }
-        if !self.storage.set_text(Text::Host(broker), host) {
+        if !self.storage.set_text(Text::Host(broker), host.as_bytes()) {
             return;
         }
         let slot = &mut self.storage.brokers[broker];
@@ -399,7 +386,7 @@ impl Producer<'_> {
         let same = |(other, slot): &(usize, &BrokerSlot)| {
             slot.bootstrap
                 && slot.port == port
-                && self.storage.text(Text::Host(*other), slot.host_len) == host
+                && self.storage.text_bytes(Text::Host(*other), slot.host_len) == host.as_bytes()
                 && slot
                     .conn
                     .get()

@@ -1,24 +1,25 @@
 //! Which broker gets a connection slot, and which connection carries a control request.
 
-use super::{ConnSlot, ConnState, Request};
+use super::{ConnState, IN_FLIGHT, Request};
 use crate::backoff::backoff_micros;
 use crate::batch::AUX;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 
 /// Produce requests that a connection may send before it makes room for a broker that waits for its slot.
 const TURN: u8 = 16;
 
 impl Producer<'_> {
     /// Gives connection slots to brokers that have batches waiting, and finds a connection for what is to be asked.
-    pub(crate) fn arrange(&mut self, now: Instant) {
+    pub(crate) fn arrange(&mut self) {
         self.arrange_due = false;
         self.slot_wanted = false;
         self.redial_at = None;
-        while let Some(broker) = self.longest_waiting(now) {
-            if !self.dial(broker, now) {
+        while let Some(broker) = self.longest_waiting() {
+            if !self.dial(broker) {
                 break;
             }
         }
@@ -33,13 +34,13 @@ impl Producer<'_> {
         }
         // What was found to be unknown on the way is asked for here.
         self.arrange_due = false;
-        let metadata = self.wants_metadata(now);
-        let id = self.wants_id(now);
+        let metadata = self.wants_metadata();
+        let id = self.wants_id();
         if metadata || id {
             match self.least_loaded(metadata, id) {
                 Some(c) => {
                     if metadata {
-                        self.ask_metadata(c, now);
+                        self.ask_metadata(c);
                     }
                     if id && self.storage.connections[c].versions.init_producer_id >= 0 {
                         self.ask_id(c);
@@ -47,8 +48,8 @@ impl Producer<'_> {
                     self.wake = true;
                 }
                 // Who is connected has no ids to give: that heals with another broker, or not at all.
-                None if !metadata && self.is_connected() => self.put_off_id(now),
-                None => self.dial_any(now),
+                None if !metadata && self.is_connected() => self.put_off_id(),
+                None => self.dial_any(),
             }
         }
     }
@@ -59,7 +60,8 @@ impl Producer<'_> {
 
     /// Of the brokers that have batches waiting and no connection, the one that was dialed longest ago: with fewer
     /// slots than leaders they take turns.
-    fn longest_waiting(&mut self, now: Instant) -> Option<usize> {
+    fn longest_waiting(&mut self) -> Option<usize> {
+        let now = self.now;
         let mut longest: Option<usize> = None;
         for broker in 0..self.storage.brokers.len() {
             let slot = &self.storage.brokers[broker];
@@ -80,42 +82,44 @@ impl Producer<'_> {
 
     /// The ready connection with the fewest requests in flight.
     fn least_loaded(&self, metadata: bool, id: bool) -> Option<usize> {
-        let conns = self.storage.connections.iter().enumerate();
-        conns
-            .filter(|(_, conn)| {
-                conn.state == ConnState::Ready
-                    && (metadata || id && conn.versions.init_producer_id >= 0)
-            })
-            .min_by_key(|(_, conn)| (conn.muted_until.is_some(), conn.in_flight.len()))
-            .map(|(c, _)| c)
+        let (mut least, mut found) = (usize::MAX, None);
+        for (c, conn) in self.storage.connections.iter().enumerate() {
+            let answers = metadata || id && conn.versions.init_producer_id >= 0;
+            let muted = if conn.muted_until.is_some() { IN_FLIGHT + 1 } else { 0 };
+            let load = conn.in_flight.len() + muted;
+            if conn.state == ConnState::Ready && answers && load < least {
+                (least, found) = (load, Some(c));
+            }
+        }
+        found
     }
 
     /// Somebody has to be asked, and nobody is connected: the address that was tried longest ago is next. Bootstrap
     /// servers take part for ever, so a cluster that moved as a whole is found again (KIP-899).
-    fn dial_any(&mut self, now: Instant) {
+    fn dial_any(&mut self) {
+        let now = self.now;
         let coming =
             |state| matches!(state, ConnState::Wanted | ConnState::Dialing | ConnState::Handshake);
         if self.storage.connections.iter().any(|conn| coming(conn.state)) {
             return;
         }
         let only_bootstrap = self.metadata.rebootstrap;
-        let brokers = self.storage.brokers.iter().enumerate();
-        let candidate = brokers
-            .filter(|(_, slot)| {
-                slot.used
-                    && slot.host_len > 0
-                    && !slot.conn.is_some()
-                    && (slot.bootstrap || !only_bootstrap)
-            })
-            .min_by_key(|(_, slot)| (slot.retry_at > now, slot.dialed_at, !slot.bootstrap))
-            .map(|(broker, _)| broker);
+        let (mut first, mut candidate) = ((true, Instant::FAR, true), None);
+        for (broker, slot) in self.storage.brokers.iter().enumerate() {
+            let turn = (slot.retry_at > now, slot.dialed_at, !slot.bootstrap);
+            let usable = slot.used && slot.host_len > 0 && !slot.conn.is_some();
+            if usable && (slot.bootstrap || !only_bootstrap) && turn < first {
+                (first, candidate) = (turn, Some(broker));
+            }
+        }
         if let Some(broker) = candidate {
-            self.dial(broker, now);
+            self.dial(broker);
         }
     }
 
     /// Gives the broker a connection slot, if its backoff is over and there is one.
-    fn dial(&mut self, broker: usize, now: Instant) -> bool {
+    fn dial(&mut self, broker: usize) -> bool {
+        let now = self.now;
         let retry_at = self.storage.brokers[broker].retry_at;
         if retry_at > now {
             self.redial_at = Some(self.redial_at.map_or(retry_at, |at| at.min(retry_at)));
@@ -146,12 +150,14 @@ impl Producer<'_> {
         if self.close_idlest() || self.storage.connections.iter().any(|conn| conn.yields) {
             return;
         }
-        let dialed = |conn: &ConnSlot| {
-            conn.broker.get().map(|broker| self.storage.brokers[broker].dialed_at)
-        };
-        let conns = self.storage.connections.iter().enumerate();
-        let served = conns.filter(|(_, conn)| conn.state == ConnState::Ready && conn.turn >= TURN);
-        let longest = served.min_by_key(|(_, conn)| dialed(conn)).map(|(c, _)| c);
+        let (mut first, mut longest) = (Instant::FAR, None);
+        for (c, conn) in self.storage.connections.iter().enumerate() {
+            let Some(broker) = conn.broker.get() else { continue };
+            let dialed_at = self.storage.brokers[broker].dialed_at;
+            if conn.state == ConnState::Ready && conn.turn >= TURN && dialed_at < first {
+                (first, longest) = (dialed_at, Some(c));
+            }
+        }
         if let Some(c) = longest {
             self.storage.connections[c].yields = true;
         }
@@ -159,13 +165,15 @@ impl Producer<'_> {
 
     /// Closes a connection that nothing is waiting for, or that has had its turn; false if there is none.
     fn close_idlest(&mut self) -> bool {
-        let conns = self.storage.connections.iter().enumerate();
-        let idle = conns.filter(|(_, conn)| {
+        let (mut first, mut idlest) = (Instant::FAR, None);
+        for (c, conn) in self.storage.connections.iter().enumerate() {
             let unused = |broker: usize| self.storage.brokers[broker].ready.is_empty();
             let over = conn.turn >= TURN || conn.broker.get().is_none_or(unused);
-            conn.state == ConnState::Ready && conn.is_quiet() && over
-        });
-        let idlest = idle.min_by_key(|(_, conn)| conn.since).map(|(c, _)| c);
+            let idle = conn.state == ConnState::Ready && conn.is_quiet() && over;
+            if idle && conn.since < first {
+                (first, idlest) = (conn.since, Some(c));
+            }
+        }
         if let Some(c) = idlest {
             self.storage.connections[c].retired = true;
             self.close_connection(c);
@@ -174,7 +182,8 @@ impl Producer<'_> {
     }
 
     /// The adapter dials: from now on the setup timeout runs, longer after failures (KIP-601).
-    pub(crate) fn start_dialing(&mut self, c: usize, now: Instant) {
+    pub(crate) fn start_dialing(&mut self, c: usize) {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
         let Some(broker) = conn.broker.get().filter(|_| conn.state == ConnState::Wanted) else {
             return;
@@ -191,7 +200,8 @@ impl Producer<'_> {
         self.storage.connections[c].since = now.plus_micros(wait);
     }
 
-    pub(crate) fn start_handshake(&mut self, c: usize, now: Instant) {
+    pub(crate) fn start_handshake(&mut self, c: usize) {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
         if !matches!(conn.state, ConnState::Wanted | ConnState::Dialing) {
             return;
@@ -200,12 +210,13 @@ impl Producer<'_> {
         conn.since = now.plus_millis(self.config.request_timeout_ms);
         let old =
             conn.broker.get().is_some_and(|broker| self.storage.brokers[broker].old_handshake);
-        conn.hello_plus_1 = if old { 1 } else { 4 };
+        conn.hello_plus_1 = if old || !FLEXIBLE { 1 } else { 4 };
         self.wake = true;
     }
 
     /// The connection is gone: what was in flight on it has no answer.
-    pub(crate) fn lose_connection(&mut self, c: usize, now: Instant) {
+    pub(crate) fn lose_connection(&mut self, c: usize) {
+        let now = self.now;
         let state = self.storage.connections[c].state;
         if state == ConnState::Idle {
             return;
@@ -213,7 +224,7 @@ impl Producer<'_> {
         let retired = self.storage.connections[c].retired;
         #[cfg(feature = "events")]
         self.note_disconnected(c);
-        self.fail_in_flight(c, now);
+        self.fail_in_flight(c);
         let conn = &mut self.storage.connections[c];
         let broker = conn.broker.get();
         let asked = conn.ask_metadata
@@ -239,7 +250,7 @@ impl Producer<'_> {
                 slot.failures = slot.failures.saturating_add(1);
                 slot.retry_at = now.plus_micros(wait);
                 // Event Hubs resets the connection on a version it does not know: ask with the oldest next time.
-                slot.old_handshake = greeting && !slot.old_handshake;
+                slot.old_handshake = FLEXIBLE && greeting && !slot.old_handshake;
                 self.request_metadata();
             }
         }
@@ -248,14 +259,14 @@ impl Producer<'_> {
     }
 
     /// Ends the rounds of all partitions with batches in flight on the connection. What was offered to it is unsure.
-    fn fail_in_flight(&mut self, c: usize, now: Instant) {
+    fn fail_in_flight(&mut self, c: usize) {
         let conn = &self.storage.connections[c];
         let untouched = conn.cursor.is_some() && !conn.offered;
         let last = self.storage.connections[c].in_flight.len();
         for place in 0..last {
             let unwritten = place + 1 == last && untouched;
             let conn = &mut self.storage.connections[c];
-            let Some(sent) = conn.in_flight.iter_mut().nth(place) else { break };
+            let Some(sent) = conn.in_flight.get_mut(place) else { break };
             let mut batches = core::mem::take(&mut sent.batches);
             while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
                 let p = self.unpin(b);
@@ -266,7 +277,7 @@ impl Producer<'_> {
                 }
                 self.storage.partitions[p].void = true;
                 self.storage.partitions[p].known_on = Link::NONE;
-                self.settle_partition(p, now);
+                self.settle_partition(p);
             }
         }
     }

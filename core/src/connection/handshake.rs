@@ -5,17 +5,11 @@ use crate::config::Idempotence;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
-use crate::time::Instant;
-use crate::wire::api::ApiKey;
+use crate::wire::api::{ApiKey, FLEXIBLE};
 use crate::wire::api_versions::Event;
 
 impl Producer<'_> {
-    pub(crate) fn on_api_versions(
-        &mut self,
-        c: usize,
-        event: Event,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn on_api_versions(&mut self, c: usize, event: Event) -> Result<(), ProtocolError> {
         let conn = &mut self.storage.connections[c];
         match event {
             Event::Error(code) => {
@@ -23,19 +17,20 @@ impl Producer<'_> {
                 conn.versions = Versions { produce: -1, metadata: -1, init_producer_id: -1 };
             }
             Event::Range { key, min, max } => conn.learn(key, min, max),
-            Event::Throttle(millis) => self.throttle(c, millis, now),
-            Event::End => return self.end_handshake(c, now),
+            Event::Throttle(millis) => self.throttle(c, millis),
+            Event::End => return self.end_handshake(c),
         }
         Ok(())
     }
 
-    fn end_handshake(&mut self, c: usize, now: Instant) -> Result<(), ProtocolError> {
+    fn end_handshake(&mut self, c: usize) -> Result<(), ProtocolError> {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
-        let asked = conn.in_flight.front().map_or(0, |sent| sent.version);
+        let asked = conn.in_flight.first().map_or(0, |sent| sent.version);
         match conn.handshake_error {
             ErrorCode::NONE => {}
             // The connection stays usable. Only ever lower, or a hostile broker could go on for ever.
-            ErrorCode::UNSUPPORTED_VERSION if asked > 0 => {
+            ErrorCode::UNSUPPORTED_VERSION if FLEXIBLE && asked > 0 => {
                 let offered = conn.offered_hello.clamp(0, asked - 1);
                 conn.hello_plus_1 = offered.cast_unsigned() + 1;
                 conn.handshake_error = ErrorCode::NONE;

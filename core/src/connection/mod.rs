@@ -5,7 +5,7 @@ pub(crate) mod handshake;
 pub(crate) mod receive;
 pub(crate) mod transmit;
 
-use heapless::Deque;
+use heapless::Vec;
 
 use crate::error_code::ErrorCode;
 use crate::storage::list::{Link, List};
@@ -31,6 +31,9 @@ pub(crate) enum ConnState {
     Closing,
 }
 
+/// Are there requests that nobody has to answer?
+pub(crate) const UNANSWERED: bool = cfg!(feature = "acks-0");
+
 /// What a request in flight asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
@@ -54,6 +57,13 @@ pub(crate) struct InFlight {
     /// When it was made.
     #[cfg(feature = "events")]
     pub(crate) since: Instant,
+}
+
+impl InFlight {
+    /// Does somebody have to answer it?
+    pub(crate) fn is_awaited(&self) -> bool {
+        !UNANSWERED || self.request != Request::Unacknowledged
+    }
 }
 
 /// The frame being written. Its bytes stay where they are until it is complete or the connection is gone.
@@ -91,32 +101,19 @@ pub(crate) struct Versions {
 }
 
 #[derive(Debug)]
+#[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub(crate) struct ConnSlot {
     pub(crate) state: ConnState,
-    pub(crate) broker: Link,
-    /// Counts its incarnations.
-    pub(crate) generation: u16,
     pub(crate) versions: Versions,
     /// Handshake: the version of `ApiVersions` to send next, + 1; 0 once sent.
     pub(crate) hello_plus_1: u8,
-    /// What the answer to it said: its error, and the newest version that the broker offers.
-    pub(crate) handshake_error: ErrorCode,
+    /// The newest version that the broker's answer to it offers; its error is below.
     pub(crate) offered_hello: i8,
-    /// The broker asked not to be sent anything.
-    pub(crate) muted_until: Option<Instant>,
     /// A metadata request, a producer id request shall go out here.
     pub(crate) ask_metadata: bool,
     pub(crate) ask_id: bool,
-    pub(crate) next_correlation: i32,
-    pub(crate) in_flight: Deque<InFlight, IN_FLIGHT>,
-    pub(crate) cursor: Option<Cursor>,
     /// The adapter was offered the frame being written: the peer may have got some of it.
     pub(crate) offered: bool,
-    pub(crate) expect: Expect,
-    /// Bytes kept of an unfinished element.
-    pub(crate) kept: u16,
-    /// Bytes of the frame being read that have not been parsed.
-    pub(crate) frame_left: u32,
     /// The answer being read is to a request that is in the ring no more: nobody had to answer it.
     pub(crate) stray: bool,
     /// Another broker waits for a slot: what is in flight is awaited, nothing more is sent.
@@ -125,9 +122,25 @@ pub(crate) struct ConnSlot {
     pub(crate) turn: u8,
     /// Closed because nobody needs it: no backoff, no metadata.
     pub(crate) retired: bool,
+    pub(crate) broker: Link,
+    /// Counts its incarnations.
+    pub(crate) generation: u16,
+    /// The error of the answer to `ApiVersions`.
+    pub(crate) handshake_error: ErrorCode,
+    /// Bytes kept of an unfinished element.
+    pub(crate) kept: u16,
     /// While an answer is read: the topic slot, and the batch, that its next elements are about.
     pub(crate) topic: Link,
     pub(crate) subject: Link,
+    pub(crate) next_correlation: i32,
+    /// Bytes of the frame being read that have not been parsed.
+    pub(crate) frame_left: u32,
+    /// The broker asked not to be sent anything.
+    pub(crate) muted_until: Option<Instant>,
+    /// The oldest first. Six at most, so taking that one out by moving the others is cheaper than a ring.
+    pub(crate) in_flight: Vec<InFlight, IN_FLIGHT>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) expect: Expect,
     /// While dialing or in the handshake: its deadline. Later: when it was last used.
     pub(crate) since: Instant,
 }
@@ -145,7 +158,7 @@ impl ConnSlot {
         ask_metadata: false,
         ask_id: false,
         next_correlation: 0,
-        in_flight: Deque::new(),
+        in_flight: Vec::new(),
         cursor: None,
         offered: false,
         expect: Expect::Head,
@@ -177,8 +190,19 @@ impl ConnSlot {
 
     /// Is there no room for another request? Those that nobody has to answer make room.
     pub(crate) fn is_full(&self) -> bool {
-        self.in_flight.is_full()
-            && self.in_flight.front().is_none_or(|first| first.request != Request::Unacknowledged)
+        self.in_flight.is_full() && self.in_flight.first().is_none_or(InFlight::is_awaited)
+    }
+
+    /// Its answer is read, or nobody waits for one.
+    pub(crate) fn forget_oldest(&mut self) {
+        let mut free: Option<&mut InFlight> = None;
+        for later in &mut self.in_flight {
+            if let Some(free) = free {
+                *free = *later;
+            }
+            free = Some(later);
+        }
+        self.in_flight.pop();
     }
 
     fn produces(&self) -> usize {
@@ -190,7 +214,7 @@ impl ConnSlot {
         self.cursor.is_none()
             && !self.ask_metadata
             && !self.ask_id
-            && self.in_flight.iter().all(|sent| sent.request == Request::Unacknowledged)
+            && !self.in_flight.iter().any(InFlight::is_awaited)
     }
 
     /// Forgets everything but its broker and generation.

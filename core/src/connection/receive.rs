@@ -3,13 +3,13 @@
 //! Bytes from a peer are never trusted: no length of theirs is reserved, every step uses up bytes, and what does not
 //! parse closes the connection.
 
-use super::{ConnState, Expect, InFlight, Request};
+use super::{ConnState, Expect, InFlight, Request, UNANSWERED};
 use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
-use crate::time::Instant;
+use crate::storage::{copy, shift};
 use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
 
 /// Size and correlation id.
@@ -22,35 +22,24 @@ const THROTTLE_MAX_MS: u32 = 60_000;
 
 impl Producer<'_> {
     /// Parses all of `bytes`; on an error the connection is to be closed.
-    pub(crate) fn receive(
-        &mut self,
-        c: usize,
-        bytes: &[u8],
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn receive(&mut self, c: usize, bytes: &[u8]) -> Result<(), ProtocolError> {
         #[cfg(feature = "events")]
         self.tally(c, |traffic| traffic.bytes_received += bytes.len() as u64);
         let mut io = core::mem::take(&mut self.storage.io);
         let range = self.storage.rx(c);
         let rx = io.get_mut(range).unwrap_or_default();
-        let result = self.parse(c, rx, bytes, now);
+        let result = self.parse(c, rx, bytes);
         self.storage.io = io;
         result
     }
 
     /// Parses `bytes` in place. What an element needs is gathered in `rx` while it is unfinished.
     #[allow(clippy::cast_possible_truncation, reason = "kept bytes fit the receive memory")]
-    fn parse(
-        &mut self,
-        c: usize,
-        rx: &mut [u8],
-        mut bytes: &[u8],
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    fn parse(&mut self, c: usize, rx: &mut [u8], mut bytes: &[u8]) -> Result<(), ProtocolError> {
         loop {
             let kept = usize::from(self.storage.connections[c].kept);
             if kept == 0 {
-                let used = self.parse_some(c, bytes, now)?;
+                let used = self.parse_some(c, bytes)?;
                 bytes = bytes.get(used..).unwrap_or_default();
                 if bytes.is_empty() {
                     return Ok(());
@@ -59,22 +48,19 @@ impl Producer<'_> {
                 return Ok(());
             }
             let room = rx.get_mut(kept..).unwrap_or_default();
-            let more = bytes.len().min(room.len());
+            let more = copy(room, bytes);
             if more == 0 {
                 // An element larger than the memory for one: no broker sends that.
                 return Err(ProtocolError::Malformed);
             }
-            if let (Some(to), Some(from)) = (room.get_mut(..more), bytes.get(..more)) {
-                to.copy_from_slice(from);
-            }
             let gathered = kept + more;
-            let used = self.parse_some(c, rx.get(..gathered).unwrap_or_default(), now)?;
+            let used = self.parse_some(c, rx.get(..gathered).unwrap_or_default())?;
             if used > kept {
                 // The unfinished element is done: go on in place behind what was used.
                 self.storage.connections[c].kept = 0;
                 bytes = bytes.get(used - kept..).unwrap_or_default();
             } else {
-                rx.copy_within(used..gathered, 0);
+                shift(rx, used..gathered, 0);
                 self.storage.connections[c].kept = (gathered - used) as u16;
                 bytes = bytes.get(more..).unwrap_or_default();
             }
@@ -86,7 +72,7 @@ impl Producer<'_> {
         clippy::cast_possible_truncation,
         reason = "`input` is cut to what is left of the frame"
     )]
-    fn parse_some(&mut self, c: usize, bytes: &[u8], now: Instant) -> Result<usize, ProtocolError> {
+    fn parse_some(&mut self, c: usize, bytes: &[u8]) -> Result<usize, ProtocolError> {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -102,7 +88,7 @@ impl Producer<'_> {
             }
             let left = self.storage.connections[c].frame_left;
             let input = rest.get(..left as usize).unwrap_or(rest);
-            match self.step(c, input, now)? {
+            match self.step(c, input)? {
                 Some(step) => {
                     used += step;
                     // Where the step was the frame's end, this is the next frame's business.
@@ -124,27 +110,28 @@ impl Producer<'_> {
             // A TLS alert begins with 15 03.
             return Err(ProtocolError::FrameSize { tls: s0 == 0x15 && s1 == 3 });
         }
-        let unacknowledged = self.config.acks == Acks::None;
         let conn = &mut self.storage.connections[c];
         let next =
-            conn.in_flight.front().map_or(conn.next_correlation, |oldest| oldest.correlation);
-        conn.stray = unacknowledged && correlation.wrapping_sub(next) < 0;
+            conn.in_flight.first().map_or(conn.next_correlation, |oldest| oldest.correlation);
+        conn.stray = UNANSWERED
+            && !matches!(self.config.acks, Acks::All | Acks::Leader)
+            && correlation.wrapping_sub(next) < 0;
         if conn.stray {
             // Event Hubs answers acks = 0; this one's request has made room for others meanwhile.
             conn.expect = Expect::Rest;
             conn.frame_left = size - 4;
             return Ok(());
         }
-        while let Some(oldest) = conn.in_flight.front() {
+        while let Some(oldest) = conn.in_flight.first() {
             if oldest.correlation == correlation {
                 break;
             }
-            if oldest.request != Request::Unacknowledged {
+            if oldest.is_awaited() {
                 return Err(ProtocolError::Correlation);
             }
-            conn.in_flight.pop_front();
+            conn.forget_oldest();
         }
-        let Some(&InFlight { request, version, .. }) = conn.in_flight.front() else {
+        let Some(&InFlight { request, version, .. }) = conn.in_flight.first() else {
             return Err(ProtocolError::Correlation);
         };
         if conn.in_flight.len() == 1 && conn.cursor.is_some() {
@@ -168,42 +155,39 @@ impl Producer<'_> {
     }
 
     /// One step of the answer being read: the bytes used, or `None` when it needs more.
-    fn step(
-        &mut self,
-        c: usize,
-        input: &[u8],
-        now: Instant,
-    ) -> Result<Option<usize>, ProtocolError> {
+    fn step(&mut self, c: usize, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let now = self.now;
         /// Runs the decoder and hands its event on; ends the frame with the last one.
         macro_rules! decode {
-            ($decoder:ident, $variant:ident, $events:ident, $handle:ident) => {{
+            ($decoder:ident, $events:ident, $handle:ident) => {{
                 let step = match $decoder.step(input) {
                     Ok(step) => step,
                     Err(Need::More) => return Ok(None),
                     Err(Need::Bad) => return Err(ProtocolError::Malformed),
                 };
                 let end = matches!(step.event, Some($events::Event::End));
-                self.storage.connections[c].expect =
-                    if end { Expect::Rest } else { Expect::$variant($decoder) };
+                if end {
+                    self.storage.connections[c].expect = Expect::Rest;
+                }
                 #[cfg(feature = "events")]
                 if end {
-                    self.note_answered(c, now);
+                    self.note_answered(c);
                 }
                 if let Some(event) = step.event {
-                    self.$handle(c, event, now)?;
+                    self.$handle(c, event)?;
                 }
                 Ok(Some(step.used))
             }};
         }
-        match self.storage.connections[c].expect {
-            Expect::ApiVersions(mut decoder) => {
-                decode!(decoder, ApiVersions, api_versions, on_api_versions)
+        match &mut self.storage.connections[c].expect {
+            Expect::ApiVersions(decoder) => {
+                decode!(decoder, api_versions, on_api_versions)
             }
-            Expect::Metadata(mut decoder) => decode!(decoder, Metadata, metadata, on_metadata),
-            Expect::InitProducerId(mut decoder) => {
-                decode!(decoder, InitProducerId, init_producer_id, on_producer_id)
+            Expect::Metadata(decoder) => decode!(decoder, metadata, on_metadata),
+            Expect::InitProducerId(decoder) => {
+                decode!(decoder, init_producer_id, on_producer_id)
             }
-            Expect::Produce(mut decoder) => decode!(decoder, Produce, produce, on_produce),
+            Expect::Produce(decoder) => decode!(decoder, produce, on_produce),
             Expect::Rest => {
                 let left = self.storage.connections[c].frame_left as usize;
                 if input.len() == left {
@@ -211,8 +195,8 @@ impl Producer<'_> {
                     // last event.
                     let conn = &mut self.storage.connections[c];
                     conn.expect = Expect::Head;
-                    if !core::mem::take(&mut conn.stray) {
-                        conn.in_flight.pop_front();
+                    if !UNANSWERED || !core::mem::take(&mut conn.stray) {
+                        conn.forget_oldest();
                     }
                     if conn.state == ConnState::Ready {
                         // Before that it is the handshake's deadline: a second ApiVersions may follow.
@@ -230,7 +214,8 @@ impl Producer<'_> {
     }
 
     /// The broker asks for silence (KIP-219). It reads nothing meanwhile, so what is in flight gets that time on top.
-    pub(crate) fn throttle(&mut self, c: usize, millis: i32, now: Instant) {
+    pub(crate) fn throttle(&mut self, c: usize, millis: i32) {
+        let now = self.now;
         let Some(millis) = u32::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
         let millis = millis.min(THROTTLE_MAX_MS);
         self.stats.throttled_ms += u64::from(millis);

@@ -2,13 +2,11 @@
 
 use core::iter;
 
-use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request};
+use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request, UNANSWERED};
 use crate::batch::AUX;
-use crate::config::Acks;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link, List};
-use crate::storage::{Storage, Text};
-use crate::time::Instant;
+use crate::storage::{Storage, Text, copy};
 use crate::wire::api::ApiKey;
 use crate::wire::writer::RequestHeader;
 use crate::wire::{api_versions, init_producer_id, metadata};
@@ -53,10 +51,7 @@ impl<'t> Transmit<'t> {
         let mut copied = 0;
         for slice in self.slices() {
             let room = out.get_mut(copied..).unwrap_or_default();
-            let n = slice.len().min(room.len());
-            if let (Some(to), Some(from)) = (room.get_mut(..n), slice.get(..n)) {
-                to.copy_from_slice(from);
-            }
+            let n = copy(room, slice);
             copied += n;
             if n < slice.len() {
                 break;
@@ -76,7 +71,7 @@ fn part<'s>(storage: &'s Storage<'_>, b: usize) -> &'s [u8] {
 
 impl Producer<'_> {
     /// Is there a frame to write, or can one be made? At most one is, so the work is bounded.
-    pub(crate) fn prepare(&mut self, c: usize, now: Instant) -> bool {
+    pub(crate) fn prepare(&mut self, c: usize) -> bool {
         let conn = &self.storage.connections[c];
         if conn.cursor.is_some() {
             return conn.state != ConnState::Closing && conn.is_writing();
@@ -85,7 +80,7 @@ impl Producer<'_> {
             ConnState::Handshake if conn.hello_plus_1 > 0 => {
                 let version = i16::from(conn.hello_plus_1) - 1;
                 self.storage.connections[c].hello_plus_1 = 0;
-                self.send_control(c, Request::ApiVersions, version, now)
+                self.send_control(c, Request::ApiVersions, version)
             }
             ConnState::Ready if conn.muted_until.is_none() && !conn.is_full() => {
                 let (id, metadata) = (conn.ask_id, conn.ask_metadata);
@@ -96,14 +91,13 @@ impl Producer<'_> {
                         c,
                         Request::InitProducerId,
                         i16::from(versions.init_producer_id),
-                        now,
                     )
                 } else if metadata {
                     self.storage.connections[c].ask_metadata = false;
-                    self.send_control(c, Request::Metadata, i16::from(versions.metadata), now)
+                    self.send_control(c, Request::Metadata, i16::from(versions.metadata))
                 } else {
                     let max = self.config.max_in_flight_requests_per_connection;
-                    self.storage.connections[c].takes_produce(max) && self.build_produce(c, now)
+                    self.storage.connections[c].takes_produce(max) && self.build_produce(c)
                 }
             }
             _ => false,
@@ -112,11 +106,14 @@ impl Producer<'_> {
 
     /// Writes a control request into the connection's transmit memory.
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the transmit memory")]
-    fn send_control(&mut self, c: usize, request: Request, version: i16, now: Instant) -> bool {
+    fn send_control(&mut self, c: usize, request: Request, version: i16) -> bool {
         let correlation = self.storage.connections[c].next_correlation;
         let mut io = core::mem::take(&mut self.storage.io);
         let client_id = self.storage.text(Text::ClientId, self.client_id_len);
-        let header = |api| RequestHeader { api, version, correlation, client_id };
+        let header = |api: ApiKey| {
+            let version = api.spoken(version);
+            RequestHeader { api, version, correlation, client_id }
+        };
         let out = io.get_mut(self.storage.tx(c)).unwrap_or_default();
         let len = match request {
             Request::ApiVersions => {
@@ -139,7 +136,7 @@ impl Producer<'_> {
         for topic in self.storage.topics.iter_mut().filter(|topic| topic.wanted).take(topics) {
             topic.wanted = false;
         }
-        self.begin_request(c, request, version, List::EMPTY, now);
+        self.begin_request(c, request, version, List::EMPTY);
         self.put_cursor(c, len as u32, Link::NONE);
         true
     }
@@ -152,8 +149,8 @@ impl Producer<'_> {
         request: Request,
         version: i16,
         batches: List,
-        now: Instant,
     ) -> i32 {
+        let now = self.now;
         let deadline = now.plus_millis(self.config.request_timeout_ms);
         let conn = &mut self.storage.connections[c];
         let correlation = conn.next_correlation;
@@ -168,12 +165,12 @@ impl Producer<'_> {
             #[cfg(feature = "events")]
             since: now,
         };
-        if conn.in_flight.len() == IN_FLIGHT {
+        if UNANSWERED && conn.in_flight.len() == IN_FLIGHT {
             // `is_full` said no: the oldest is one that nobody has to answer.
-            conn.in_flight.pop_front();
+            conn.forget_oldest();
             conn.stray |= !matches!(conn.expect, Expect::Head);
         }
-        let queued = conn.in_flight.push_back(entry);
+        let queued = conn.in_flight.push(entry);
         debug_assert!(queued.is_ok(), "room was made");
         #[cfg(feature = "events")]
         self.tally(c, |traffic| traffic.requests += 1);
@@ -191,7 +188,6 @@ impl Producer<'_> {
     pub(crate) fn offer<E>(
         &mut self,
         c: usize,
-        now: Instant,
         write: impl FnOnce(&Transmit<'_>) -> Result<usize, E>,
     ) -> Result<usize, E> {
         let conn = &mut self.storage.connections[c];
@@ -201,12 +197,13 @@ impl Producer<'_> {
         let transmit = Transmit { conn: c, cursor, storage: &self.storage };
         let left = transmit.len();
         let written = write(&transmit)?.min(left);
-        self.commit(c, written, now);
+        self.commit(c, written);
         Ok(written)
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "`written` is at most what was left")]
-    fn commit(&mut self, c: usize, written: usize, now: Instant) {
+    fn commit(&mut self, c: usize, written: usize) {
+        let now = self.now;
         #[cfg(feature = "events")]
         self.tally(c, |traffic| traffic.bytes_sent += written as u64);
         let conn = &mut self.storage.connections[c];
@@ -215,8 +212,9 @@ impl Producer<'_> {
         cursor.written += written as u32;
         if cursor.written == cursor.len {
             conn.cursor = None;
-            if self.config.acks == Acks::None && cursor.batch.is_some() {
-                self.end_unacknowledged(c, now);
+            #[cfg(feature = "acks-0")]
+            if self.config.acks == crate::Acks::None && cursor.batch.is_some() {
+                self.end_unacknowledged(c);
             }
             return;
         }
@@ -232,12 +230,13 @@ impl Producer<'_> {
         self.storage.connections[c].cursor = Some(cursor);
     }
 
-    fn end_unacknowledged(&mut self, c: usize, now: Instant) {
+    #[cfg(feature = "acks-0")]
+    fn end_unacknowledged(&mut self, c: usize) {
         let conn = &mut self.storage.connections[c];
-        if let Some(written) = conn.in_flight.back_mut() {
+        if let Some(written) = conn.in_flight.last_mut() {
             written.request = Request::Unacknowledged;
             let batches = core::mem::take(&mut written.batches);
-            self.finish_unacknowledged(batches, now);
+            self.finish_unacknowledged(batches);
             // No answer comes that would say so: another broker may wait for this slot.
             self.arrange_due |= self.slot_wanted;
         }

@@ -11,6 +11,7 @@ mod table;
 use crate::error_code::ErrorCode;
 #[cfg(feature = "policies")]
 use crate::producer::queue::Count;
+use crate::storage::broken;
 use crate::storage::list::{Link, Linked, Links, List};
 use crate::time::Instant;
 use sequence::Sequence;
@@ -34,38 +35,11 @@ pub(crate) enum Place {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub(crate) struct PartitionSlot {
-    pub(crate) links: [Links; 1],
-    /// Next in the hash chain.
-    pub(crate) chain: Link,
-    pub(crate) topic: u16,
-    pub(crate) index: i32,
-    /// Broker slot of the leader.
-    pub(crate) leader: Link,
-    pub(crate) leader_epoch: i32,
-    /// All batches without outcome, in order. The first `sent` of them have sequences.
-    pub(crate) queue: List,
-    /// The next batch to be sent; none when all have been, in this round.
-    pub(crate) cursor: Link,
-    /// The last batch of the queue, if it is still open.
-    pub(crate) open: Link,
-    pub(crate) sent: u16,
-    /// What is in the queue and was never sent.
-    #[cfg(feature = "policies")]
-    pub(crate) waiting: Count,
-    /// Batches in the queue.
-    pub(crate) queued: u16,
-    /// Batches with an outcome whose reports, which name this partition, have not been taken.
-    pub(crate) unread: u16,
     /// Batches in flight, all on `conn`.
     pub(crate) in_flight: u8,
     pub(crate) conn: u8,
-    /// Which of the connection's incarnations: a round on another one begins anew.
-    pub(crate) conn_generation: u16,
-    /// The connection, and which of its incarnations, on which a success or 45 was answered under this epoch:
-    /// only then may more than one batch be in flight (KAFKA-15591, franz-go 223).
-    pub(crate) known_on: Link,
-    pub(crate) known_generation: u16,
     pub(crate) place: Place,
     /// A batch of this round was answered with an error.
     pub(crate) failed: bool,
@@ -83,15 +57,44 @@ pub(crate) struct PartitionSlot {
     pub(crate) silent_rounds: u8,
     /// Failed rounds since the last success: the backoff's exponent.
     pub(crate) failures: u8,
-    pub(crate) retry_at: Instant,
-    /// Producer id and epoch under which the next batch gets its sequence; id -1 + 1 = 0 is none.
-    pub(crate) producer_id_plus_1: i64,
+    /// Next in the hash chain.
+    pub(crate) chain: Link,
+    pub(crate) topic: u16,
+    /// Broker slot of the leader.
+    pub(crate) leader: Link,
+    /// The next batch to be sent; none when all have been, in this round.
+    pub(crate) cursor: Link,
+    /// The last batch of the queue, if it is still open.
+    pub(crate) open: Link,
+    pub(crate) sent: u16,
+    /// Batches in the queue.
+    pub(crate) queued: u16,
+    /// Batches with an outcome whose reports, which name this partition, have not been taken.
+    pub(crate) unread: u16,
+    /// Which of the connection's incarnations: a round on another one begins anew.
+    pub(crate) conn_generation: u16,
+    /// The connection, and which of its incarnations, on which a success or 45 was answered under this epoch:
+    /// only then may more than one batch be in flight (KAFKA-15591, franz-go 223).
+    pub(crate) known_on: Link,
+    pub(crate) known_generation: u16,
+    /// The epoch of that id.
     pub(crate) epoch: i16,
-    pub(crate) next: Sequence,
-    /// Offset behind the last record that was acknowledged with an offset; 0 before the first.
-    pub(crate) next_offset: i64,
     /// What metadata last said of the partition.
     pub(crate) error: ErrorCode,
+    pub(crate) links: [Links; 1],
+    pub(crate) index: i32,
+    pub(crate) leader_epoch: i32,
+    /// All batches without outcome, in order. The first `sent` of them have sequences.
+    pub(crate) queue: List,
+    pub(crate) next: Sequence,
+    /// What is in the queue and was never sent.
+    #[cfg(feature = "policies")]
+    pub(crate) waiting: Count,
+    pub(crate) retry_at: Instant,
+    /// Producer id under which the next batch gets its sequence; id -1 + 1 = 0 is none.
+    pub(crate) producer_id_plus_1: i64,
+    /// Offset behind the last record that was acknowledged with an offset; 0 before the first.
+    pub(crate) next_offset: i64,
     #[cfg(feature = "events")]
     pub(crate) totals: crate::metrics::PartitionTotals,
 }
@@ -139,10 +142,13 @@ impl PartitionSlot {
 
 impl Linked for PartitionSlot {
     fn links(&self, which: usize) -> Links {
-        self.links[which]
+        self.links.get(which).copied().unwrap_or(Links::EMPTY)
     }
 
     fn links_mut(&mut self, which: usize) -> &mut Links {
-        &mut self.links[which]
+        match self.links.get_mut(which) {
+            Some(links) => links,
+            None => broken("a slot has links for every list"),
+        }
     }
 }

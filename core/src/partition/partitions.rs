@@ -18,6 +18,8 @@ pub struct Partitions<'p> {
     pub(crate) sticky: Sticky,
     /// The choice is the sticky partition: what is appended counts for it.
     pub(crate) stuck: bool,
+    /// A slot that was looked at: the choice's, as a rule.
+    pub(crate) seen: Option<usize>,
 }
 
 /// The partition that records without keys go to at the moment.
@@ -36,7 +38,7 @@ impl Sticky {
 impl<'p> Partitions<'p> {
     pub(crate) fn new(producer: &'p Producer<'p>, topic: usize, size: u32) -> Self {
         let sticky = producer.storage.topics[topic].sticky;
-        Self { producer, topic, size, rng: producer.rng, sticky, stuck: false }
+        Self { producer, topic, size, rng: producer.rng, sticky, stuck: false, seen: None }
     }
 
     /// How many the topic has, available or not; at least 1. O(1).
@@ -131,7 +133,8 @@ impl<'p> Partitions<'p> {
         if self.sticky.index_plus_1 > 0 {
             let index = self.sticky.index_plus_1 - 1;
             let batch_max = self.producer.batch_max;
-            let open = self.slot(index).and_then(|slot| slot.open.get());
+            self.seen = self.producer.find_partition(self.topic, index);
+            let open = self.seen.and_then(|p| self.producer.storage.partitions[p].open.get());
             let room = open.is_some_and(|b| {
                 self.producer.storage.batches[b].size.saturating_add(self.size) <= batch_max
             });

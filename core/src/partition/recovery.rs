@@ -10,12 +10,13 @@ use super::outcome::{Answer, CORRUPT_RETRIES, Verdict, classify};
 use super::sequence::Sequence;
 use super::{PartitionSlot, Place, WAIT};
 use crate::backoff::backoff_micros;
-use crate::batch::{Fate, NO_REASON, QUEUE};
+use crate::batch::{Fate, NO_REASON, QUEUE, SPLITS};
 use crate::error::Reason;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
+use crate::storage::broken;
 use crate::storage::list::{self, Link};
-use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 
 /// Brokers remember this many batches of a producer: never are more unresolved, but for parts of a split.
 pub(crate) const WINDOW: u16 = 5;
@@ -35,7 +36,7 @@ impl Producer<'_> {
         let used_up = u32::from(slot.retries) >= self.config.retries
             || slot.code == ErrorCode::CORRUPT_MESSAGE && slot.retries >= CORRUPT_RETRIES;
         if verdict.answer == Answer::Retry && used_up && !slot.unsure && !verdict.unsure
-            || verdict.answer == Answer::Split && slot.records == 1
+            || verdict.answer == Answer::Split && (slot.records == 1 || !SPLITS)
         {
             verdict.answer = Answer::Final;
         }
@@ -149,13 +150,13 @@ impl Producer<'_> {
     }
 
     /// What was put off until nothing of the partition is in flight: rules 1 and 5 to 8. Safe to call at any time.
-    pub(crate) fn settle_partition(&mut self, p: usize, now: Instant) {
+    pub(crate) fn settle_partition(&mut self, p: usize) {
         if self.storage.partitions[p].in_flight > 0 {
             self.refile(p);
             return;
         }
         let mut again = false;
-        if self.storage.partitions[p].recreated {
+        if FLEXIBLE && self.storage.partitions[p].recreated {
             self.start_on_new_log(p);
         }
         while let Some(head) = self.head(p).filter(|&head| self.storage.batches[head].expired) {
@@ -184,14 +185,14 @@ impl Producer<'_> {
         }
         let sent = self.head(p).is_some_and(|head| self.storage.batches[head].sent);
         if again && sent {
-            self.back_off(p, now);
+            self.back_off(p);
         }
         self.refile(p);
     }
 
     /// Rule 5: the round is over and brought no success for the head. Did a batch get its outcome, or a smaller size?
     fn conclude(&mut self, p: usize) -> bool {
-        if let Some(smaller) = self.split_where_asked(p) {
+        if SPLITS && let Some(smaller) = self.split_where_asked(p) {
             return smaller;
         }
         let Some(h) = self.head(p) else { return false };
@@ -306,7 +307,9 @@ impl Producer<'_> {
     fn bump(&mut self, p: usize) {
         self.stats.bumps += 1;
         let partition = &mut self.storage.partitions[p];
-        assert!(partition.in_flight == 0, "an epoch is bumped with nothing in flight only");
+        if partition.in_flight > 0 {
+            broken("an epoch is bumped with nothing in flight");
+        }
         partition.hole = false;
         partition.known_on = Link::NONE;
         partition.silent_rounds = 0;
@@ -388,11 +391,12 @@ impl Producer<'_> {
         partition.void = false;
     }
 
-    fn back_off(&mut self, p: usize, now: Instant) {
+    fn back_off(&mut self, p: usize) {
+        let now = self.now;
         let partition = &mut self.storage.partitions[p];
         let failures = partition.failures;
         partition.failures = failures.saturating_add(1);
-        if core::mem::take(&mut partition.hinted) {
+        if FLEXIBLE && core::mem::take(&mut partition.hinted) {
             #[cfg(feature = "events")]
             self.note_retry(p, 0);
             return;
@@ -529,7 +533,9 @@ impl Producer<'_> {
                 self.uncompressed.remove(&mut self.storage.partitions, WAIT, p);
             }
             Place::Backoff(level) => {
-                self.backoff[usize::from(level)].remove(&mut self.storage.partitions, WAIT, p);
+                if let Some(list) = self.backoff.get_mut(usize::from(level)) {
+                    list.remove(&mut self.storage.partitions, WAIT, p);
+                }
             }
         }
     }

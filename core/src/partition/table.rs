@@ -10,7 +10,10 @@ impl Producer<'_> {
         // Neighbouring partitions of one topic go to neighbouring buckets: no collisions until it is full.
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 topics")]
         let hash = (topic as u32).wrapping_mul(0x9e37_79b1).wrapping_add(index.cast_unsigned());
-        hash as usize % self.storage.buckets.len()
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 buckets")]
+        let buckets = self.storage.buckets.len() as u32;
+        // Of 32 bits, which take a processor half as long to divide as 64.
+        hash.checked_rem(buckets).unwrap_or_default() as usize
     }
 
     pub(crate) fn find_partition(&self, topic: usize, index: i32) -> Option<usize> {

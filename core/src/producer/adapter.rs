@@ -14,18 +14,18 @@ impl Producer<'_> {
     /// `Demand::Connect` is taken up; starts the connect timeout.
     pub fn handle_dialing(&mut self, conn: ConnId, now: Instant) {
         record!(self, dialing(conn, now));
-        let now = self.advance(now);
+        self.advance(now);
         if self.knows(conn) {
-            self.start_dialing(conn.index(), now);
+            self.start_dialing(conn.index());
         }
     }
 
     /// The connection is open.
     pub fn handle_connected(&mut self, conn: ConnId, now: Instant) {
         record!(self, connected(conn, now));
-        let now = self.advance(now);
+        self.advance(now);
         if self.knows(conn) {
-            self.start_handshake(conn.index(), now);
+            self.start_handshake(conn.index());
         }
     }
 
@@ -40,7 +40,7 @@ impl Producer<'_> {
         now: Instant,
     ) -> Result<(), ProtocolError> {
         record!(self, received(conn, bytes, now));
-        let now = self.advance(now);
+        self.advance(now);
         let c = conn.index();
         if !self.knows(conn) {
             return Err(ProtocolError::NotConnected);
@@ -53,12 +53,12 @@ impl Producer<'_> {
                 return Err(ProtocolError::NotConnected);
             }
         }
-        let result = self.receive(c, bytes, now);
+        let result = self.receive(c, bytes);
         if result.is_err() {
             self.close_connection(c);
         }
         if self.arrange_due {
-            self.arrange(now);
+            self.arrange();
         }
         result
     }
@@ -66,18 +66,18 @@ impl Producer<'_> {
     /// The connection is gone, or could not be made. No byte of it will be written any more.
     pub fn handle_disconnected(&mut self, conn: ConnId, now: Instant) {
         record!(self, disconnected(conn, now));
-        let now = self.advance(now);
+        self.advance(now);
         if self.knows(conn) {
-            self.lose_connection(conn.index(), now);
-            self.arrange(now);
+            self.lose_connection(conn.index());
+            self.arrange();
         }
     }
 
     /// Lets time pass. Harmless to call too early or too often.
     pub fn handle_timeout(&mut self, now: Instant) {
         record!(self, timeout(now));
-        let now = self.advance(now);
-        self.expire(now);
+        self.advance(now);
+        self.expire();
     }
 }
 
@@ -144,9 +144,9 @@ impl<'a> Producer<'a> {
         let (handed, mut taken) = (now, None);
         #[cfg(feature = "recorder")]
         let write = |transmit: &Transmit<'_>| write(transmit).inspect(|n| taken = Some(*n));
-        let now = self.advance(now);
-        let ready = self.knows(conn) && self.prepare(conn.index(), now);
-        let result = if ready { self.offer(conn.index(), now, write) } else { Ok(0) };
+        self.advance(now);
+        let ready = self.knows(conn) && self.prepare(conn.index());
+        let result = if ready { self.offer(conn.index(), write) } else { Ok(0) };
         record!(self, transmit(conn, handed, taken));
         result
     }

@@ -4,14 +4,16 @@
 //! with one batch is one slice. Kafka takes one batch per partition and request.
 
 use super::Producer;
-use crate::batch::{AUX, Fate, NO_REASON, QUEUE};
+use crate::batch::{AUX, QUEUE};
+#[cfg(feature = "acks-0")]
+use crate::batch::{Fate, NO_REASON};
 use crate::config::Acks;
 use crate::connection::Request;
 use crate::id::TopicUuid;
 use crate::partition::WAIT;
 use crate::storage::list::{self, Link, List};
-use crate::storage::{Shape, Text};
-use crate::time::Instant;
+use crate::storage::{Shape, Text, broken, copy};
+use crate::wire::api::ApiKey;
 use crate::wire::prepend::Prepend;
 use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_head};
 
@@ -20,9 +22,11 @@ const BY_ID: i16 = 13;
 
 impl Producer<'_> {
     /// Takes batches off the ready list of the connection's broker into one request. False if none can go.
-    pub(crate) fn build_produce(&mut self, c: usize, now: Instant) -> bool {
+    pub(crate) fn build_produce(&mut self, c: usize) -> bool {
+        let now = self.now;
         let Some(broker) = self.storage.connections[c].broker.get() else { return false };
         let newest = i16::from(self.storage.connections[c].versions.produce);
+        let newest = ApiKey::Produce.spoken(newest);
         let (mut batches, mut version, mut bytes, mut topics) = (List::EMPTY, newest, 0, 0);
         while let Some(p) = self.storage.brokers[broker].ready.head() {
             self.leave_place(p);
@@ -66,7 +70,7 @@ impl Producer<'_> {
             return false;
         }
         self.storage.brokers[broker].waits_since = now;
-        self.write_heads(c, &batches, version, topics, now);
+        self.write_heads(c, &batches, version, topics);
         let mut at = batches.head();
         while let Some(b) = at {
             self.refile(usize::from(self.storage.batches[b].partition));
@@ -138,11 +142,12 @@ impl Producer<'_> {
     }
 
     /// Writes the heads around the batches, and puts the cursor on the first byte.
-    fn write_heads(&mut self, c: usize, batches: &List, version: i16, topics: u32, now: Instant) {
-        let correlation = self.begin_request(c, Request::Produce, version, *batches, now);
+    fn write_heads(&mut self, c: usize, batches: &List, version: i16, topics: u32) {
+        let correlation = self.begin_request(c, Request::Produce, version, *batches);
         let acks = match self.config.acks {
             Acks::All => -1,
             Acks::Leader => 1,
+            #[cfg(feature = "acks-0")]
             Acks::None => 0,
         };
         #[allow(clippy::cast_possible_wrap, reason = "checked to be below 2^31")]
@@ -184,7 +189,7 @@ impl Producer<'_> {
             let end = tail(version, following != Some(t), at.is_none());
             let behind = start + batch.size as usize;
             if let Some(place) = chunks.get_mut(behind..behind + end.len()) {
-                place.copy_from_slice(end);
+                copy(place, end);
             }
             if following != Some(t) {
                 self.storage.topics[t].in_request = 0;
@@ -222,7 +227,8 @@ impl Producer<'_> {
     }
 
     /// The last byte of a request with acks = 0 is written: that is all that its batches wait for.
-    pub(crate) fn finish_unacknowledged(&mut self, mut batches: List, now: Instant) {
+    #[cfg(feature = "acks-0")]
+    pub(crate) fn finish_unacknowledged(&mut self, mut batches: List) {
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
             let p = self.unpin(b);
             self.storage.batches[b].base_offset = -1;
@@ -230,14 +236,16 @@ impl Producer<'_> {
                 self.settle_head(p, Fate::Delivered, NO_REASON);
             }
             self.storage.partitions[p].failures = 0;
-            self.settle_partition(p, now);
+            self.settle_partition(p);
         }
     }
 
     /// The batch's frame has ended: its memory is the producer's again. Returns its partition.
     pub(crate) fn unpin(&mut self, b: usize) -> usize {
         let batch = &mut self.storage.batches[b];
-        assert!(batch.pinned, "only what is in flight comes back");
+        if !batch.pinned {
+            broken("only what is in flight comes back");
+        }
         batch.pinned = false;
         let p = usize::from(batch.partition);
         self.storage.partitions[p].in_flight -= 1;

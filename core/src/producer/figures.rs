@@ -1,7 +1,7 @@
 //! Figures on demand: counters as they are, and gauges counted when asked for, so that keeping them costs nothing.
 
 use super::Producer;
-use crate::connection::{ConnSlot, ConnState, InFlight, Request};
+use crate::connection::{ConnSlot, ConnState};
 use crate::id::{ConnId, TopicId};
 use crate::metrics::{BrokerState, BrokerStats, Metrics, PartitionStats};
 use crate::storage::Text;
@@ -102,13 +102,6 @@ impl Producer<'_> {
             each(&self.storage.batches, &sent.batches, AUX, |_| batches += 1);
         }
         (requests, batches)
-    }
-}
-
-impl InFlight {
-    /// Has the broker to answer it?
-    pub(super) fn is_awaited(&self) -> bool {
-        self.request != Request::Unacknowledged
     }
 }
 

@@ -63,7 +63,8 @@ impl Identity {
 }
 
 impl Producer<'_> {
-    pub(crate) fn wants_id(&self, now: Instant) -> bool {
+    pub(crate) fn wants_id(&self) -> bool {
+        let now = self.now;
         self.identity.is_wanted() && self.topics_used > 0 && now >= self.identity.not_before
     }
 
@@ -78,14 +79,10 @@ impl Producer<'_> {
         self.arrange_due = true;
     }
 
-    pub(crate) fn on_producer_id(
-        &mut self,
-        c: usize,
-        event: Event,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn on_producer_id(&mut self, c: usize, event: Event) -> Result<(), ProtocolError> {
+        let now = self.now;
         let Event::Done { throttle, error, producer_id, epoch } = event else { return Ok(()) };
-        self.throttle(c, throttle, now);
+        self.throttle(c, throttle);
         self.identity.asked = false;
         self.identity.error = error;
         self.arrange_due = true;
@@ -110,13 +107,14 @@ impl Producer<'_> {
         self.identity.failures = self.identity.failures.saturating_add(1);
         self.identity.not_before = now.plus_micros(wait);
         if error == ErrorCode::CLUSTER_AUTHORIZATION_FAILED {
-            self.fail_unsent(None, 0, Reason::Rejected(error), now);
+            self.fail_unsent(None, 0, Reason::Rejected(error));
         }
         Ok(())
     }
 
     /// Nobody who could be asked offers ids.
-    pub(crate) fn put_off_id(&mut self, now: Instant) {
+    pub(crate) fn put_off_id(&mut self) {
+        let now = self.now;
         self.identity.not_before = now.plus_millis(self.config.retry_backoff_max_ms.max(1));
     }
 
@@ -147,13 +145,7 @@ impl Producer<'_> {
 
     /// Fails what was never sent, of one topic's partitions from `first` on or of all: an error of the topic or cluster says nothing of batches that
     /// are in flight (franz-go 781).
-    pub(crate) fn fail_unsent(
-        &mut self,
-        topic: Option<usize>,
-        first: i32,
-        reason: Reason,
-        now: Instant,
-    ) {
+    pub(crate) fn fail_unsent(&mut self, topic: Option<usize>, first: i32, reason: Reason) {
         for p in 0..usize::from(self.partitions_used) {
             let partition = &self.storage.partitions[p];
             let another = topic.is_some_and(|t| usize::from(partition.topic) != t);
@@ -163,7 +155,7 @@ impl Producer<'_> {
             while self.head(p).is_some() {
                 self.settle_head(p, Fate::NotPersisted, reason);
             }
-            self.settle_partition(p, now);
+            self.settle_partition(p);
         }
     }
 }

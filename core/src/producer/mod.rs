@@ -35,7 +35,7 @@ use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
-use crate::wire::record::{write_record, write_record_with};
+use crate::wire::record::{write_record_with, write_sized_record};
 use explain::Explain;
 use identity::Identity;
 pub use purge::Scope;
@@ -189,59 +189,64 @@ impl Clock {
 /// Methods are of four kinds: commands from the application (`topic`, `send`, `flush`, `close`, ...), facts from the
 /// adapter (`handle_*`), questions that change nothing (`demand`, `next_deadline`, `peek_report`, `stats`, ...), and
 /// `transmit_with` and `poll_report`, which hand something over. They may be called in any order at any time.
+#[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub struct Producer<'a> {
+    pub(crate) client_id_len: u8,
+    pub(crate) keeps_spare: bool,
+    pub(crate) closed: bool,
+    /// Nothing is sent for the first time.
+    pub(crate) paused: bool,
+    /// Something changed that the adapter has to look at.
+    pub(crate) wake: bool,
+    /// Connections have to be given out anew; a broker wants a slot and there is none.
+    pub(crate) arrange_due: bool,
+    pub(crate) slot_wanted: bool,
+    pub(crate) chunks: Chunks,
+    /// A chunk kept aside for splits and compression.
+    pub(crate) spare: Option<u16>,
+    /// Batch slots from here on were never used.
+    pub(crate) fresh: u16,
+    /// The oldest batch without outcome that has not expired.
+    pub(crate) age_cursor: Link,
+    pub(crate) topics_used: u16,
+    pub(crate) partitions_used: u16,
+    /// The sum of all jumps in time, in units of 1,024 us.
+    pub(crate) asleep: u32,
+    /// Partitions whose next batch waits to be compressed by the adapter.
+    #[cfg(feature = "compression")]
+    pub(crate) uncompressed: List,
+    /// Batch slots given back.
+    pub(crate) free: List,
+    /// Open batches that wait for more records, oldest first.
+    pub(crate) linger: List,
+    /// Batches without outcome, oldest first.
+    pub(crate) age: List,
+    /// Batches with an outcome whose report has not been taken.
+    pub(crate) reports: List,
+    /// Batches created.
+    pub(crate) born: u32,
+    /// The largest batch that takes several records, and the largest of a single one.
+    pub(crate) batch_max: u32,
+    pub(crate) record_max: u32,
+    /// Partitions that wait before they send again, by level of the exponential backoff.
+    pub(crate) backoff: [List; BACKOFF_LEVELS],
     pub(crate) storage: Storage<'a>,
     pub(crate) config: Config<'static>,
-    pub(crate) client_id_len: u8,
     pub(crate) rng: Rng,
     /// The latest time that was handed in.
     pub(crate) now: Instant,
     pub(crate) clock: Option<Clock>,
     /// When records that wait for the clock go without.
     pub(crate) clock_due: Instant,
-    /// The last jump in time: the call before, and the one that saw it. And the sum of all, in units of 1,024 us.
+    /// The last jump in time: the call before, and the one that saw it.
     pub(crate) slept_from: Instant,
     pub(crate) woke: Instant,
-    pub(crate) asleep: u32,
     pub(crate) identity: Identity,
     pub(crate) metadata: Refresh,
-    pub(crate) chunks: Chunks,
-    /// A chunk kept aside for splits and compression.
-    pub(crate) spare: Option<u16>,
-    pub(crate) keeps_spare: bool,
-    /// Partitions whose next batch waits to be compressed by the adapter.
-    #[cfg(feature = "compression")]
-    pub(crate) uncompressed: List,
-    /// Batch slots given back; those from `fresh` on were never used.
-    pub(crate) free: List,
-    pub(crate) fresh: u16,
-    /// Open batches that wait for more records, oldest first.
-    pub(crate) linger: List,
     /// What was never sent.
     #[cfg(feature = "policies")]
     pub(crate) waiting: queue::Waiting,
-    /// Batches without outcome, oldest first; those from `age_cursor` on have not expired.
-    pub(crate) age: List,
-    pub(crate) age_cursor: Link,
-    /// Batches with an outcome whose report has not been taken.
-    pub(crate) reports: List,
-    /// Partitions that wait before they send again, by level of the exponential backoff.
-    pub(crate) backoff: [List; BACKOFF_LEVELS],
-    pub(crate) topics_used: u16,
-    pub(crate) partitions_used: u16,
-    /// Batches created.
-    pub(crate) born: u32,
-    /// The largest batch that takes several records, and the largest of a single one.
-    pub(crate) batch_max: u32,
-    pub(crate) record_max: u32,
-    pub(crate) closed: bool,
-    /// Nothing is sent for the first time.
-    pub(crate) paused: bool,
-    /// Something changed that the adapter has to look at.
-    pub(crate) wake: bool,
-    /// Connections have to be given out anew, a broker wants a slot and there is none, a broker's backoff ends.
-    pub(crate) arrange_due: bool,
-    pub(crate) slot_wanted: bool,
+    /// When a broker's backoff ends.
     pub(crate) redial_at: Option<Instant>,
     pub(crate) stats: Stats,
     /// What happened and nobody read, and what went over the wire.
@@ -306,7 +311,7 @@ impl<'a> Producer<'a> {
         record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
-            write_record(room, record, place.ts_delta, place.offset_delta)
+            write_sized_record(room, record, place.ts_delta, place.offset_delta, place.body)
         })
     }
 
@@ -397,8 +402,8 @@ impl<'a> Producer<'a> {
     /// closes the connections with requests in flight.
     pub fn purge(&mut self, scope: Scope, now: Instant) {
         record!(self, purge(scope, now));
-        let now = self.advance(now);
-        self.give_up(scope, now);
+        self.advance(now);
+        self.give_up(scope);
     }
 
     /// Holds everything back that was never sent, until it is called with `false`. What was sent goes on to its outcome,

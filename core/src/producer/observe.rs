@@ -8,7 +8,6 @@ use crate::event::{Event, EventBatch, EventBroker, EventKind};
 use crate::id::{ConnId, PartitionId, TopicId};
 use crate::metrics::Traffic;
 use crate::storage::list::Link;
-use crate::time::Instant;
 use crate::wire::api::ApiKey;
 
 impl Producer<'_> {
@@ -47,8 +46,9 @@ impl Producer<'_> {
     }
 
     /// The last element of an answer was read.
-    pub(crate) fn note_answered(&mut self, c: usize, now: Instant) {
-        let Some(sent) = self.storage.connections[c].in_flight.front() else { return };
+    pub(crate) fn note_answered(&mut self, c: usize) {
+        let now = self.now;
+        let Some(sent) = self.storage.connections[c].in_flight.first() else { return };
         let api = match sent.request {
             Request::Produce | Request::Unacknowledged => ApiKey::Produce,
             Request::Metadata => ApiKey::Metadata,

@@ -6,7 +6,6 @@ use crate::connection::Request;
 use crate::error::Reason;
 use crate::id::TopicId;
 use crate::storage::list;
-use crate::time::Instant;
 
 /// What [`Producer::purge`] gives up.
 ///
@@ -49,7 +48,7 @@ impl Scope {
 }
 
 impl Producer<'_> {
-    pub(super) fn give_up(&mut self, scope: Scope, now: Instant) {
+    pub(super) fn give_up(&mut self, scope: Scope) {
         if scope == Scope::ALL {
             // Whoever gives up everything does not wait for answers.
             for c in 0..self.storage.connections.len() {
@@ -65,7 +64,7 @@ impl Producer<'_> {
                 && scope.partition.is_none_or(|index| index == partition.index);
             if meant {
                 self.give_up_partition(p, scope.in_flight);
-                self.settle_partition(p, now);
+                self.settle_partition(p);
             }
         }
     }

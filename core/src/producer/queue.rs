@@ -59,7 +59,8 @@ impl Waiting {
 
 impl Producer<'_> {
     /// A batch was opened.
-    pub(super) fn queue_batch(&mut self, b: usize, now: Instant) {
+    pub(super) fn queue_batch(&mut self, b: usize) {
+        let now = self.now;
         self.waiting.unsent.push_back(&mut self.storage.batches, UNSENT, b);
         let interval = self.config.policies.delivery_interval_ms;
         if interval > 0 && self.waiting.held.records == 0 && self.waiting.next_delivery <= now {
@@ -211,7 +212,8 @@ impl Producer<'_> {
         error
     }
 
-    pub(super) fn expire_interval(&mut self, now: Instant) {
+    pub(super) fn expire_interval(&mut self) {
+        let now = self.now;
         if self.interval_end().is_some_and(|at| at <= now) {
             self.waiting.next_delivery = now.plus_millis(self.config.policies.delivery_interval_ms);
             self.release_all();

@@ -8,6 +8,7 @@ use crate::batch::{AUX, Fate};
 use crate::error::Reason;
 use crate::id::{BatchId, PartitionId, TopicId};
 use crate::time::Timestamp;
+use crate::wire::api::FLEXIBLE;
 use crate::wire::record::{HeaderIter, RecordIter};
 
 /// The outcome of records `first .. first + records` of `batch`. A batch that was split reports in several
@@ -142,7 +143,11 @@ impl Producer<'_> {
         let partition = &self.storage.partitions[usize::from(batch.partition)];
         let mut until = batch.records;
         let mut reason = batch.reason;
-        if batch.fate == Fate::NotPersisted && batch.bad && matches!(reason, Reason::Rejected(_)) {
+        if FLEXIBLE
+            && batch.fate == Fate::NotPersisted
+            && batch.bad
+            && matches!(reason, Reason::Rejected(_))
+        {
             let bad = self.is_bad(b, batch.told);
             until = (batch.told..until).find(|&at| self.is_bad(b, at) != bad).unwrap_or(until);
             if !bad {

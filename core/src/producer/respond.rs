@@ -7,16 +7,11 @@ use crate::batch::{AUX, BatchState};
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::storage::list::{self, Link};
-use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 use crate::wire::produce::Event;
 
 impl Producer<'_> {
-    pub(crate) fn on_produce(
-        &mut self,
-        c: usize,
-        event: Event<'_>,
-        now: Instant,
-    ) -> Result<(), ProtocolError> {
+    pub(crate) fn on_produce(&mut self, c: usize, event: Event<'_>) -> Result<(), ProtocolError> {
         match event {
             Event::Topic { name, id } => {
                 let topic = match name {
@@ -38,18 +33,21 @@ impl Producer<'_> {
                     batch.append_time = log_append_time;
                 }
             }
-            Event::BadRecord { batch_index } => self.note_bad_record(c, batch_index),
-            Event::Leader { leader_id, leader_epoch } => {
+            Event::BadRecord { batch_index } if FLEXIBLE => self.note_bad_record(c, batch_index),
+            Event::Leader { leader_id, leader_epoch } if FLEXIBLE => {
                 self.follow_hint(c, leader_id, leader_epoch);
             }
-            Event::PartitionEnd => {}
-            Event::Throttle(millis) => self.throttle(c, millis, now),
-            Event::Node { node, host, port } => {
+            Event::Throttle(millis) => self.throttle(c, millis),
+            Event::Node { node, host, port } if FLEXIBLE => {
                 if let Some(host) = host {
                     self.note_broker(node, host, port);
                 }
             }
-            Event::End => self.end_produce(c, now),
+            Event::End => self.end_produce(c),
+            Event::PartitionEnd
+            | Event::BadRecord { .. }
+            | Event::Leader { .. }
+            | Event::Node { .. } => {}
         }
         Ok(())
     }
@@ -58,7 +56,7 @@ impl Producer<'_> {
     fn find_answered(&self, c: usize, index: i32) -> Option<usize> {
         let conn = &self.storage.connections[c];
         let topic = conn.topic.get()?;
-        let request = conn.in_flight.front()?;
+        let request = conn.in_flight.first()?;
         let is_it = |b: usize| {
             let batch = &self.storage.batches[b];
             let partition = &self.storage.partitions[usize::from(batch.partition)];
@@ -108,9 +106,9 @@ impl Producer<'_> {
     }
 
     /// The answer is complete: lets the batches go, and applies what was answered, in the order of the request.
-    fn end_produce(&mut self, c: usize, now: Instant) {
+    fn end_produce(&mut self, c: usize) {
         let conn = &mut self.storage.connections[c];
-        let Some(request) = conn.in_flight.front_mut() else { return };
+        let Some(request) = conn.in_flight.first_mut() else { return };
         let mut batches = core::mem::take(&mut request.batches);
         conn.subject = Link::NONE;
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
@@ -126,7 +124,7 @@ impl Producer<'_> {
                 }
                 self.apply_answer(p, b, c);
             }
-            self.settle_partition(p, now);
+            self.settle_partition(p);
         }
     }
 }

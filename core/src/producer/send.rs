@@ -9,7 +9,7 @@ use crate::id::{BatchId, RecordId};
 use crate::partition::partitions::{Partitions, Sticky};
 use crate::storage::list::Link;
 use crate::time::Instant;
-use crate::wire::record::{record_body_size, record_size};
+use crate::wire::record::{record_body_size, record_size, with_deltas};
 
 /// The smallest record; a batch with less room is full.
 const RECORD_MIN: u32 = 7;
@@ -19,6 +19,8 @@ pub(super) struct Place {
     pub(super) batch: usize,
     pub(super) ts_delta: i64,
     pub(super) offset_delta: i32,
+    /// Bytes of the record after its length.
+    pub(super) body: usize,
 }
 
 impl Producer<'_> {
@@ -32,7 +34,7 @@ impl Producer<'_> {
         now: Instant,
         write: impl FnOnce(&mut [u8], &Place) -> Option<usize>,
     ) -> Result<RecordId, SendError> {
-        let now = self.advance(now);
+        self.advance(now);
         if self.closed {
             return Err(SendError::Closed);
         }
@@ -48,11 +50,9 @@ impl Producer<'_> {
         let place = self.place(
             p,
             record,
-            value,
-            alone,
+            body,
             #[cfg(feature = "compression")]
             codec,
-            now,
         );
         #[cfg(feature = "policies")]
         let place = place.map_err(|error| self.overflow(error, 1));
@@ -116,18 +116,18 @@ impl Producer<'_> {
         BatchId { slot: b as u16, generation: self.storage.batches[b].generation }
     }
 
-    /// The batch that takes the record: the open one of the partition, or a new one.
+    /// The batch that takes the record: the open one of the partition, or a new one. `body` is the record's with deltas
+    /// of 0.
     fn place(
         &mut self,
         p: usize,
         record: &Record<'_>,
-        value: Option<usize>,
-        alone: u32,
+        body: usize,
         #[cfg(feature = "compression")] codec: crate::Compression,
-        now: Instant,
     ) -> Result<Place, SendError> {
+        let alone = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
         #[cfg(feature = "policies")]
-        self.make_queue_room(p, 1, alone - HEADER)?;
+        self.make_queue_room(p, 1, alone)?;
         let anchored = record.timestamp.is_some() || self.clock.is_some();
         // Not one that has expired or was purged, and only waits for what is in flight before it.
         let open = self.storage.partitions[p].open.get();
@@ -136,24 +136,18 @@ impl Producer<'_> {
         let open = open.filter(|&b| self.storage.batches[b].codec == codec);
         if let Some(b) = open {
             self.anchor(b);
-            let batch = self.storage.batches[b];
+            let batch = &self.storage.batches[b];
             if batch.anchored == anchored {
                 let offset_delta = i32::from(batch.records);
-                let ts_delta = self.ts_delta(record, &batch, now);
-                let body = record_body_size(
-                    ts_delta,
-                    offset_delta,
-                    record.key.map(<[u8]>::len),
-                    value,
-                    record.headers,
-                );
+                let ts_delta = self.ts_delta(record, batch);
+                let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
                 if batch.size.saturating_add(size) <= self.batch_max {
-                    return Ok(Place { batch: b, ts_delta, offset_delta });
+                    return Ok(Place { batch: b, ts_delta, offset_delta, body });
                 }
             }
         }
-        let b = self.open_batch(p, alone, anchored, now)?;
+        let b = self.open_batch(p, alone + HEADER, anchored)?;
         let batch = &mut self.storage.batches[b];
         #[cfg(feature = "compression")]
         {
@@ -162,11 +156,12 @@ impl Producer<'_> {
         if let (true, Some(timestamp)) = (anchored, record.timestamp) {
             batch.base_timestamp = timestamp.as_millis();
         }
-        Ok(Place { batch: b, ts_delta: 0, offset_delta: 0 })
+        Ok(Place { batch: b, ts_delta: 0, offset_delta: 0, body })
     }
 
     /// Milliseconds from the batch's base to the record's timestamp; without a clock, to now.
-    fn ts_delta(&self, record: &Record<'_>, batch: &BatchSlot, now: Instant) -> i64 {
+    fn ts_delta(&self, record: &Record<'_>, batch: &BatchSlot) -> i64 {
+        let now = self.now;
         match (record.timestamp, self.clock) {
             (Some(timestamp), _) => timestamp.as_millis().wrapping_sub(batch.base_timestamp),
             (None, Some(clock)) => clock.at(now).as_millis().wrapping_sub(batch.base_timestamp),
@@ -181,8 +176,8 @@ impl Producer<'_> {
         p: usize,
         size: u32,
         anchored: bool,
-        now: Instant,
     ) -> Result<usize, SendError> {
+        let now = self.now;
         let run = self.storage.run_for(size);
         let chunk = self.take_chunks(run);
         #[cfg(feature = "policies")]
@@ -203,24 +198,22 @@ impl Producer<'_> {
         };
         let due = self.config.linger_ms == 0;
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
-        let slot = BatchSlot {
-            state: BatchState::Open,
-            due,
-            anchored,
-            generation: self.storage.batches[b].generation,
-            chunk,
-            chunks: run,
-            partition: p as u16,
-            size: HEADER,
-            born: self.born,
-            opened: now,
-            asleep: self.asleep,
-            base_timestamp: base,
-            base_offset: -1,
-            append_time: -1,
-            ..BatchSlot::EMPTY
-        };
-        self.storage.batches[b] = slot;
+        let partition = p as u16;
+        // `take_slot` has emptied it.
+        let batch = &mut self.storage.batches[b];
+        batch.state = BatchState::Open;
+        batch.due = due;
+        batch.anchored = anchored;
+        batch.chunk = chunk;
+        batch.chunks = run;
+        batch.partition = partition;
+        batch.size = HEADER;
+        batch.born = self.born;
+        batch.opened = now;
+        batch.asleep = self.asleep;
+        batch.base_timestamp = base;
+        batch.base_offset = -1;
+        batch.append_time = -1;
         let partition = &mut self.storage.partitions[p];
         partition.queue.push_back(&mut self.storage.batches, QUEUE, b);
         partition.queued += 1;
@@ -234,7 +227,7 @@ impl Producer<'_> {
             self.wake = true;
         }
         #[cfg(feature = "policies")]
-        self.queue_batch(b, now);
+        self.queue_batch(b);
         if !due {
             self.wake |= self.linger.is_empty();
             self.linger.push_back(&mut self.storage.batches, AUX, b);
@@ -288,9 +281,13 @@ impl Producer<'_> {
                 let mut view = Partitions::new(self, t, size);
                 let index = self.config.partitioner.choose(key, &mut view);
                 stuck = view.stuck;
+                let seen = view.seen;
                 (self.rng, self.storage.topics[t].sticky) = (view.rng, view.sticky);
                 if !(0..partitions).contains(&index) {
                     return Err(SendError::NoSuchPartition);
+                }
+                if let Some(p) = seen.filter(|&p| self.storage.partitions[p].index == index) {
+                    return Ok((p, stuck));
                 }
                 index
             }

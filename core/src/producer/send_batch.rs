@@ -16,7 +16,7 @@ impl Producer<'_> {
         filled: Filled<'_>,
         now: Instant,
     ) -> Result<BatchId, SendError> {
-        let now = self.advance(now);
+        self.advance(now);
         if self.closed {
             return Err(SendError::Closed);
         }
@@ -35,7 +35,7 @@ impl Producer<'_> {
         let room = self.make_queue_room(p, records, size - HEADER);
         #[cfg(not(feature = "policies"))]
         let room = Ok(());
-        let b = room.and_then(|()| self.open_batch(p, size, anchored, now));
+        let b = room.and_then(|()| self.open_batch(p, size, anchored));
         #[cfg(feature = "policies")]
         let b = b.map_err(|error| self.overflow(error, records));
         let b = b?;

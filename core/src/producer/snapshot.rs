@@ -326,7 +326,7 @@ impl<'a> Producer<'a> {
             self.restore_batch(p, r, now)?;
         }
         self.restart_round(p);
-        self.settle_partition(p, now);
+        self.settle_partition(p);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Producer, Timer};
 use crate::batch::AGE;
-use crate::connection::{ConnSlot, ConnState, Request};
+use crate::connection::{ConnSlot, ConnState};
 use crate::partition::{Place, WAIT};
 use crate::storage::list::{self, Link};
 use crate::time::{Instant, Timestamp, deadline};
@@ -27,7 +27,8 @@ impl Producer<'_> {
         self.now
     }
 
-    pub(crate) fn expire(&mut self, now: Instant) {
+    pub(crate) fn expire(&mut self) {
+        let now = self.now;
         if self.clock_due <= now && self.clock.is_none() {
             self.set_clock(Timestamp::from_millis(0), Instant::ZERO);
         }
@@ -35,7 +36,7 @@ impl Producer<'_> {
             self.make_due(b);
         }
         #[cfg(feature = "policies")]
-        self.expire_interval(now);
+        self.expire_interval();
         for level in 0..BACKOFF_LEVELS {
             while let Some(p) = self.backoff[level].head() {
                 if self.round_begins(p) > now {
@@ -51,25 +52,26 @@ impl Producer<'_> {
             self.storage.batches[b].expired = true;
             let p = usize::from(self.storage.batches[b].partition);
             // No new batch joins a request behind an expired head.
-            self.settle_partition(p, now);
+            self.settle_partition(p);
         }
         for c in 0..self.storage.connections.len() {
-            self.expire_connection(c, now);
+            self.expire_connection(c);
         }
         let redial = self.redial_at.is_some_and(|at| at <= now);
-        if self.arrange_due || redial || self.wants_metadata(now) || self.wants_id(now) {
-            self.arrange(now);
+        if self.arrange_due || redial || self.wants_metadata() || self.wants_id() {
+            self.arrange();
         }
     }
 
-    fn expire_connection(&mut self, c: usize, now: Instant) {
+    fn expire_connection(&mut self, c: usize) {
+        let now = self.now;
         let conn = &mut self.storage.connections[c];
         if conn.muted_until.is_some_and(|until| until <= now) {
             conn.muted_until = None;
             self.wake = true;
         }
         let conn = &self.storage.connections[c];
-        if self.closes_at(conn).is_none_or(|at| at > now) {
+        if self.closes_at(conn) > now {
             return;
         }
         // A connection that was only idle goes without a word: no backoff, no metadata.
@@ -79,16 +81,14 @@ impl Producer<'_> {
     }
 
     /// When the connection is given up: setup or request timeout, or idle for too long.
-    fn closes_at(&self, conn: &ConnSlot) -> Option<Instant> {
-        match conn.state {
-            ConnState::Dialing => Some(conn.since),
-            ConnState::Handshake => Some(oldest_deadline(conn).unwrap_or(conn.since)),
-            ConnState::Ready => Some(
-                oldest_deadline(conn)
-                    .unwrap_or_else(|| conn.since.plus_millis(self.config.connections_max_idle_ms)),
-            ),
-            ConnState::Idle | ConnState::Wanted | ConnState::Closing => None,
-        }
+    fn closes_at(&self, conn: &ConnSlot) -> Instant {
+        let idle = match conn.state {
+            ConnState::Dialing => return conn.since,
+            ConnState::Handshake => 0,
+            ConnState::Ready => self.config.connections_max_idle_ms,
+            ConnState::Idle | ConnState::Wanted | ConnState::Closing => return Instant::FAR,
+        };
+        oldest_deadline(conn).unwrap_or_else(|| conn.since.plus_millis(idle))
     }
 
     pub(super) fn linger_end(&self, b: usize) -> Instant {
@@ -136,40 +136,64 @@ impl Producer<'_> {
     }
 
     pub(crate) fn earliest(&self) -> Option<(Instant, Timer)> {
-        let mut next: Option<(Instant, Timer)> = None;
-        let mut consider = |at: Option<Instant>, timer| {
-            if let Some(at) =
-                at.filter(|at| *at < Instant::FAR && next.is_none_or(|(first, _)| *at < first))
-            {
-                next = Some((at, timer));
-            }
-        };
-        consider(self.linger.head().map(|b| self.linger_end(b)), Timer::Linger);
+        let mut next = Next { at: Instant::FAR, timer: Timer::Linger };
+        if let Some(b) = self.linger.head() {
+            next.consider(Timer::Linger, self.linger_end(b));
+        }
         #[cfg(feature = "policies")]
-        consider(self.interval_end(), Timer::Linger);
-        consider(self.age_cursor.get().map(|b| self.delivery_end(b)), Timer::Delivery);
+        next.consider(Timer::Linger, self.interval_end().unwrap_or(Instant::FAR));
+        if let Some(b) = self.age_cursor.get() {
+            next.consider(Timer::Delivery, self.delivery_end(b));
+        }
         for list in &self.backoff {
-            consider(list.head().map(|p| self.round_begins(p)), Timer::Retry);
+            if let Some(p) = list.head() {
+                next.consider(Timer::Retry, self.round_begins(p));
+            }
         }
         for conn in self.storage.connections.iter() {
-            consider(conn.muted_until, Timer::Connection);
-            consider(self.closes_at(conn), Timer::Connection);
+            next.consider(Timer::Connection, conn.muted_until.unwrap_or(Instant::FAR));
+            next.consider(Timer::Connection, self.closes_at(conn));
         }
-        consider(self.redial_at, Timer::Connection);
-        consider(Some(self.clock_due).filter(|_| self.clock.is_none()), Timer::Linger);
+        next.consider(Timer::Connection, self.redial_at.unwrap_or(Instant::FAR));
+        if self.clock.is_none() {
+            next.consider(Timer::Linger, self.clock_due);
+        }
         if self.topics_used > 0 && !self.metadata.asked {
-            let needed = self.metadata.needed.then_some(self.metadata.not_before);
-            consider(needed.filter(|at| self.now < *at), Timer::Metadata);
+            if self.metadata.needed {
+                next.consider_after(Timer::Metadata, self.now, self.metadata.not_before);
+            }
             let due = self.metadata.due.max(self.metadata.not_before);
-            consider(Some(due).filter(|at| self.now < *at), Timer::Metadata);
+            next.consider_after(Timer::Metadata, self.now, due);
         }
         if self.identity.is_wanted() && self.topics_used > 0 {
-            consider(Some(self.identity.not_before).filter(|at| self.now < *at), Timer::Metadata);
+            next.consider_after(Timer::Metadata, self.now, self.identity.not_before);
         }
         if self.arrange_due {
-            consider(Some(self.now), Timer::Connection);
+            next.consider(Timer::Connection, self.now);
         }
-        next
+        (next.at < Instant::FAR).then_some((next.at, next.timer))
+    }
+}
+
+/// The earliest of the moments considered; `Instant::FAR` if there was none.
+struct Next {
+    at: Instant,
+    timer: Timer,
+}
+
+impl Next {
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn consider(&mut self, timer: Timer, at: Instant) {
+        if at < self.at {
+            *self = Self { at, timer };
+        }
+    }
+
+    /// What is not after `now` waits for something else.
+    fn consider_after(&mut self, timer: Timer, now: Instant, at: Instant) {
+        if now < at {
+            self.consider(timer, at);
+        }
     }
 }
 
@@ -181,6 +205,6 @@ fn units(micros: u64) -> u32 {
 
 /// Deadline of the oldest request that has to be answered.
 fn oldest_deadline(conn: &ConnSlot) -> Option<Instant> {
-    let mut waiting = conn.in_flight.iter().filter(|sent| sent.request != Request::Unacknowledged);
+    let mut waiting = conn.in_flight.iter().filter(|sent| sent.is_awaited());
     waiting.next().map(|sent| sent.deadline)
 }

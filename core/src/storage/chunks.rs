@@ -1,5 +1,7 @@
 //! Which chunks of the record memory are taken: a bit each, zero is free.
 
+use super::broken;
+
 /// The allocator's state; the bits themselves lie in `Storage::chunk_map`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Chunks {
@@ -20,7 +22,7 @@ impl Chunks {
         }
         let first = if run == 1 { self.find_one(map, total)? } else { find_run(map, total, run)? };
         for chunk in first..first + run {
-            map[usize::from(chunk / 32)] |= 1 << (chunk % 32);
+            *word(map, chunk) |= 1 << (chunk % 32);
         }
         self.used += run;
         Some(first)
@@ -33,9 +35,11 @@ impl Chunks {
     pub(crate) fn give_back(&mut self, map: &mut [u32], first: u16, run: u16) {
         for chunk in first..first + run {
             let bit = 1 << (chunk % 32);
-            let word = &mut map[usize::from(chunk / 32)];
-            // A chunk freed twice would end up in two batches: better to stop than to mix up records.
-            assert!(*word & bit != 0, "chunk freed twice");
+            let word = word(map, chunk);
+            // A chunk freed twice would end up in two batches.
+            if *word & bit == 0 {
+                broken("a chunk is freed once");
+            }
             *word &= !bit;
         }
         self.used -= run;
@@ -50,8 +54,9 @@ impl Chunks {
             if at >= words {
                 at -= words;
             }
-            let chunk = at as u32 * 32 + map[at].trailing_ones();
-            if map[at] != u32::MAX && chunk < u32::from(total) {
+            let word = map.get(at).copied().unwrap_or(u32::MAX);
+            let chunk = at as u32 * 32 + word.trailing_ones();
+            if word != u32::MAX && chunk < u32::from(total) {
                 self.hint = at as u16;
                 return Some(chunk as u16);
             }
@@ -60,11 +65,20 @@ impl Chunks {
     }
 }
 
+/// The word with the bit of a chunk.
+fn word(map: &mut [u32], chunk: u16) -> &mut u32 {
+    match map.get_mut(usize::from(chunk / 32)) {
+        Some(word) => word,
+        None => broken("every chunk has a bit"),
+    }
+}
+
 /// The first run of free chunks; only batches larger than a chunk pay for this search.
 fn find_run(map: &[u32], total: u16, run: u16) -> Option<u16> {
     let mut free = 0;
     for chunk in 0..total {
-        if map[usize::from(chunk / 32)] & (1 << (chunk % 32)) == 0 {
+        let word = map.get(usize::from(chunk / 32)).copied().unwrap_or(u32::MAX);
+        if word & (1 << (chunk % 32)) == 0 {
             free += 1;
             if free == run {
                 return Some(chunk + 1 - run);
@@ -102,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "freed twice")]
+    #[should_panic(expected = "a chunk is freed once")]
     fn freeing_twice_stops() {
         let mut map = [0u32; 1];
         let mut chunks = Chunks::EMPTY;

@@ -1,5 +1,7 @@
 //! Intrusive doubly linked lists through the slots themselves: push, pop and remove are O(1) and need no memory.
 
+use super::broken;
+
 /// Index + 1 of a slot, 0 for none: so that an empty slot is all zeros and a `static` lies in `.bss`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Link(u16);
@@ -78,18 +80,18 @@ impl List {
         index: usize,
     ) {
         let next = match place.get() {
-            Some(place) => slots[place].links(which).next,
+            Some(place) => slot(slots, place).links(which).next,
             None => self.head,
         };
-        *slots[index].links_mut(which) = Links { prev: place, next };
+        *slot(slots, index).links_mut(which) = Links { prev: place, next };
         self.set_next(slots, which, place, Link::to(index));
         self.set_prev(slots, which, next, Link::to(index));
     }
 
     /// Takes `index` out, which must be in this list.
     pub(crate) fn remove<T: Linked>(&mut self, slots: &mut [T], which: usize, index: usize) {
-        let Links { prev, next } = slots[index].links(which);
-        *slots[index].links_mut(which) = Links::EMPTY;
+        let Links { prev, next } = slot(slots, index).links(which);
+        *slot(slots, index).links_mut(which) = Links::EMPTY;
         self.set_next(slots, which, prev, next);
         self.set_prev(slots, which, next, prev);
     }
@@ -102,14 +104,14 @@ impl List {
 
     fn set_next<T: Linked>(&mut self, slots: &mut [T], which: usize, place: Link, next: Link) {
         match place.get() {
-            Some(place) => slots[place].links_mut(which).next = next,
+            Some(place) => slot(slots, place).links_mut(which).next = next,
             None => self.head = next,
         }
     }
 
     fn set_prev<T: Linked>(&mut self, slots: &mut [T], which: usize, place: Link, prev: Link) {
         match place.get() {
-            Some(place) => slots[place].links_mut(which).prev = prev,
+            Some(place) => slot(slots, place).links_mut(which).prev = prev,
             None => self.tail = prev,
         }
     }
@@ -117,7 +119,14 @@ impl List {
 
 /// The slot behind `index` in the list `which`.
 pub(crate) fn next<T: Linked>(slots: &[T], which: usize, index: usize) -> Option<usize> {
-    slots[index].links(which).next.get()
+    slots.get(index).and_then(|slot| slot.links(which).next.get())
+}
+
+fn slot<T>(slots: &mut [T], index: usize) -> &mut T {
+    match slots.get_mut(index) {
+        Some(slot) => slot,
+        None => broken("a list runs through its slots"),
+    }
 }
 
 #[cfg(test)]

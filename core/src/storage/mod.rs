@@ -6,7 +6,8 @@ pub(crate) mod resources;
 
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Index, IndexMut, Range};
+use core::slice::SliceIndex;
 
 use crate::batch::BatchSlot;
 use crate::cluster::{BrokerSlot, TopicSlot};
@@ -208,8 +209,8 @@ impl Storage<'_> {
         }
     }
 
-    /// Copies `value` into its field; false if it does not fit.
-    pub(crate) fn set_text(&mut self, text: Text, value: &str) -> bool {
+    /// Copies `value`, the bytes of a `str`, into its field; false if it does not fit.
+    pub(crate) fn set_text(&mut self, text: Text, value: &[u8]) -> bool {
         let (_, start, max) = self.field(text);
         let slab = match text {
             Text::ClientId => &mut self.client_id,
@@ -217,20 +218,21 @@ impl Storage<'_> {
             Text::Name(_) => &mut self.names,
         };
         match slab.get_mut(start..start + value.len()) {
-            Some(place) if value.len() <= max => {
-                place.copy_from_slice(value.as_bytes());
-                true
-            }
+            Some(place) if value.len() <= max => copy(place, value) == value.len(),
             _ => false,
         }
     }
 
     /// The first `len` bytes of a field, which `set_text` wrote.
     pub(crate) fn text(&self, text: Text, len: u8) -> &str {
-        let (slab, start, _) = self.field(text);
-        let bytes = slab.get(start..start + usize::from(len)).unwrap_or_default();
         // `set_text` copied a `str`, so this never fails.
-        core::str::from_utf8(bytes).unwrap_or_default()
+        core::str::from_utf8(self.text_bytes(text, len)).unwrap_or_default()
+    }
+
+    /// The same, where nobody needs a `str`.
+    pub(crate) fn text_bytes(&self, text: Text, len: u8) -> &[u8] {
+        let (slab, start, _) = self.field(text);
+        slab.get(start..start + usize::from(len)).unwrap_or_default()
     }
 
     /// Forgets what a producer before left in it.
@@ -264,25 +266,51 @@ impl Storage<'_> {
     /// The chunks that a batch of so many bytes takes.
     pub(crate) fn run_for(&self, size: u32) -> u16 {
         let overhead = self.shape.chunk_bytes - self.capacity(1);
-        let run = (size + overhead).div_ceil(self.shape.chunk_bytes);
-        u16::try_from(run).unwrap_or(u16::MAX)
+        let run =
+            (size + overhead + self.shape.chunk_bytes - 1).checked_div(self.shape.chunk_bytes);
+        run.and_then(|run| u16::try_from(run).ok()).unwrap_or(u16::MAX)
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "bounded by the constructors")]
     pub(crate) fn chunk_count(&self) -> u16 {
-        (self.chunks.len() / self.shape.chunk_bytes as usize).min(65_535) as u16
+        let chunks = self.chunks.len().checked_div(self.shape.chunk_bytes as usize);
+        chunks.unwrap_or_default().min(65_535) as u16
     }
 
     /// The places of a connection's receive and transmit memory in `io`.
-    pub(crate) fn rx(&self, conn: usize) -> core::ops::Range<usize> {
+    pub(crate) fn rx(&self, conn: usize) -> Range<usize> {
         let (rx, tx) = (usize::from(self.shape.rx_bytes), usize::from(self.shape.tx_bytes));
         let start = conn * (rx + tx);
         start..start + rx
     }
 
-    pub(crate) fn tx(&self, conn: usize) -> core::ops::Range<usize> {
+    pub(crate) fn tx(&self, conn: usize) -> Range<usize> {
         let start = self.rx(conn).end;
         start..start + usize::from(self.shape.tx_bytes)
+    }
+}
+
+/// An invariant of klamm's own does not hold. To go on could lose, double or mix up records, so it stops here: the one
+/// panic that is left in a firmware image (`cargo xtask size` checks that).
+#[cold]
+#[inline(never)]
+pub(crate) fn broken(invariant: &'static str) -> ! {
+    panic!("{invariant}: this is a bug in klamm")
+}
+
+/// Copies as much as fits; returns how much. Unlike `copy_from_slice` it has no path to a panic.
+#[inline]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to.len().min(from.len())
+}
+
+/// `copy_within` without a path to a panic: bytes that do not lie in `bytes`, or would not, stay where they are.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn shift(bytes: &mut [u8], from: Range<usize>, to: usize) {
+    let len = bytes.len();
+    if from.start <= from.end && from.end <= len && to <= len - (from.end - from.start) {
+        bytes.copy_within(from, to);
     }
 }
 
@@ -335,5 +363,23 @@ impl<T> DerefMut for Slab<'_, T> {
             #[cfg(feature = "alloc")]
             Self::Owned(slots) => slots,
         }
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> Index<I> for Slab<'_, T> {
+    type Output = I::Output;
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn index(&self, index: I) -> &I::Output {
+        self.get(index).unwrap_or_else(|| broken("an index lies in its slab"))
+    }
+}
+
+impl<T, I: SliceIndex<[T]>> IndexMut<I> for Slab<'_, T> {
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn index_mut(&mut self, index: I) -> &mut I::Output {
+        self.get_mut(index).unwrap_or_else(|| broken("an index lies in its slab"))
     }
 }

@@ -2,14 +2,20 @@
 
 use super::list::Link;
 use super::{Shape, Slab, Storage};
-use crate::batch::BatchSlot;
+use crate::batch::{BatchSlot, SPLITS};
 use crate::cluster::{BrokerSlot, TopicSlot};
 use crate::connection::ConnSlot;
 use crate::partition::PartitionSlot;
+use crate::wire::api::FLEXIBLE;
 
-const RX: usize = 280;
-const TX: usize = 232;
-const TEXT: usize = 64;
+/// What is longer than this fits into no field of `Resources`.
+pub(crate) const TEXT: usize = 64;
+/// An element: the largest is a topic of a Metadata response.
+const RX: usize = crate::wire::MAX_ELEMENT.next_multiple_of(8);
+/// A control request: the largest is for Metadata of a topic, or of several with shorter names.
+const TX: usize = if FLEXIBLE { 232 } else { 160 };
+/// Batch slots a chunk. Parts of a split, and what a policy drops, have slots without a chunk.
+const SLOTS: usize = if SPLITS || cfg!(feature = "policies") { 2 } else { 1 };
 
 /// Memory for one producer: `BATCHES` chunks of `CHUNK` bytes (one of them is the spare for splits and compression),
 /// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and four times as many known brokers.
@@ -34,7 +40,7 @@ pub struct Resources<
 > {
     chunks: [[u8; CHUNK]; BATCHES],
     chunk_map: [[u32; 1]; BATCHES],
-    batches: [[BatchSlot; 2]; BATCHES],
+    batches: [[BatchSlot; SLOTS]; BATCHES],
     partitions: [PartitionSlot; PARTITIONS],
     buckets: [Link; PARTITIONS],
     topics: [TopicSlot; PARTITIONS],
@@ -55,13 +61,12 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             assert!(CHUNK >= 256 && CHUNK <= 1 << 20, "CHUNK: 256 to 1,048,576 bytes");
             assert!(BATCHES >= 2 && BATCHES <= 32_000, "BATCHES: 2 to 32,000");
             assert!(PARTITIONS >= 1 && PARTITIONS <= 65_000, "PARTITIONS: 1 to 65,000");
-            assert!(RX >= crate::wire::MAX_ELEMENT, "RX: an element must fit");
             assert!(CONNS >= 1 && CONNS <= 100, "CONNS: 1 to 100");
         }
         Self {
             chunks: [[0; CHUNK]; BATCHES],
             chunk_map: [[0; 1]; BATCHES],
-            batches: [[BatchSlot::EMPTY; 2]; BATCHES],
+            batches: [[BatchSlot::EMPTY; SLOTS]; BATCHES],
             partitions: [PartitionSlot::EMPTY; PARTITIONS],
             buckets: [Link::NONE; PARTITIONS],
             topics: [TopicSlot::EMPTY; PARTITIONS],

@@ -1,5 +1,9 @@
 //! The APIs that klamm speaks, and which version of each.
 
+/// All versions, or one of each API that every broker from 2.1 on has: no compact forms, no tags, no topic ids. With one
+/// version the compiler sees which branches are left.
+pub(crate) const FLEXIBLE: bool = cfg!(feature = "flexible");
+
 /// Kafka's number of an API.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i16)]
@@ -29,6 +33,9 @@ impl ApiKey {
     /// The lowest and the highest version that klamm speaks.
     pub(crate) const fn range(self) -> (i16, i16) {
         match self {
+            Self::Produce | Self::Metadata if !FLEXIBLE => (7, 7),
+            Self::ApiVersions if !FLEXIBLE => (0, 0),
+            Self::InitProducerId if !FLEXIBLE => (1, 1),
             // Kafka 4 advertises 0 to 2 for the sake of librdkafka and closes the connection on them (KAFKA-18659).
             Self::Produce => (3, 13),
             Self::Metadata => (4, 13),
@@ -38,6 +45,11 @@ impl ApiKey {
             // Version 6 is marked unstable (KIP-939).
             Self::InitProducerId => (1, 5),
         }
+    }
+
+    /// The version of a request or an answer: known to the compiler where there is but one.
+    pub(crate) const fn spoken(self, version: i16) -> i16 {
+        if FLEXIBLE { version } else { self.range().1 }
     }
 
     /// The version to use with a broker that supports `broker_min` to `broker_max`.
@@ -66,10 +78,11 @@ pub(crate) const fn usable(
 /// Does the version use compact strings and tagged fields (KIP-482)? Then it has request header 2, and response
 /// header 1; only `ApiVersions` answers always with header 0, so that any client can read them.
 pub(crate) const fn is_flexible(api: ApiKey, version: i16) -> bool {
-    version
-        >= match api {
-            ApiKey::Produce | ApiKey::Metadata => 9,
-            ApiKey::FindCoordinator | ApiKey::ApiVersions => 3,
-            ApiKey::InitProducerId => 2,
-        }
+    FLEXIBLE
+        && version
+            >= match api {
+                ApiKey::Produce | ApiKey::Metadata => 9,
+                ApiKey::FindCoordinator | ApiKey::ApiVersions => 3,
+                ApiKey::InitProducerId => 2,
+            }
 }

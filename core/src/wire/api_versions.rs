@@ -54,6 +54,10 @@ impl Decoder {
     pub(crate) const fn new(version: i16) -> Self {
         Self { version, at: At::Error, pass: Pass::NOTHING, left: 0 }
     }
+
+    const fn version(&self) -> i16 {
+        ApiKey::ApiVersions.spoken(self.version)
+    }
 }
 
 impl Decode for Decoder {
@@ -64,7 +68,7 @@ impl Decode for Decoder {
     }
 
     fn flexible(&self) -> bool {
-        is_flexible(ApiKey::ApiVersions, self.version)
+        is_flexible(ApiKey::ApiVersions, self.version())
     }
 
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event> {
@@ -93,7 +97,7 @@ impl Decode for Decoder {
                 self.pass = Pass::over(0, flexible);
                 Some(Event::Range { key, min, max })
             }
-            At::Range if self.version > 0 => {
+            At::Range if self.version() > 0 => {
                 self.at = At::Throttle;
                 None
             }

@@ -71,6 +71,10 @@ impl Decoder {
     pub(crate) const fn new(version: i16) -> Self {
         Self { version, at: At::Header, pass: Pass::NOTHING }
     }
+
+    const fn version(&self) -> i16 {
+        ApiKey::InitProducerId.spoken(self.version)
+    }
 }
 
 impl Decode for Decoder {
@@ -81,11 +85,11 @@ impl Decode for Decoder {
     }
 
     fn flexible(&self) -> bool {
-        is_flexible(ApiKey::InitProducerId, self.version)
+        is_flexible(ApiKey::InitProducerId, self.version())
     }
 
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event> {
-        let tags = Pass::over(0, is_flexible(ApiKey::InitProducerId, self.version));
+        let tags = Pass::over(0, is_flexible(ApiKey::InitProducerId, self.version()));
         match self.at {
             At::Header => {
                 self.pass = tags;

@@ -132,6 +132,10 @@ impl Decoder {
         Self { version, at: At::Header, lists: 0, pass: Pass::NOTHING, outer: 0, inner: 0, held: 0 }
     }
 
+    const fn version(&self) -> i16 {
+        ApiKey::Metadata.spoken(self.version)
+    }
+
     fn broker<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let node = r.i32();
         let host = r.text(MAX_HOST);
@@ -180,7 +184,7 @@ impl Decoder {
         error: i16,
         name: Option<&'b str>,
     ) -> Option<Event<'b>> {
-        let id = if self.version >= 10 { r.uuid() } else { TopicUuid::ZERO };
+        let id = if self.version() >= 10 { r.uuid() } else { TopicUuid::ZERO };
         let _is_internal = r.u8();
         self.inner = r.count();
         self.outer -= 1;
@@ -192,10 +196,10 @@ impl Decoder {
         let error = r.i16();
         let index = r.i32();
         let leader = r.i32();
-        let leader_epoch = if self.version >= 7 { r.i32() } else { -1 };
+        let leader_epoch = if self.version() >= 7 { r.i32() } else { -1 };
         let replicas = r.int32s();
         self.pass = Pass::over(replicas, false);
-        self.lists = if self.version >= 5 { 2 } else { 1 };
+        self.lists = if self.version() >= 5 { 2 } else { 1 };
         self.inner -= 1;
         self.at = At::Replicas;
         let error = ErrorCode(error);
@@ -236,7 +240,7 @@ impl Decode for Decoder {
     }
 
     fn flexible(&self) -> bool {
-        is_flexible(ApiKey::Metadata, self.version)
+        is_flexible(ApiKey::Metadata, self.version())
     }
 
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
@@ -264,7 +268,7 @@ impl Decode for Decoder {
             At::Topic if self.outer > 0 => self.topic(r),
             At::Topic => {
                 // The cluster's authorized operations.
-                let skip = if (8..=10).contains(&self.version) { 4 } else { 0 };
+                let skip = if (8..=10).contains(&self.version()) { 4 } else { 0 };
                 self.go_over(At::Error, Pass::over(skip, false))
             }
             At::TopicRest => {
@@ -274,7 +278,7 @@ impl Decode for Decoder {
             At::Partition if self.inner > 0 => self.partition(r),
             At::Partition => {
                 // The topic's authorized operations.
-                let skip = if self.version >= 8 { 4 } else { 0 };
+                let skip = if self.version() >= 8 { 4 } else { 0 };
                 self.go_over(At::TopicEnd, Pass::over(skip, flexible))
             }
             At::Replicas => self.replicas(r),
@@ -282,7 +286,7 @@ impl Decode for Decoder {
                 self.go(At::Topic);
                 Some(Event::TopicEnd)
             }
-            At::Error if self.version >= 13 => {
+            At::Error if self.version() >= 13 => {
                 let code = r.i16();
                 let event = Some(Event::Error(ErrorCode(code)));
                 self.go_over(At::End, Pass::over(0, true));

@@ -28,13 +28,17 @@ mod tests;
 use pass::Pass;
 use reader::Reader;
 
-/// The longest topic name that a broker accepts.
-pub(crate) const MAX_TOPIC_NAME: u32 = 249;
+/// Are there fields for longer texts than those of `Resources`? Only on a heap.
+const LONG_TEXTS: bool = cfg!(any(feature = "alloc", test));
+/// The longest topic name that is read; brokers accept 249.
+pub(crate) const MAX_TOPIC_NAME: u32 = if LONG_TEXTS { 249 } else { TEXT };
 /// The longest host name that is read; DNS allows 253.
-pub(crate) const MAX_HOST: u32 = 255;
+pub(crate) const MAX_HOST: u32 = if LONG_TEXTS { 255 } else { TEXT };
+#[allow(clippy::cast_possible_truncation, reason = "64")]
+const TEXT: u32 = crate::storage::resources::TEXT as u32;
 /// The most bytes that a decoder wants to see at once, and so the least that a receive buffer must hold: a topic of
-/// a Metadata response with its error (2), name (5 + 249), id (16), flag (1) and number of partitions (5).
-pub(crate) const MAX_ELEMENT: usize = 278;
+/// a Metadata response with its name, its error (2), the name's length (5), id (16), flag (1), number of partitions (5).
+pub(crate) const MAX_ELEMENT: usize = MAX_TOPIC_NAME as usize + 29;
 
 /// Why a decoder made no step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

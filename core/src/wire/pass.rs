@@ -1,23 +1,33 @@
 //! Passing over what nobody wants, without having it in memory.
 
 use super::Need;
+#[cfg(feature = "flexible")]
 use super::reader::uvarint;
 
 /// What is to be passed over before the next element: bytes, then a section of tagged fields.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     skip: u32,
+    #[cfg(feature = "flexible")]
     tags: u32,
+    #[cfg(feature = "flexible")]
     section: bool,
 }
 
 impl Pass {
     /// Nothing to pass over.
-    pub(crate) const NOTHING: Self = Self { skip: 0, tags: 0, section: false };
+    pub(crate) const NOTHING: Self = Self::over(0, false);
 
     /// `skip` bytes, then a section of tagged fields if `flexible`.
+    #[cfg_attr(not(feature = "flexible"), expect(unused_variables, reason = "always false"))]
     pub(crate) const fn over(skip: u32, flexible: bool) -> Self {
-        Self { skip, tags: 0, section: flexible }
+        Self {
+            skip,
+            #[cfg(feature = "flexible")]
+            tags: 0,
+            #[cfg(feature = "flexible")]
+            section: flexible,
+        }
     }
 
     /// Passes over some bytes; `None` when nothing is left to do.
@@ -30,6 +40,15 @@ impl Pass {
             self.skip -= u32::try_from(used).unwrap_or(self.skip);
             return Ok(Some(used));
         }
+        #[cfg(feature = "flexible")]
+        return self.step_tags(input);
+        #[cfg(not(feature = "flexible"))]
+        Ok(None)
+    }
+
+    /// The number of tagged fields, or the head of one, whose bytes are passed over next.
+    #[cfg(feature = "flexible")]
+    fn step_tags(&mut self, input: &[u8]) -> Result<Option<usize>, Need> {
         let rest = if self.section {
             let (rest, tags) = uvarint(input)?;
             *self = Self { skip: 0, tags, section: false };

@@ -1,6 +1,6 @@
 //! `Produce` (0): the heads around the batches, and the response. Versions 3 to 13.
 
-use super::api::{ApiKey, is_flexible};
+use super::api::{ApiKey, FLEXIBLE, is_flexible};
 use super::pass::Pass;
 use super::prepend::Prepend;
 use super::reader::{Reader, Text};
@@ -151,8 +151,12 @@ impl Decoder {
         Self { version, at: At::Header, pass: Pass::NOTHING, outer: 0, inner: 0, list: 0, held: 0 }
     }
 
+    const fn version(&self) -> i16 {
+        ApiKey::Produce.spoken(self.version)
+    }
+
     fn topic<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
-        if self.version >= 13 {
+        if self.version() >= 13 {
             let id = r.uuid();
             return self.topic_rest(r, None, id);
         }
@@ -180,8 +184,8 @@ impl Decoder {
         let error = r.i16();
         let base_offset = r.i64();
         let log_append_time = r.i64();
-        let _log_start = if self.version >= 5 { r.i64() } else { -1 };
-        let bad = if self.version >= 8 { r.count() } else { 0 };
+        let _log_start = if self.version() >= 5 { r.i64() } else { -1 };
+        let bad = if self.version() >= 8 { r.count() } else { 0 };
         self.list = bad;
         self.inner -= 1;
         let error = ErrorCode(error);
@@ -203,7 +207,7 @@ impl Decoder {
     fn partition_tag<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let tag = r.uvarint();
         let size = r.uvarint();
-        let (skip, event) = if tag == 0 && self.version >= 10 {
+        let (skip, event) = if tag == 0 && self.version() >= 10 {
             let leader_id = r.i32();
             let leader_epoch = r.i32();
             let skip = size.checked_sub(8).unwrap_or_else(|| {
@@ -223,7 +227,7 @@ impl Decoder {
     fn tag<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         let tag = r.uvarint();
         let size = r.uvarint();
-        if tag == 0 && self.version >= 10 {
+        if tag == 0 && self.version() >= 10 {
             self.outer = r.count();
             self.inner -= 1;
             self.go(At::Node)
@@ -280,7 +284,7 @@ impl Decode for Decoder {
     }
 
     fn flexible(&self) -> bool {
-        is_flexible(ApiKey::Produce, self.version)
+        is_flexible(ApiKey::Produce, self.version())
     }
 
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
@@ -296,10 +300,10 @@ impl Decode for Decoder {
             At::TopicRest => self.topic_rest(r, None, TopicUuid::ZERO),
             At::Partition if self.inner > 0 => self.partition(r),
             At::Partition => self.go_over(At::Topic, Pass::over(0, flexible)),
-            At::BadRecord if self.list > 0 => self.bad_record(r),
-            At::BadRecord if self.version >= 8 => self.go(At::ErrorMessage),
+            At::BadRecord if FLEXIBLE && self.list > 0 => self.bad_record(r),
+            At::BadRecord if self.version() >= 8 => self.go(At::ErrorMessage),
             At::BadRecord => self.go(At::PartitionTag),
-            At::ErrorMessage => {
+            At::ErrorMessage if FLEXIBLE => {
                 let len = r.unwanted();
                 self.go_over(At::PartitionTags, Pass::over(len, false))
             }
@@ -307,8 +311,8 @@ impl Decode for Decoder {
                 self.list = r.uvarint();
                 self.go(At::PartitionTag)
             }
-            At::PartitionTag if self.list > 0 => self.partition_tag(r),
-            At::PartitionTags | At::PartitionTag => {
+            At::PartitionTag if FLEXIBLE && self.list > 0 => self.partition_tag(r),
+            At::ErrorMessage | At::PartitionTags | At::PartitionTag => {
                 self.go(At::Partition);
                 Some(Event::PartitionEnd)
             }
@@ -321,11 +325,11 @@ impl Decode for Decoder {
                 self.inner = r.uvarint();
                 self.go(At::Tag)
             }
-            At::Tag if self.inner > 0 => self.tag(r),
-            At::Node if self.outer > 0 => self.node(r),
+            At::Tag if FLEXIBLE && self.inner > 0 => self.tag(r),
+            At::Node if FLEXIBLE && self.outer > 0 => self.node(r),
             At::Node => self.go(At::Tag),
-            At::NodeRest => self.node_rest(r, self.held, None),
-            At::Tags | At::Tag | At::End => {
+            At::NodeRest if FLEXIBLE => self.node_rest(r, self.held, None),
+            At::Tags | At::Tag | At::NodeRest | At::End => {
                 self.go(At::End);
                 Some(Event::End)
             }

@@ -2,10 +2,10 @@
 //!
 //! Without combinators: of the ways to use nom it costs the least flash.
 
-use nom::bytes::streaming::take;
-use nom::number::streaming::{be_i16, be_i32, be_i64, be_u8};
-use nom::{Err, IResult};
+use nom::number::streaming::be_u8;
+use nom::{Err, IResult, Needed};
 
+use super::api::FLEXIBLE;
 use super::{Need, varint};
 use crate::id::TopicUuid;
 
@@ -47,6 +47,10 @@ impl<'b> Reader<'b> {
         Self { rest: input, flexible, need: None }
     }
 
+    const fn is_flexible(&self) -> bool {
+        FLEXIBLE && self.flexible
+    }
+
     /// Bytes that are left, if nothing was missing or wrong.
     pub(crate) fn finish(&self) -> Result<usize, Need> {
         match self.need {
@@ -72,20 +76,35 @@ impl<'b> Reader<'b> {
         T::default()
     }
 
+    /// The next `len` bytes.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn take(&mut self, len: u32) -> &'b [u8] {
+        self.read(|input| take(input, len))
+    }
+
+    /// The bytes of a number: one parser for all of them is small.
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        #[allow(clippy::cast_possible_truncation, reason = "16 at most")]
+        self.take(N as u32).first_chunk().copied().unwrap_or([0; N])
+    }
+
     pub(crate) fn u8(&mut self) -> u8 {
-        self.read(be_u8)
+        u8::from_be_bytes(self.array())
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn i16(&mut self) -> i16 {
-        self.read(be_i16)
+        i16::from_be_bytes(self.array())
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn i32(&mut self) -> i32 {
-        self.read(be_i32)
+        i32::from_be_bytes(self.array())
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn i64(&mut self) -> i64 {
-        self.read(be_i64)
+        i64::from_be_bytes(self.array())
     }
 
     pub(crate) fn uvarint(&mut self) -> u32 {
@@ -94,7 +113,7 @@ impl<'b> Reader<'b> {
 
     /// The number of elements of an array, 0 for null.
     pub(crate) fn count(&mut self) -> u32 {
-        if self.flexible {
+        if self.is_flexible() {
             self.uvarint().saturating_sub(1)
         } else {
             self.i32().max(0).cast_unsigned()
@@ -111,7 +130,7 @@ impl<'b> Reader<'b> {
 
     /// The length of a string plus 1, 0 for null.
     fn text_len(&mut self) -> u32 {
-        if self.flexible {
+        if self.is_flexible() {
             self.uvarint()
         } else {
             (i32::from(self.i16()) + 1).max(0).cast_unsigned()
@@ -129,7 +148,7 @@ impl<'b> Reader<'b> {
             None => Text::Whole(None),
             Some(len) if len > max => Text::Long(len),
             Some(len) => {
-                let text = core::str::from_utf8(self.read(take(len)));
+                let text = core::str::from_utf8(self.take(len));
                 if text.is_err() {
                     self.fail(Need::Bad);
                 }
@@ -141,7 +160,7 @@ impl<'b> Reader<'b> {
     /// `len` bytes as they are.
     #[cfg(feature = "snapshot")]
     pub(crate) fn bytes(&mut self, len: usize) -> &'b [u8] {
-        self.read(take(len))
+        self.take(u32::try_from(len).unwrap_or(u32::MAX))
     }
 
     /// An unsigned varint of at most 64 bits.
@@ -158,9 +177,14 @@ impl<'b> Reader<'b> {
 
     /// A topic id.
     pub(crate) fn uuid(&mut self) -> TopicUuid {
-        let bytes = self.read(take(16_u8));
-        TopicUuid(bytes.first_chunk().copied().unwrap_or_default())
+        TopicUuid(self.array())
     }
+}
+
+/// The next `len` bytes. nom's own has a path to a panic, by `split_at`.
+pub(crate) fn take(input: &[u8], len: u32) -> Parsed<'_, &[u8]> {
+    let split = input.split_at_checked(len as usize);
+    split.map(|(taken, rest)| (rest, taken)).ok_or(Err::Incomplete(Needed::Unknown))
 }
 
 /// An unsigned varint of at most 32 bits.

@@ -2,13 +2,13 @@
 
 use core::ops::Range;
 
-use nom::bytes::streaming::take;
 use nom::number::streaming::be_u8;
 
-use super::reader::{BAD, Parsed, varint, varlong};
+use super::reader::{BAD, Parsed, take, varint, varlong};
 use super::varint::{varint_len, varlong_len};
 use super::writer::Writer;
 use crate::batch::record::{Header, Record};
+use crate::storage::shift;
 
 #[cfg(test)]
 /// Most bytes of a record besides its key, value and headers: its length (5), attributes (1), time (10), offset
@@ -49,6 +49,12 @@ pub(crate) fn record_body_size(
     size
 }
 
+/// What a body takes that was `body` bytes long with both deltas 0.
+#[inline]
+pub(crate) fn with_deltas(body: usize, ts_delta: i64, offset_delta: i32) -> usize {
+    body.saturating_add(varlong_len(ts_delta) + varint_len(offset_delta) - 2)
+}
+
 /// Bytes of a record whose body has this size, with the length in front.
 #[inline]
 pub(crate) fn record_size(body: usize) -> usize {
@@ -65,6 +71,18 @@ pub(crate) fn write_record(
 ) -> Option<usize> {
     let (key, value) = (record.key.map(<[u8]>::len), record.value.map(<[u8]>::len));
     let body = record_body_size(ts_delta, offset_delta, key, value, record.headers);
+    write_sized_record(out, record, ts_delta, offset_delta, body)
+}
+
+/// As [`write_record`], with a body of this size, which the caller has asked for.
+#[inline]
+pub(crate) fn write_sized_record(
+    out: &mut [u8],
+    record: &Record<'_>,
+    ts_delta: i64,
+    offset_delta: i32,
+    body: usize,
+) -> Option<usize> {
     let length = i32::try_from(body).ok()?;
     let mut w = Writer::new(out.get_mut(..record_size(body))?);
     w.put_varint(length);
@@ -95,7 +113,7 @@ pub(crate) fn write_record_with(
     let value = write(out.get_mut(place..place + value_max)?).min(value_max);
     let body = sized(value);
     let start = record_size(body) - value - headers;
-    out.copy_within(place..place + value, start);
+    shift(out, place..place + value, start);
     let (front, rest) = out.split_at_mut_checked(start)?;
     let mut w = Writer::new(front);
     w.put_varint(i32::try_from(body).ok()?);
@@ -197,7 +215,7 @@ impl<'b> Iterator for HeaderIter<'b> {
 
 fn record(input: &[u8]) -> Parsed<'_, RecordView<'_>> {
     let (input, length) = varint(input)?;
-    let (rest, body) = take(u32::try_from(length).map_err(|_| BAD)?)(input)?;
+    let (rest, body) = take(input, u32::try_from(length).map_err(|_| BAD)?)?;
     let (body, _attributes) = be_u8(body)?;
     let (body, ts_delta) = varlong(body)?;
     let (body, offset_delta) = varint(body)?;
@@ -221,7 +239,7 @@ fn nullable(input: &[u8]) -> Parsed<'_, Option<&[u8]>> {
     let (input, len) = varint(input)?;
     match u32::try_from(len) {
         Ok(len) => {
-            let (input, bytes) = take(len)(input)?;
+            let (input, bytes) = take(input, len)?;
             Ok((input, Some(bytes)))
         }
         Err(_) => Ok((input, None)),

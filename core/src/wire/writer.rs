@@ -3,6 +3,7 @@
 use super::api::{ApiKey, is_flexible};
 use super::varint;
 use crate::id::TopicUuid;
+use crate::storage::copy;
 
 /// What every request starts with.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +71,7 @@ impl<'b> Writer<'b> {
         let room = self.out.get_mut(self.len..).and_then(|rest| rest.get_mut(..bytes.len()));
         match room {
             Some(room) => {
-                room.copy_from_slice(bytes);
+                copy(room, bytes);
                 self.len += bytes.len();
             }
             None => self.overflow = true,

@@ -16,7 +16,7 @@ struct Meter {
     cluster: Cluster,
     conns: Vec<ConnId>,
     peers: Vec<Option<PeerId>>,
-    compressor: Compressor,
+    compressor: Compressor<'static>,
     dice: Dice,
     now: u64,
     calls: u64,

@@ -2,7 +2,7 @@
 
 use klamm_sim::simulator::run_seed;
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 
 #[test]
 fn random_seeds_keep_every_promise() {

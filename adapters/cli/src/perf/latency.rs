@@ -1,12 +1,13 @@
-//! How long each record took, without a handle or an allocation for each: a stamp per record, kept
-//! by the batch and the place in it that the record got, and looked up when the batch is reported.
+//! How long each record took, without a handle or an allocation for each: a stamp for each run of
+//! records that were sent together, kept by the batch, and looked up when the batch is reported.
 
-use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use hdrhistogram::{CreationError, Histogram};
 use klamm_std::{BatchId, RecordId, Report};
+
+use crate::tally::lock;
 
 /// Batch slots that get their memory together.
 const GROUP: usize = 256;
@@ -17,32 +18,28 @@ const MAX_MICROS: u64 = 3_600_000_000;
 ///
 /// A slot may have its next batch before the callback hears of the last one, but not its next but
 /// one, as reports are taken by the callback's own thread: so there are two of each.
-///
-/// Stamps are written under the producer's lock, before the driver can take the lock to report the
-/// batch: that orders them, and the atomics need not.
 pub(super) struct Stamps {
     start: Instant,
-    /// Records that fit into a batch.
-    batch_records: usize,
-    groups: Vec<OnceLock<Box<[OnceLock<Batch>]>>>,
+    groups: Vec<OnceLock<Box<[Mutex<Vec<Run>>]>>>,
 }
 
-/// The stamps of a batch's records: of the first, and how much later the others are, or earlier
-/// (several threads send).
-struct Batch {
-    first: AtomicU64,
-    later: Box<[AtomicI32]>,
+/// Records of a batch with the same stamp: from this one on, up to the next run.
+struct Run {
+    first: u16,
+    stamp: u64,
+}
+
+/// One thread's notes. It looks at a batch only when a run begins.
+pub(super) struct Notes<'s> {
+    stamps: &'s Stamps,
+    /// The record that would go on with the run, and its stamp.
+    next: Option<(RecordId, u64)>,
 }
 
 impl Stamps {
-    /// For batches of up to so many bytes, of records whose values have so many.
-    pub(super) fn new(batch_size: u32, value_size: u32) -> Self {
-        // A record's length, attributes, deltas, key, value's length and headers are 7 bytes at
-        // least.
-        let batch_records = (batch_size / value_size.saturating_add(7) + 1).min(65_535);
+    pub(super) fn new() -> Self {
         Self {
             start: Instant::now(),
-            batch_records: batch_records as usize,
             groups: (0..2 * 65_536 / GROUP).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -52,64 +49,54 @@ impl Stamps {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// The record's time begins then.
-    pub(super) fn note(&self, id: RecordId, micros: u64) {
-        let batch = self.batch(id.batch);
-        if id.index == 0 {
-            batch.first.store(micros, Ordering::Relaxed);
-        }
-        let later = micros.wrapping_sub(batch.first.load(Ordering::Relaxed)).cast_signed();
-        if let Some(place) = batch.later.get(usize::from(id.index)) {
-            // Half an hour is more than a batch is ever open for.
-            place.store(i32::try_from(later).unwrap_or(i32::MAX), Ordering::Relaxed);
-        }
+    pub(super) const fn notes(&self) -> Notes<'_> {
+        Notes { stamps: self, next: None }
     }
 
     /// The records of the report are done: adds the time that they took.
     pub(super) fn take(&self, report: &Report, latencies: &mut Histogram<u64>) {
         let now = self.now();
-        runs(self.of(report), |stamp, records| {
+        self.each_run(report, |stamp, records| {
             latencies.saturating_record_n(now.saturating_sub(stamp), records);
         });
     }
 
-    /// The stamps of the report's records, in order.
-    fn of(&self, report: &Report) -> impl Iterator<Item = u64> {
-        let batch = self.batch(report.batch);
-        let first = batch.first.load(Ordering::Relaxed);
-        let from = usize::from(report.first);
-        let later = batch.later.get(from..from + usize::from(report.records));
-        let later = later.unwrap_or_default().iter();
-        later
-            .map(move |later| first.saturating_add_signed(i64::from(later.load(Ordering::Relaxed))))
+    /// The stamps of the report's records, in order, and how many records have each.
+    fn each_run(&self, report: &Report, mut each: impl FnMut(u64, u64)) {
+        let runs = lock(self.batch(report.batch));
+        let from = u32::from(report.first);
+        let end = from + u32::from(report.records);
+        for (place, run) in runs.iter().enumerate() {
+            let next = runs.get(place + 1).map_or(end, |next| u32::from(next.first));
+            let (first, behind) = (u32::from(run.first).max(from), next.min(end));
+            if first < behind {
+                each(run.stamp, u64::from(behind - first));
+            }
+        }
     }
 
-    fn batch(&self, id: BatchId) -> &Batch {
+    fn batch(&self, id: BatchId) -> &Mutex<Vec<Run>> {
         let place = id.index() * 2 + usize::from(id.generation() % 2);
         // A slot's number is below 65,536.
         let group = self.groups[place / GROUP]
-            .get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
-        group[place % GROUP].get_or_init(|| Batch {
-            first: AtomicU64::new(0),
-            later: (0..self.batch_records).map(|_| AtomicI32::new(0)).collect(),
-        })
+            .get_or_init(|| (0..GROUP).map(|_| Mutex::default()).collect());
+        &group[place % GROUP]
     }
 }
 
-/// Equal stamps next to each other, once, with their number: records that were sent together have
-/// the same.
-fn runs(stamps: impl Iterator<Item = u64>, mut each: impl FnMut(u64, u64)) {
-    let (mut stamp, mut records) = (0, 0);
-    for next in stamps {
-        if next != stamp && records > 0 {
-            each(stamp, records);
-            records = 0;
+impl Notes<'_> {
+    /// The record's time begins then. Called under the producer's lock: in the order of a batch's
+    /// records, and before the batch can be reported.
+    pub(super) fn note(&mut self, id: RecordId, micros: u64) {
+        if self.next != Some((id, micros)) {
+            let mut runs = lock(self.stamps.batch(id.batch));
+            if id.index == 0 {
+                runs.clear();
+            }
+            runs.push(Run { first: id.index, stamp: micros });
         }
-        stamp = next;
-        records += 1;
-    }
-    if records > 0 {
-        each(stamp, records);
+        let next = RecordId { index: id.index.wrapping_add(1), ..id };
+        self.next = (next.index > 0).then_some((next, micros));
     }
 }
 
@@ -129,18 +116,6 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn equal_stamps_are_counted_together() {
-        let found = |stamps: &[u64]| {
-            let mut found = Vec::new();
-            runs(stamps.iter().copied(), |stamp, records| found.push((stamp, records)));
-            found
-        };
-        assert_eq!(found(&[]), []);
-        assert_eq!(found(&[0]), [(0, 1)]);
-        assert_eq!(found(&[5, 5, 7, 5, 5, 5]), [(5, 2), (7, 1), (5, 3)]);
-    }
-
     /// The stamps of a partition's reports, in the order of the reports, are those of its records in
     /// the order of the log; also while batch slots are used again before the callback has looked.
     #[test]
@@ -152,7 +127,7 @@ mod tests {
             ..Options::default()
         };
         let broker = DevBroker::start(options).expect("a free port");
-        let stamps = Arc::new(Stamps::new(600, 8));
+        let stamps = Arc::new(Stamps::new());
         let found = [Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new()))];
         let (noted, to) = (Arc::clone(&stamps), found.clone());
         let producer = Producer::builder(&broker.address().to_string())
@@ -163,16 +138,20 @@ mod tests {
                 // The sending thread, which waits for memory, gets there first.
                 std::thread::sleep(Duration::from_micros(200));
                 let partition = usize::try_from(batch.report.partition.index).expect("0 or 1");
-                to[partition].lock().expect("no panic").extend(noted.of(&batch.report));
+                noted.each_run(&batch.report, |stamp, records| {
+                    let mut found = to[partition].lock().expect("no panic");
+                    found.extend((0..records).map(|_| stamp));
+                });
             })
             .build()
             .expect("legal");
         let topic = producer.topic("t").expect("legal");
         let values: Vec<[u8; 8]> = (0..RECORDS).map(u64::to_be_bytes).collect();
         let records = values.iter().map(|value| Record::value(value).with_key(value));
-        let mut number = 0;
+        let (mut number, mut notes) = (0, stamps.notes());
         let accepted = topic.post_all_with(None, records, |id| {
-            stamps.note(id, 1_000_000 + number);
+            // Some have the stamp of the one before.
+            notes.note(id, 1_000_000 + number / 3);
             number += 1;
         });
         assert_eq!(accepted, Ok(RECORDS));
@@ -186,7 +165,8 @@ mod tests {
             let at = usize::try_from(partition).expect("0 or 1");
             let found = found[at].lock().expect("no panic");
             let numbers: Vec<_> = found.iter().map(|stamp| stamp - 1_000_000).collect();
-            assert_eq!(numbers, log);
+            let sent: Vec<_> = log.iter().map(|number| number / 3).collect();
+            assert_eq!(numbers, sent);
         }
     }
 }

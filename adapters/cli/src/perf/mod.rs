@@ -37,7 +37,7 @@ const GROUP: u64 = 64;
 
 pub(crate) fn run(args: args::Perf) -> Result<(), Failure> {
     let Target { builder, servers, own } = Target::new(&args.producing, &args.topic)?;
-    let stamps = Arc::new(Stamps::new(builder.config().batch_size, args.size));
+    let stamps = Arc::new(Stamps::new());
     let results = Arc::new(Mutex::new(Results::new()?));
     let (noted, found) = (Arc::clone(&stamps), Arc::clone(&results));
     let producer = builder
@@ -189,7 +189,7 @@ impl Load {
         let ours = |all: u64| all.saturating_sub(thread).div_ceil(self.threads);
         let number = |nth: u64| thread + nth * self.threads;
         let total = ours(records);
-        let mut sent = 0;
+        let (mut sent, mut notes) = (0, self.stamps.notes());
         while sent < total && !self.stops() {
             let now = self.stamps.now();
             let due = self.rate.map_or(total, |rate| ours(rate.due(now - start)).min(total));
@@ -207,7 +207,7 @@ impl Load {
             let taken = self.topic.post_all_with(
                 None,
                 group.map(|record| self.payload.record(record)),
-                |id| self.stamps.note(id, stamps.next().unwrap_or(now)),
+                |id| notes.note(id, stamps.next().unwrap_or(now)),
             );
             let (Ok(accepted) | Err((accepted, _))) = taken;
             sent += accepted;

@@ -1,4 +1,5 @@
-//! The image without klamm: start-up, vectors, and what any firmware links (copying and 64-bit division).
+//! The image without klamm: start-up, vectors, and what any firmware links: copying, clearing and comparing memory,
+//! 64-bit division.
 #![no_std]
 #![no_main]
 
@@ -15,6 +16,14 @@ fn main() -> ! {
         bytes[..at].copy_from_slice(&black_box([1; 64])[..at]);
         bytes[at..].fill(black_box(2));
         black_box(&bytes);
+        // Words have functions of their own.
+        let mut words = [0_u64; 16];
+        black_box(&mut words);
+        let copy = words;
+        black_box(&copy);
+        black_box(&mut [0_u32; 15]);
+        black_box(*black_box(&[1_u32; 15]));
+        black_box(black_box(&bytes[..at]) == black_box(&bytes[at..]));
         black_box(black_box(1_u64).checked_div(black_box(3)));
     }
 }

@@ -310,9 +310,7 @@ impl Setup {
         }
         let versions = self.cluster.nodes[0].versions;
         if [ApiVersions::REDPANDA, ApiVersions::EVENT_HUBS].contains(&versions) {
-            // An upgrade is one within Kafka: other products do not become Kafka. Event Hubs would
-            // mix Metadata 9, which has reliable leader epochs and no topic ids, with newer ones: a
-            // topic that was created again is then stale to those who know its id (seed 17886).
+            // An upgrade is one within Kafka: other products do not become Kafka.
             self.faults.retain(|kind| *kind != Kind::OtherVersion);
         }
         self.fault_every = dice.pick(&[3_000, 50_000, 500_000, 3_000_000]);

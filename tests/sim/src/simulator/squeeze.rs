@@ -17,7 +17,7 @@ pub const CODECS: &[Compression] = &[
 /// What it has in hand.
 pub(super) struct Squeezer {
     dice: Dice,
-    compressor: Compressor,
+    compressor: Compressor<'static>,
     /// With the time at which each is done.
     jobs: Vec<(u64, Uncompressed)>,
 }
