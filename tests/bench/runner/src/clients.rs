@@ -137,6 +137,11 @@ impl Client {
 }
 
 impl Running {
+    /// Whether it is still at work.
+    pub(crate) fn is_at_work(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     /// Waits for its answer.
     pub(crate) fn finish(mut self) -> Result<Answer> {
         let status = loop {
