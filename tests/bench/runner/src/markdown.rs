@@ -86,7 +86,7 @@ fn table(text: &mut String, case: &Case, result: &CaseResult) -> Result<()> {
     // Against klamm, only where it says something.
     let ratios = [figure::CPU, figure::RATE].map(|name| columns.contains(&name).then_some(name));
     let mut head: Vec<String> = Vec::new();
-    head.extend(points.then(|| String::new()));
+    head.extend(points.then(String::new));
     head.push("producer".into());
     head.extend(columns.iter().map(|name| (*name).to_owned()));
     head.extend(ratios.iter().flatten().map(|name| format!("{name}: times klamm's")));
