@@ -58,9 +58,9 @@ pub(crate) fn programs() -> Result<Programs> {
     )?;
     let versions = vec![
         ("Apache Kafka".to_owned(), tools.version.clone()),
-        ("JVM".to_owned(), first_line("java", "-version")?),
-        ("Go".to_owned(), first_line("go", "version")?),
-        ("Rust".to_owned(), first_line("rustc", "--version")?),
+        ("JVM".to_owned(), version("java", "-version")?),
+        ("Go".to_owned(), version("go", "version")?),
+        ("Rust".to_owned(), version("rustc", "--version")?),
     ];
     let jars = tools.libs.clone();
     Ok(Programs { tools, rust: target.join("release"), franz_go, classes, jars, versions })
@@ -75,8 +75,12 @@ fn run(command: &mut Command, how: &str) -> Result<()> {
     Ok(())
 }
 
-fn first_line(program: &str, argument: &str) -> Result<String> {
+/// What looks like a version in what a program says first.
+fn version(program: &str, argument: &str) -> Result<String> {
     let out = Command::new(program).arg(argument).output()?;
     let text = [out.stdout, out.stderr].concat();
-    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    let text = String::from_utf8_lossy(&text);
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let mut versions = words.filter(|word| word.contains('.') && word.len() > 2);
+    Ok(versions.next().unwrap_or("unknown").to_owned())
 }
