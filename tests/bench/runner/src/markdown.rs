@@ -41,6 +41,7 @@ pub(crate) fn readme(results: &Results, path: &Path) -> Result<()> {
     if let Some((case, result)) = measured(results).next() {
         machine(&mut middle, result)?;
         writeln!(middle, "![{}](docs/benchmarks/{}.svg)\n", case.title, case.name)?;
+        table(&mut middle, case, result)?;
     }
     targets(&mut middle, results);
     let text = format!("{before}{BEGIN}\n\n{middle}{END}{after}");
