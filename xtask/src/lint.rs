@@ -40,7 +40,7 @@ pub(crate) fn fmt(sh: &Shell) -> Result<()> {
     setup::component(sh, "fmt", "rustfmt")?;
     cmd!(sh, "cargo fmt --all --check").run()?;
     for dir in APART {
-        cmd!(sh, "cargo fmt --manifest-path {dir}/Cargo.toml --check").run()?;
+        cmd!(sh, "cargo fmt --all --manifest-path {dir}/Cargo.toml --check").run()?;
     }
     Ok(())
 }
