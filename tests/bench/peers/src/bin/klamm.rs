@@ -21,7 +21,8 @@ enum Mode {
 struct Klamm {
     topic: Topic,
     mode: Mode,
-    tally: Arc<Tally>,
+    /// For callbacks: a counter of a clone each would be what is measured.
+    tally: &'static Tally,
 }
 
 fn main() -> Result<()> {
@@ -72,14 +73,21 @@ impl Klamm {
             builder.limits(|limits| limits.partitions = limits.partitions.max(partitions));
         let producer: Producer = builder.build()?;
         let topic = producer.topic(&params.topic)?;
-        Ok(Self { topic, mode, tally: Arc::clone(tally) })
+        let tally: &'static Arc<Tally> = Box::leak(Box::new(Arc::clone(tally)));
+        Ok(Self { topic, mode, tally })
     }
 
-    fn resolve(&self, delivery: &Delivery) {
-        match delivery.wait() {
-            Ok(_) => self.tally.acked(1),
-            Err(_) => self.tally.failed(1),
+    /// Waits for each.
+    fn resolve(&self, handles: impl Iterator<Item = Delivery>) {
+        let (mut acked, mut failed) = (0, 0);
+        for handle in handles {
+            match handle.wait() {
+                Ok(_) => acked += 1,
+                Err(_) => failed += 1,
+            }
         }
+        self.tally.acked(acked);
+        self.tally.failed(failed);
     }
 }
 
@@ -96,20 +104,16 @@ impl Client for Klamm {
                 }
             }
             Mode::Handles(handles) => {
+                let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
                 for out in group {
-                    let delivery = self.topic.send(&record(out))?;
-                    let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
-                    handles.push_back(delivery);
-                    let oldest = if handles.len() > HANDLES { handles.pop_front() } else { None };
-                    drop(handles);
-                    if let Some(oldest) = oldest {
-                        self.resolve(&oldest);
-                    }
+                    handles.push_back(self.topic.send(&record(out))?);
                 }
+                let done = handles.len().saturating_sub(HANDLES);
+                self.resolve(handles.drain(..done));
             }
             Mode::Callbacks => {
                 for out in group {
-                    let tally = Arc::clone(&self.tally);
+                    let tally = self.tally;
                     self.topic.send_then(&record(out), move |result| match (result, out.due) {
                         (Ok(_), Some(due)) => tally.acked_due(due),
                         (Ok(_), None) => tally.acked(1),
@@ -126,7 +130,7 @@ impl Client for Klamm {
         if let Mode::Handles(handles) = &self.mode {
             let rest =
                 core::mem::take(&mut *handles.lock().unwrap_or_else(PoisonError::into_inner));
-            rest.iter().for_each(|delivery| self.resolve(delivery));
+            self.resolve(rest.into_iter());
         }
         Ok(())
     }
