@@ -12,7 +12,7 @@ use xshell::Shell;
 pub(crate) struct Image {
     sections: Vec<Section>,
     /// Functions and statics with their sizes, the largest first.
-    symbols: Vec<(u64, String)>,
+    pub(crate) symbols: Vec<(u64, String)>,
 }
 
 struct Section {
@@ -56,6 +56,11 @@ impl Image {
     /// `.data` too: its first values are copied from there.
     pub(crate) fn flash(&self) -> u64 {
         self.sections.iter().filter(|section| section.in_flash).map(|section| section.size).sum()
+    }
+
+    /// All that is in memory before the first call: what is not the stack's.
+    pub(crate) fn ram(&self) -> u64 {
+        [".data", ".bss", ".uninit"].map(|name| self.section(name)).iter().sum()
     }
 
     /// Where a panic could begin: functions of `core` that do nothing else.

@@ -2,12 +2,14 @@
 
 mod bench;
 mod doc;
+mod firmware;
 mod fuzz;
 mod gates;
 mod image;
 mod lint;
 mod mutants;
 mod no_std;
+mod panics;
 mod setup;
 mod sim;
 mod size;
@@ -42,6 +44,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Measures klamm and five other producers side by side on Apache Kafka
     Bench(bench::Args),
+    /// Builds the firmware and runs it in QEMU, against Apache Kafka and kcat
+    Firmware(firmware::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -68,6 +72,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Gates(args) => gates::run(&sh, args),
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
+        Command::Firmware(args) => firmware::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

@@ -1,5 +1,7 @@
 //! Compilers for other targets: rustup's targets, or where rustup cannot fetch them, Debian's compiler and sources.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
@@ -38,7 +40,11 @@ impl Compiler {
 
     /// `cargo build` for `target`, to be completed with what to build; its files are in `target_dir`.
     pub(crate) fn build<'a>(&self, sh: &'a Shell, target: &str) -> Cmd<'a> {
-        let dir = self.target_dir();
+        self.build_in(sh, target, self.target_dir().as_ref())
+    }
+
+    /// The same with its files elsewhere.
+    pub(crate) fn build_in<'a>(&self, sh: &'a Shell, target: &str, dir: &Path) -> Cmd<'a> {
         let build = cmd!(sh, "cargo build --target {target} --target-dir {dir}");
         match self {
             Self::Installed => build,

@@ -1,5 +1,5 @@
-//! Who waits: a few slots in the caller's memory, each with a waker. What changes wakes all of them,
-//! and each looks for itself; that is little code, and few tasks wait at once.
+//! Who waits: a few slots in the caller's memory, each with a waker. What changes wakes all of
+//! them, and each looks for itself; that is little code, and few tasks wait at once.
 
 use core::task::{Context, Waker};
 
@@ -12,8 +12,10 @@ pub(crate) struct Waiter {
     what: What,
 }
 
-/// What it waits for.
+/// What it waits for. Without `repr` a free slot is not all zeros (the tag lies in `Delivery`'s),
+/// and one such slot takes all of `Resources` from `.bss` to `.data`, and into flash.
 #[derive(Clone, Copy)]
+#[repr(u8)]
 enum What {
     /// Nobody waits here.
     Free,

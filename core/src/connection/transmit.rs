@@ -225,7 +225,7 @@ impl Producer<'_> {
                 break;
             }
             cursor.offset -= len;
-            cursor.batch = list::next(&self.storage.batches, AUX, b).map_or(Link::NONE, Link::to);
+            cursor.batch = list::following(&self.storage.batches, AUX, b);
         }
         self.storage.connections[c].cursor = Some(cursor);
     }

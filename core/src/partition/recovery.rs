@@ -383,9 +383,8 @@ impl Producer<'_> {
             self.storage.batches[b].answer = Answer::None;
             at = list::next(&self.storage.batches, QUEUE, b);
         }
-        let head = self.head(p).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
-        partition.cursor = head;
+        partition.cursor = partition.queue.first();
         partition.failed = false;
         partition.draining = false;
         partition.void = false;

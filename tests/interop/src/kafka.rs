@@ -39,6 +39,9 @@ pub struct Options<'a> {
     pub one_controller: bool,
     /// Each node's second listener is advertised under these ports, a proxy's; empty for none.
     pub advertised_ports: &'a [u16],
+    /// The second listener is for guests of QEMU's user network, which see this machine's
+    /// loopback as 10.0.2.2; [`Options::advertised_ports`] is empty then.
+    pub for_guests: bool,
     /// Further broker properties.
     pub properties: &'a [(&'a str, &'a str)],
     /// For a benchmark: all of Java's compilers, and a gigabyte of heap.
@@ -68,6 +71,11 @@ impl Node {
     /// The port behind the advertised one of [`Options::advertised_ports`].
     pub fn proxied_port(&self) -> u16 {
         self.proxied_port
+    }
+
+    /// `host:port` as guests see it, with [`Options::for_guests`].
+    pub fn guest_address(&self) -> String {
+        format!("10.0.2.2:{}", self.proxied_port)
     }
 
     /// The first segment of a partition's log.
@@ -200,6 +208,9 @@ fn properties(node: &Node, controllers: &[u16], options: &Options<'_>) -> Result
     if let Some(port) = options.advertised_ports.get(index) {
         write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
         write!(advertised, ",PROXIED://127.0.0.1:{port}")?;
+    } else if options.for_guests {
+        write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
+        write!(advertised, ",PROXIED://{}", node.guest_address())?;
     }
     let mut text = format!("log.dirs={}\n", node.log_dir.display());
     if node.tools.needs_zookeeper() {

@@ -22,10 +22,12 @@
 //! | [`log`] | what was read back, and whether it is there exactly once and in order |
 //! | [`lost_answers`] | answers lost, broker killed and started again: the staging |
 //! | [`dump`] | stored batches as `DumpLogSegments` prints them |
+//! | [`firmware`] | devices in QEMU: cut off, reset, lied to; what they said against the log |
 //! | [`klamm`] | the `klamm` command |
 
 pub mod dump;
 pub mod feeder;
+pub mod firmware;
 pub mod helper;
 pub mod kafka;
 pub mod kcat;

@@ -1,0 +1,12 @@
+//! Readings of sensors into Kafka.
+#![no_std]
+#![no_main]
+
+use embassy_executor::Spawner;
+use klamm_firmware_qemu::readings;
+use klamm_lm3s6965::start;
+
+#[embassy_executor::main(entry = "cortex_m_rt::entry")]
+async fn main(spawner: Spawner) -> ! {
+    readings::main(spawner, start).await
+}

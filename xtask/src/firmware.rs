@@ -1,0 +1,105 @@
+//! `cargo xtask firmware`: real firmware in QEMU, writing to a real Kafka; and the gates on its
+//! images.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use xshell::{Shell, cmd};
+
+use crate::image::Image;
+use crate::target::Compiler;
+use crate::{panics, setup, test};
+
+const TARGET: &str = "thumbv7m-none-eabi";
+const EXAMPLES: &str = "firmware-examples";
+
+/// QEMU's machines, which their images are named after, and the packages of these.
+const MACHINES: &[(&str, &str)] =
+    &[("lm3s6965", "klamm-lm3s6965"), ("mps2-an385", "klamm-mps2-an385")];
+
+/// Bytes of flash that the whole demo may have: with network stack, executor and application.
+const FLASH_BUDGET: u64 = 96 * 1024;
+/// Bytes of memory, the stack as deep as it was seen to go among them. The tests say how deep.
+const RAM_BUDGET: u64 = 24 * 1024;
+const STACK: u64 = 4_096;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Say where the image can panic and what its largest functions are, and run nothing
+    #[arg(long)]
+    look: bool,
+    /// Measure records a second and instructions a record, next to the MQTT client minimq
+    #[arg(long)]
+    bench: bool,
+    /// Options of the run; `-- --help` lists them
+    #[arg(last = true)]
+    options: Vec<String>,
+}
+
+pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
+    if args.look {
+        return gates(sh, &build(sh)?, 40);
+    }
+    let (images, bench) =
+        if args.bench { (build_bench(sh)?, Some("--bench")) } else { (build(sh)?, None) };
+    let _images = prepare(sh, &images)?;
+    let options = &args.options;
+    cmd!(sh, "cargo run -p klamm-interop --bin interop-firmware -- {bench...} {options...}")
+        .run()?;
+    Ok(())
+}
+
+pub(crate) fn check(sh: &Shell) -> Result<()> {
+    let images = build(sh)?;
+    gates(sh, &images, 0)?;
+    let _images = prepare(sh, &images)?;
+    cmd!(sh, "cargo build --release --bin klamm").run()?;
+    cmd!(sh, "cargo test -p klamm-interop --features firmware --release --test firmware").run()?;
+    Ok(())
+}
+
+/// The folder with the images, one file a machine.
+fn build(sh: &Shell) -> Result<PathBuf> {
+    let compiler = Compiler::find(sh, &[TARGET])?;
+    let _dir = sh.push_dir(EXAMPLES);
+    for (_, package) in MACHINES {
+        compiler.build(sh, TARGET).args(["--release", "--bins", "-p", package]).run()?;
+    }
+    Ok(sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release"))
+}
+
+/// The same for measuring: each counts the time that it works.
+fn build_bench(sh: &Shell) -> Result<PathBuf> {
+    let compiler = Compiler::find(sh, &[TARGET])?;
+    let _dir = sh.push_dir(EXAMPLES);
+    let dir = sh.current_dir().join(compiler.target_dir()).join("bench");
+    let build = compiler.build_in(sh, TARGET, &dir);
+    build.args(["--release", "-p", MACHINES[0].1, "--bins", "--features", "bench"]).run()?;
+    Ok(dir.join(TARGET).join("release"))
+}
+
+fn prepare<'a>(sh: &'a Shell, images: &Path) -> Result<xshell::PushEnv<'a>> {
+    setup::program(sh, "qemu-system-arm", "qemu-system-arm")?;
+    test::kafka_tools(sh)?;
+    cmd!(sh, "cargo run -p klamm-interop --bin interop-setup").run()?;
+    Ok(sh.push_env("KLAMM_FIRMWARE", images))
+}
+
+/// Flash, memory and panics of each demo.
+fn gates(sh: &Shell, images: &Path, symbols: usize) -> Result<()> {
+    let bare = Image::read(sh, &images.join("echo"))?;
+    println!("{TARGET}, opt-level z, bytes{:>12} {:>9}", "flash", "RAM");
+    println!("{:<30}{:>9} {:>9}", "network alone", bare.flash(), bare.ram());
+    for (machine, _) in MACHINES {
+        let image = Image::read(sh, &images.join(machine))?;
+        println!("{machine:<30}{:>9} {:>9}", image.flash(), image.ram());
+        for (size, name) in image.symbols.iter().take(symbols) {
+            println!("{size:>7}  {name}");
+        }
+        ensure!(image.flash() <= FLASH_BUDGET, "{machine}: over {FLASH_BUDGET} bytes of flash");
+        let budget = RAM_BUDGET - STACK;
+        ensure!(image.ram() <= budget, "{machine}: over {budget} bytes of memory without stack");
+        panics::check(&images.join(machine))?;
+    }
+    Ok(())
+}
