@@ -95,6 +95,7 @@ impl<'a> Bench<'a> {
                 advertised_ports: if nodes == 1 { &ports } else { &[] },
                 properties: if nodes == 1 { PROPERTIES } else { PROPERTIES_OF_THREE },
                 fast: true,
+                ..Options::default()
             };
             let mut cluster = Cluster::start(&self.programs.tools, &dir, &options)?;
             if nodes == 1 {
