@@ -42,6 +42,8 @@ pub(crate) const KLAMM_HANDLES: Client =
     client("klamm, a handle a record", Program::Rust("klamm"), "handles");
 pub(crate) const KLAMM_CALLBACKS: Client =
     client("klamm, a callback a record", Program::Rust("klamm"), "callbacks");
+pub(crate) const KLAMM_LOCAL: Client =
+    client("klamm, polled by the sender", Program::Rust("klamm"), "local");
 pub(crate) const LIBRDKAFKA: Client = client("librdkafka", Program::Rust("librdkafka"), "");
 pub(crate) const FRANZ_GO: Client = client("franz-go", Program::Go, "");
 pub(crate) const JAVA: Client = client("Java", Program::Java, "");

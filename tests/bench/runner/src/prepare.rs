@@ -25,7 +25,7 @@ pub(crate) fn programs() -> Result<Programs> {
     let target = repository().join("target/bench");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--release", "-p", "klamm-bench-peers"]);
+    build.args(["build", "--release", "-p", "klamm-bench-klamm", "-p", "klamm-bench-peers"]);
     // What Cargo told this program about its own package would make build scripts run again.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|it| name.to_string_lossy().starts_with(it))

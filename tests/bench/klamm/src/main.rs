@@ -1,6 +1,8 @@
 //! klamm-std, as a program uses it. `mode`: `reports` (many records a call, outcomes by batch),
 //! `post` (a call a record, outcomes by batch), `handles` (a handle a record, each waited for),
-//! `callbacks` (a callback a record).
+//! `callbacks` (a callback a record), `local` (no thread of klamm's: the sender polls).
+
+mod local;
 
 use anyhow::{Result, anyhow, bail};
 use klamm_bench_peers::{Client, Group, Out, Params, Tally, measure};
@@ -26,7 +28,11 @@ struct Klamm {
 }
 
 fn main() -> Result<()> {
-    measure(env!("CARGO_PKG_VERSION"), Klamm::start)
+    let version = env!("CARGO_PKG_VERSION");
+    if std::env::args().any(|argument| argument == "mode=local") {
+        return measure(version, local::Local::start);
+    }
+    measure(version, Klamm::start)
 }
 
 impl Klamm {
@@ -136,7 +142,8 @@ impl Client for Klamm {
     }
 }
 
-fn record(out: Out<'_>) -> Record<'_> {
+/// In klamm's words.
+pub(crate) fn record(out: Out<'_>) -> Record<'_> {
     let record = Record::value(out.value);
     match out.key {
         Some(key) => record.with_key(key),
