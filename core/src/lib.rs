@@ -178,6 +178,7 @@ pub use producer::{Address, Demand, Destination, FlushTicket, Producer, Scope, S
 #[cfg(feature = "policies")]
 pub use profile::Profile;
 pub use storage::Storage;
+pub use storage::carve::Memory;
 pub use storage::resources::Resources;
 pub use time::{Instant, Timestamp};
 pub use wire::crc::crc32c;

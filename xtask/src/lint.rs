@@ -38,6 +38,7 @@ const EMBASSY_FEATURES: &[&str] =
 const APART: &[&str] = &[
     "fuzz",
     "firmware-examples",
+    "firmware-examples/boards",
     "tests/bench",
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",

@@ -374,3 +374,53 @@ fn has_room(inner: &mut Inner, freed: bool, now: klamm::Instant) -> bool {
     }
     open
 }
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicBool;
+
+    use arc_swap::{ArcSwap, ArcSwapOption};
+    use klamm::{Destination, Record};
+
+    use super::*;
+    use crate::builder::Options;
+    use crate::clock::Clock;
+    use crate::shared::Common;
+
+    /// A producer with 64 KiB for batches of 1 KiB.
+    fn shared() -> Shared {
+        let mut options = Options::new("127.0.0.1:1");
+        options.config.batch_size = 1_024;
+        options.limits.buffer_memory = 64 * 1_024;
+        let core = options.core(klamm::Instant::ZERO).expect("legal");
+        let common = Common {
+            options,
+            names: ArcSwap::default(),
+            failure: ArcSwapOption::default(),
+            paused: AtomicBool::new(false),
+        };
+        Shared::new(core, Arc::new(common), Waker::noop().clone(), Clock::start())
+    }
+
+    #[test]
+    fn a_sender_is_woken_for_much_room_or_after_a_moment() {
+        let shared = shared();
+        let inner = &mut *shared.lock();
+        let at = klamm::Instant::from_micros;
+        assert!(!has_room(inner, true, at(0)), "nobody waits");
+        let topic = inner.core.topic("t").expect("room");
+        let record = Record::value(&[0; 900]);
+        while inner.core.send(Destination::partition(topic, 0), &record, at(0)).is_ok() {}
+        let ticket = inner.gates.join(Gate::Memory, Waker::noop().clone());
+        assert!(!has_room(inner, false, at(1)), "nothing came free");
+        assert!(!has_room(inner, true, at(2)), "little came free");
+        assert!(!has_room(inner, false, at(2 + ROOM_MICROS - 1)));
+        assert!(has_room(inner, false, at(2 + ROOM_MICROS)));
+        assert!(!has_room(inner, false, at(3 + ROOM_MICROS)), "woken once");
+
+        inner.room_wanted = 0;
+        assert!(has_room(inner, true, at(4 + ROOM_MICROS)), "there is enough");
+        inner.gates.leave(&ticket);
+        assert!(!has_room(inner, true, at(5 + ROOM_MICROS)), "nobody waits any more");
+    }
+}

@@ -40,8 +40,8 @@
 //! # Forks, and drivers that die
 //!
 //! In a forked child the first call starts afresh: connections, producer id and memory of its own.
-//! The parent's records stay the parent's, also their `Delivery`s
-//! ([`DeliveryError::OtherProcess`]). [`Topic`]s can be used in both. A callback that waits for a
+//! The parent's records stay the parent's, also their `Delivery`s, unless the outcome was known
+//! before ([`DeliveryError::OtherProcess`]). [`Topic`]s can be used in both. A callback that waits for a
 //! lock may find it locked for ever in the child, as anything may.
 //!
 //! A driver that panicked is replaced by the next call. What it had is reported: *not persisted* if

@@ -134,6 +134,19 @@ pub enum Timer {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FlushTicket(pub(crate) u32);
 
+/// As a number: for programs that cannot hold a value of this type.
+impl FlushTicket {
+    /// The number of this ticket.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The ticket with this number.
+    pub const fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// Counters since the start. `accepted == delivered + not_persisted + unknown + dropped + buffered`, after every call.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

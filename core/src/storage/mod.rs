@@ -1,5 +1,6 @@
 //! The producer's memory, owned by the caller.
 
+pub(crate) mod carve;
 pub(crate) mod chunks;
 pub(crate) mod list;
 pub(crate) mod resources;

@@ -11,11 +11,11 @@ use crate::wire::api::FLEXIBLE;
 /// What is longer than this fits into no field of `Resources`.
 pub(crate) const TEXT: usize = 64;
 /// An element: the largest is a topic of a Metadata response.
-const RX: usize = crate::wire::MAX_ELEMENT.next_multiple_of(8);
+pub(crate) const RX: usize = crate::wire::MAX_ELEMENT.next_multiple_of(8);
 /// A control request: the largest is for Metadata of a topic, or of several with shorter names.
-const TX: usize = if FLEXIBLE { 232 } else { 160 };
+pub(crate) const TX: usize = if FLEXIBLE { 232 } else { 160 };
 /// Batch slots a chunk. Parts of a split, and what a policy drops, have slots without a chunk.
-const SLOTS: usize = if SPLITS || cfg!(feature = "policies") { 2 } else { 1 };
+pub(crate) const SLOTS: usize = if SPLITS || cfg!(feature = "policies") { 2 } else { 1 };
 
 /// Memory for one producer: `BATCHES` chunks of `CHUNK` bytes (one of them is the spare for splits and compression),
 /// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and four times as many known brokers.

@@ -9,66 +9,77 @@
 use core::convert::Infallible;
 use core::future::Future;
 use core::hint::black_box;
-use core::net::{IpAddr, SocketAddr};
-use core::pin::pin;
-use core::task::{Context, Waker};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
 
+use embassy_futures::select::{Either, select};
+use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time_driver::Driver;
-use embedded_io_async::{ErrorType, Read, Write};
-use embedded_nal_async::{AddrType, Dns, TcpConnect};
-use klamm_embassy::{Config, Destination, Nal, Producer, Record, Resources, Timestamp};
+use klamm_embassy::{
+    Config, Destination, Dial, Link, Lost, Network, Producer, Record, Resources, Timestamp,
+};
 use panic_halt as _;
 use static_cell::ConstStaticCell;
 
 static RESOURCES: ConstStaticCell<Resources<'static, 1400, 4, 2, 1, 64, 64>> =
     ConstStaticCell::new(Resources::new());
 
-/// The network, as far as the compiler knows.
+/// The network, as far as the compiler knows; what `EmbassyNet` does around a socket of embassy-net.
 struct Wire;
 
-impl TcpConnect for Wire {
-    type Error = Infallible;
-    type Connection<'a> = Socket;
-
-    async fn connect(&self, remote: SocketAddr) -> Result<Socket, Infallible> {
-        black_box(remote);
-        Ok(Socket)
+impl Wire {
+    async fn session<M: RawMutex>(&self, link: &Link<'_, '_, M>, to: &Dial) -> Lost {
+        // Names and addresses are looked up by the stack.
+        black_box((to.host.as_str(), to.port));
+        link.connected();
+        let reading = async {
+            loop {
+                let bytes = black_box([0; 4]);
+                Register.await;
+                if let Err(lost) = link.received(&bytes) {
+                    return lost;
+                }
+            }
+        };
+        let writing = async {
+            let mut room = [0; 64];
+            loop {
+                link.wants_transmit().await;
+                black_box(link.transmit(&mut room));
+                Register.await;
+            }
+        };
+        match select(reading, writing).await {
+            Either::First(lost) | Either::Second(lost) => lost,
+        }
     }
 }
 
-impl Dns for Wire {
-    type Error = Infallible;
-
-    async fn get_host_by_name(&self, host: &str, kind: AddrType) -> Result<IpAddr, Infallible> {
-        black_box((host, matches!(kind, AddrType::IPv4)));
-        Ok(black_box(IpAddr::from([10, 0, 0, 2])))
-    }
-
-    async fn get_host_by_address(&self, _: IpAddr, _: &mut [u8]) -> Result<usize, Infallible> {
-        Ok(0)
-    }
-}
-
-struct Socket;
-
-impl ErrorType for Socket {
-    type Error = Infallible;
-}
-
-impl Read for Socket {
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        Ok(black_box(buffer).len().min(black_box(1)))
+impl Network for Wire {
+    async fn serve<M: RawMutex>(
+        &self,
+        link: &Link<'_, '_, M>,
+        _: &mut [u8],
+        _: &mut [u8],
+    ) -> Infallible {
+        loop {
+            let to = link.dial().await;
+            match select(self.session(link, &to), link.closing()).await {
+                Either::First(lost) | Either::Second(lost) => link.lost(lost),
+            }
+        }
     }
 }
 
-impl Write for Socket {
-    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        black_box(bytes);
-        Ok(black_box(bytes.len()))
-    }
+/// Whatever a socket waits for.
+struct Register;
 
-    async fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
+impl Future for Register {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        black_box(context);
+        if black_box(false) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -93,12 +104,8 @@ fn main() -> ! {
     let mut config = Config::new(black_box("192.168.1.10:9092"));
     config.client_id = black_box("size");
     config.linger_ms = black_box(20);
-    let network = Nal::new(&Wire, &Wire);
-    let Ok((producer, mut runner)) =
-        klamm_embassy::new(resources, network, &config, black_box(1))
-    else {
-        stop()
-    };
+    let started = klamm_embassy::new(resources, Wire, &config, black_box(1));
+    let Ok((producer, mut runner)) = started else { stop() };
     let mut application = pin!(application(producer));
     let mut running = pin!(runner.run());
     let mut context = Context::from_waker(Waker::noop());
