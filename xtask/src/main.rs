@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask test` and its parts. One file a command.
 
 mod bench;
+mod c;
 mod doc;
 mod firmware;
 mod fuzz;

@@ -316,8 +316,8 @@ fn bytes_are_offered_until_they_are_said_to_be_written_and_no_more_than_were_sho
 #[test]
 fn a_peer_that_speaks_tls_or_rubbish_is_told_apart_and_closed() {
     for (bytes, expected) in [
-        ([0x15, 3, 3, 0, 2, 2, 80, 0], klamm_status::Tls),
-        ([0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e, 0x31], klamm_status::Protocol),
+        (*b"\x15\x03\x03\0\x02\x02\x50\0", klamm_status::Tls),
+        (*b"HTTP/1.1", klamm_status::Protocol),
     ] {
         let made = Made::new(0);
         let producer = made.producer;
@@ -327,6 +327,9 @@ fn a_peer_that_speaks_tls_or_rubbish_is_told_apart_and_closed() {
             klamm_handle_timeout(producer, 0);
             klamm_handle_dialing(producer, 0, 0);
             klamm_handle_connected(producer, 0, 0);
+            let (mut data, mut len) = (ptr::null(), 0);
+            klamm_transmit(producer, 0, 0, &mut data, &mut len);
+            klamm_transmitted(producer, 0, len, 0);
             let status = klamm_handle_received(producer, 0, bytes.as_ptr().cast(), bytes.len(), 0);
             assert_eq!(status, expected);
             assert_eq!(klamm_demand_of(producer, 0), klamm_demand::Close);
