@@ -1,8 +1,12 @@
 //! klamm for C: the static library for this machine and for bare ones, and C programs that use it.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
+use crate::image::Image;
 use crate::target::Compiler;
 use crate::{setup, test};
 
@@ -12,6 +16,9 @@ const EXAMPLE: &str = "adapters/c/examples/posix/produce.c";
 const CALLS: &str = "adapters/c/tests/calls.c";
 const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wundef", "-Wconversion", "-Werror"];
 const SANITIZERS: &[&str] = &["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+/// Bytes of flash that all functions of the header may have together, with copying, clearing and comparing of memory,
+/// which other code of a program has too.
+const FLASH_BUDGET: u64 = 40 * 1024;
 /// Where the programs are put.
 const PROGRAMS: &str = "target/c";
 
@@ -29,43 +36,58 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// The library for machines without an operating system needs nothing but `klamm_panicked`.
+/// For machines without an operating system: what a program gets that calls every function of the header, how large
+/// that is, and that it needs nothing else than `klamm_panicked`.
 fn bare(sh: &Shell) -> Result<()> {
     let compiler = Compiler::find(sh, BARE)?;
+    println!("all functions of klamm.h, bytes of flash");
     for target in BARE {
-        for features in ["panic-handler", "panic-handler,full"] {
+        for (features, what, most) in [("", "small", Some(FLASH_BUDGET)), ("full", "full", None)] {
             compiler
                 .build(sh, target)
-                .args(["-p", "klamm-c", "--lib", "--profile", "firmware"])
-                .args(["--no-default-features", "--features", features])
+                .args(["-p", "klamm-c", "--profile", "firmware", "--no-default-features"])
+                .arg(format!("--features={features}"))
                 .run()?;
-            let library = format!("{}/{target}/firmware/libklamm_c.a", compiler.target_dir());
-            needs_nothing(sh, target, &library)?;
+            let libraries = format!("{}/{target}/firmware", compiler.target_dir());
+            let image = format!("{libraries}/all-functions");
+            link(sh, &format!("{libraries}/libklamm_c.a"), &image)?;
+            let flash = Image::read(sh, image.as_ref())?.flash();
+            println!("{target}, {what}: {flash}");
+            let over = most.is_some_and(|most| flash > most);
+            ensure!(!over, "{target}, {what}: {flash} bytes of flash, over {FLASH_BUDGET}");
         }
     }
     Ok(())
 }
 
-/// What members of the library need and no member has is the program's to define.
-fn needs_nothing(sh: &Shell, target: &str, library: &str) -> Result<()> {
-    setup::program(sh, "nm", "binutils")?;
-    let symbols = cmd!(sh, "nm --format=posix {library}").ignore_stderr().quiet().read()?;
-    let of_kind = |wanted: fn(&str) -> bool| {
-        symbols.lines().filter_map(move |line| {
-            let mut words = line.split_whitespace();
-            let (name, kind) = (words.next()?, words.next()?);
-            wanted(kind).then_some(name)
-        })
-    };
-    let defined: Vec<&str> = of_kind(|kind| kind != "U").collect();
-    let mut missing: Vec<&str> =
-        of_kind(|kind| kind == "U").filter(|name| !defined.contains(name)).collect();
-    missing.sort_unstable();
-    missing.dedup();
-    ensure!(defined.contains(&"klamm_init"), "{target}: no klamm_init in {library}");
-    ensure!(missing == ["klamm_panicked"], "{target}: the library also needs {missing:?}");
-    println!("{target}: the library needs klamm_panicked and nothing else");
+/// Fails where the library needs a function that neither it nor the program has.
+fn link(sh: &Shell, library: &str, image: &str) -> Result<()> {
+    let header = sh.read_file(format!("{INCLUDE}/klamm.h"))?;
+    let functions = functions(&header);
+    ensure!(functions.len() > 30, "{} functions in klamm.h", functions.len());
+    let roots: Vec<String> =
+        functions.iter().map(|name| format!("--require-defined={name}")).collect();
+    let linker = linker(sh)?;
+    cmd!(sh, "{linker} -flavor gnu --gc-sections --entry=klamm_init")
+        .args(["--defsym=klamm_panicked=0", library, "-o", image])
+        .args(&roots)
+        .run()?;
     Ok(())
+}
+
+/// The functions that a header declares, but for the one that the program defines.
+fn functions(header: &str) -> BTreeSet<&str> {
+    let code = header.lines().filter(|line| !line.trim_start().starts_with(['/', '*', '#']));
+    let declared = code.filter_map(|line| line.split_once('(')).map(|(before, _)| before);
+    let names = declared.filter_map(|before| before.rsplit([' ', '*']).next());
+    names.filter(|name| name.starts_with("klamm_") && *name != "klamm_panicked").collect()
+}
+
+/// rustup's linker, or Debian's.
+fn linker(sh: &Shell) -> Result<PathBuf> {
+    let libraries = cmd!(sh, "rustc --print target-libdir").quiet().read()?;
+    let rustups = Path::new(&libraries).with_file_name("bin").join("rust-lld");
+    Ok(if rustups.exists() { rustups } else { "rust-lld".into() })
 }
 
 /// Compiles the C programs as strictly as C99 can be, once more with sanitizers, and as C++; runs what needs no broker.

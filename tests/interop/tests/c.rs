@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 const RECORDS: u64 = 20_000;
+/// So many that a broker can be killed in the middle.
+const MANY: u64 = 500_000;
 const PARTITIONS: u32 = 3;
 const PROGRAMS: [&str; 2] = ["produce", "produce-sanitized"];
 
@@ -31,7 +33,7 @@ fn a_c_program_writes_to_the_dev_broker() {
     wait_until("the dev broker to listen", || Ok(TcpStream::connect(&address).is_ok())).unwrap();
     for program in PROGRAMS {
         write(&run, program, &address);
-        check(program, &address);
+        check(program, &address, RECORDS);
     }
     run.done();
 }
@@ -45,19 +47,24 @@ fn a_c_program_writes_to_kafka_also_while_it_is_killed_and_started_again() {
     for program in PROGRAMS {
         kafka.create_topic(program, PARTITIONS, &[]).unwrap();
         write(&run, program, &bootstrap);
-        check(program, &bootstrap);
+        check(program, &bootstrap, RECORDS);
     }
 
     kafka.create_topic("killed", PARTITIONS, &[]).unwrap();
-    kafka.node(1).unwrap().freeze().unwrap();
-    let mut producer = start(&run, "produce-sanitized", &bootstrap, "killed");
-    kafka.node(1).unwrap().thaw().unwrap();
-    let written = || Ok(!kcat::read(&bootstrap, "killed", 0)?.is_empty());
+    let mut producer = start(&run, "produce-sanitized", &bootstrap, "killed", MANY);
+    let written = || {
+        Ok((0..PARTITIONS)
+            .any(|p| !kcat::read(&bootstrap, "killed", p).is_ok_and(|log| log.is_empty())))
+    };
     wait_until("the first record", written).unwrap();
+    // It waits in the middle of its work until the broker is gone.
+    producer.freeze().unwrap();
+    assert_eq!(producer.ended().unwrap(), None, "it had written everything before");
     kafka.node(1).unwrap().kill().unwrap();
+    producer.thaw().unwrap();
     kafka.node(1).unwrap().start().unwrap();
     assert!(producer.wait().unwrap().success(), "see produce.log");
-    check("killed", &bootstrap);
+    check("killed", &bootstrap, MANY);
     run.done();
 }
 
@@ -70,13 +77,13 @@ fn what_is_wrong_is_said_on_one_line() {
 }
 
 fn write(run: &RunDir, name: &str, bootstrap: &str) {
-    let status = start(run, name, bootstrap, name).wait().unwrap();
+    let status = start(run, name, bootstrap, name, RECORDS).wait().unwrap();
     assert!(status.success(), "{name}: {status}, see produce.log");
 }
 
-fn start(run: &RunDir, name: &str, bootstrap: &str, topic: &str) -> Process {
+fn start(run: &RunDir, name: &str, bootstrap: &str, topic: &str, records: u64) -> Process {
     let mut command = Command::new(program(name));
-    command.args([bootstrap, topic, &RECORDS.to_string()]).stdin(Stdio::null());
+    command.args([bootstrap, topic, &records.to_string()]).stdin(Stdio::null());
     command.stdout(run.log("produce.log").unwrap());
     command.stderr(run.log("produce.log").unwrap());
     Process::start(name, &mut command).unwrap()
@@ -87,12 +94,12 @@ fn program(name: &str) -> PathBuf {
     setup::repository().join(folder).join(name)
 }
 
-fn check(topic: &str, bootstrap: &str) {
+fn check(topic: &str, bootstrap: &str, records: u64) {
     let mut log = Vec::new();
     for partition in 0..PARTITIONS {
         log.extend(kcat::read(bootstrap, topic, partition).unwrap());
     }
-    let faults = Faults::find(&log, RECORDS).unwrap();
+    let faults = Faults::find(&log, records).unwrap();
     assert!(faults.is_empty(), "{topic}: {}", faults.summary());
     for record in &log {
         let number: u64 =
