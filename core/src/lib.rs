@@ -90,10 +90,14 @@
 //!
 //! # Features
 //!
-//! None is on by default: `alloc` ([`Storage::boxed`]), `fast-crc` (a 16 KiB table), and the codecs: `gzip` and `zstd`
+//! By default there is what a host does not notice and a microcontroller does (`default-features = false` saves 9 KB of
+//! flash there): `flexible` (Kafka's newer versions; without it Produce 7 and Metadata 7, which every broker from Kafka
+//! 2.1 on has), `split` (batches that a broker finds too large), `acks-0` ([`Acks::None`]) and `crc-table` (1 KiB).
+//!
+//! The others are off: `alloc` ([`Storage::boxed`]), `fast-crc` (a 16 KiB table), and the codecs: `gzip` and `zstd`
 //! (need `alloc`), `lz4`, `snappy` and `gzip-tight` (memory from the heap or handed in, [`CodecMemory`]). `compression`,
 //! which each of them implies, brings what they have in common.
-//! The others: `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that
+//! Further: `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that
 //! outlives a crash), `recorder` (every input, for a replay), `events` (a ring of events, figures of brokers and
 //! partitions), `defmt` (`Format` of what is public).
 #![no_std]

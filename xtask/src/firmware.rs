@@ -86,15 +86,15 @@ fn prepare<'a>(sh: &'a Shell, images: &Path) -> Result<xshell::PushEnv<'a>> {
 }
 
 /// Flash, memory and panics of each demo.
-fn gates(sh: &Shell, images: &Path, symbols: usize) -> Result<()> {
+fn gates(sh: &Shell, images: &Path, rows: usize) -> Result<()> {
     let bare = Image::read(sh, &images.join("echo"))?;
     println!("{TARGET}, opt-level z, bytes{:>12} {:>9}", "flash", "RAM");
     println!("{:<30}{:>9} {:>9}", "network alone", bare.flash(), bare.ram());
     for (machine, _) in MACHINES {
         let image = Image::read(sh, &images.join(machine))?;
         println!("{machine:<30}{:>9} {:>9}", image.flash(), image.ram());
-        for (size, name) in image.symbols.iter().take(symbols) {
-            println!("{size:>7}  {name}");
+        if rows > 0 {
+            image.print_table(&bare, rows);
         }
         ensure!(image.flash() <= FLASH_BUDGET, "{machine}: over {FLASH_BUDGET} bytes of flash");
         let budget = RAM_BUDGET - STACK;

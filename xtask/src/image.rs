@@ -1,5 +1,6 @@
 //! A linked firmware image: what it has in memory, and what is in it.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,6 +18,7 @@ pub(crate) struct Image {
 
 struct Section {
     name: String,
+    address: u64,
     size: u64,
     in_flash: bool,
 }
@@ -33,6 +35,7 @@ impl Image {
                 let in_flash = section.kind() != SectionKind::UninitializedData;
                 sections.push(Section {
                     name: section.name()?.to_owned(),
+                    address: section.address(),
                     size: section.size(),
                     in_flash,
                 });
@@ -61,6 +64,12 @@ impl Image {
     /// All that is in memory before the first call: what is not the stack's.
     pub(crate) fn ram(&self) -> u64 {
         [".data", ".bss", ".uninit"].map(|name| self.section(name)).iter().sum()
+    }
+
+    /// What lies from `memory.start` to `memory.end`, but for sections with these names.
+    pub(crate) fn within(&self, memory: &Range<u64>, but: &[&str]) -> u64 {
+        let inside = self.sections.iter().filter(|section| memory.contains(&section.address));
+        inside.filter(|section| !but.contains(&&*section.name)).map(|section| section.size).sum()
     }
 
     /// Where a panic could begin: functions of `core` that do nothing else.

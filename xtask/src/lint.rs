@@ -8,6 +8,9 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
+    "acks-0,crc-table,flexible,split",
+    "flexible",
+    "split",
     "alloc",
     "gzip",
     "fast-crc",
@@ -27,10 +30,15 @@ const CORE_FEATURES: &[&str] = &[
     "events,policies,defmt",
 ];
 
+/// The same of the embassy adapter; `defmt` and `log` bear each other.
+const EMBASSY_FEATURES: &[&str] =
+    &["", "net,embassy-net/medium-ip,embassy-net/proto-ipv6", "ethernet,ipv6", "defmt,log"];
+
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[
     "fuzz",
     "firmware-examples",
+    "firmware-examples/boards",
     "tests/bench",
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",
@@ -50,6 +58,11 @@ pub(crate) fn clippy(sh: &Shell) -> Result<()> {
     setup::component(sh, "clippy", "clippy")?;
     for features in CORE_FEATURES {
         cmd!(sh, "cargo clippy -p klamm --all-targets --no-default-features --features={features}")
+            .args(["--", "-D", "warnings"])
+            .run()?;
+    }
+    for features in EMBASSY_FEATURES {
+        cmd!(sh, "cargo clippy -p klamm-embassy --no-default-features --features={features}")
             .args(["--", "-D", "warnings"])
             .run()?;
     }

@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask test` and its parts. One file a command.
 
 mod bench;
+mod boards;
 mod c;
 mod doc;
 mod firmware;
@@ -47,6 +48,8 @@ enum Command {
     Bench(bench::Args),
     /// Builds the firmware and runs it in QEMU, against Apache Kafka and kcat
     Firmware(firmware::Args),
+    /// Builds the firmware for real boards, and says how large it is
+    Boards(boards::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -74,6 +77,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&sh, args),
         Command::Bench(args) => bench::run(&sh, args),
         Command::Firmware(args) => firmware::run(&sh, args),
+        Command::Boards(args) => boards::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

@@ -1,4 +1,5 @@
-//! The core stays small: it builds for machines without a heap, and depends on what is in the list only.
+//! The core stays small: it and the embassy adapter build for machines without a heap, and the core depends on what is
+//! in the list only.
 
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
@@ -25,10 +26,23 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
             compiler.build(sh, target).args(args).run()?;
         }
     }
+    // Of these only the machines without a browser.
+    for target in
+        TARGETS.iter().filter(|target| target.ends_with("-elf") || target.ends_with("eabi"))
+    {
+        for features in ["ethernet", "ethernet,ipv6"] {
+            let args = ["-p", "klamm-embassy", "--lib", "--features", features];
+            compiler.build(sh, target).args(args).run()?;
+        }
+    }
     // Logs of a device: `defmt` needs a linker section, so it is built for machines that have one.
     compiler
         .build(sh, "thumbv7m-none-eabi")
         .args(["-p", "klamm", "--lib", "--features", "events,defmt"])
+        .run()?;
+    compiler
+        .build(sh, "thumbv7m-none-eabi")
+        .args(["-p", "klamm-embassy", "--lib", "--features", "defmt"])
         .run()?;
     compiler
         .build(sh, "wasm32-unknown-unknown")

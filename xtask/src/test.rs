@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
+use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -31,13 +31,13 @@ const STAGES: &[Stage] = &[
     Stage { name: "test", what: "cargo test: needs nothing but Rust", run: cargo_test },
     Stage {
         name: "features",
-        what: "the core's tests without and with all features",
+        what: "the core without and with all features; embassy's tick rates",
         run: features,
     },
     Stage { name: "doc", what: "documentation without a warning", run: doc::check },
     Stage {
         name: "no-std",
-        what: "the core for bare targets; its dependencies",
+        what: "core and embassy adapter for bare targets; dependencies",
         run: no_std::check,
     },
     Stage { name: "size", what: "flash and static memory within the budget", run: size::check },
@@ -47,6 +47,7 @@ const STAGES: &[Stage] = &[
         what: "the same bytes on Arm, in WebAssembly and here",
         run: targets::check,
     },
+    Stage { name: "boards", what: "firmware for real boards compiles", run: boards::check },
     Stage { name: "sim", what: "seeds of the simulator", run: sim::smoke },
     Stage { name: "fuzz", what: "every fuzz target for some seconds", run: fuzz::smoke },
     Stage { name: "readme", what: "the README's first command", run: readme },
@@ -135,7 +136,13 @@ fn cargo_test(sh: &Shell) -> Result<()> {
 /// Features unify in a workspace build: only a build of the core alone has none of them.
 fn features(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo test -p klamm --no-default-features").run()?;
-    Ok(cmd!(sh, "cargo test -p klamm --all-features").run()?)
+    cmd!(sh, "cargo test -p klamm --all-features").run()?;
+    // 1 MHz unless another one is asked for, which is a feature for all of a build.
+    for rate in ["1_000", "32_768"] {
+        cmd!(sh, "cargo test -p klamm-embassy-tests --features embassy-time/tick-hz-{rate}")
+            .run()?;
+    }
+    Ok(())
 }
 
 /// With no broker named, the records go to the dev broker in the command itself.

@@ -7,7 +7,7 @@
 //! use klamm_embassy::{Config, Destination, EmbassyNet, Producer, Record, Resources, Runner};
 //! use static_cell::ConstStaticCell;
 //!
-//! // Six batches of 1,400 bytes, two partitions, one connection: about 13 KB in `.bss`.
+//! // Six batches of 1,400 bytes, two partitions, one connection: 14,632 bytes of `.bss`.
 //! static RESOURCES: ConstStaticCell<Resources<'static, 1400, 6, 2>> =
 //!     ConstStaticCell::new(Resources::new());
 //!
@@ -39,6 +39,32 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # The time of day
+//!
+//! Records carry the time at which they were made. A device has to be told what time it is:
+//! [`Producer::set_clock`], by an RTC or a time server. **Until then records wait**; they get the time
+//! of their making then. Where nobody will ever tell, set `Config::clock_wait_ms`, or give each record
+//! a timestamp of its own.
+//!
+//! # Pitfalls
+//!
+//! - embassy-net panics when its `StackResources` are full: [`EmbassyNet`] says how many it takes.
+//! - The default connection of [`Resources`] is one. With as many as there are brokers, leaders need
+//!   not take turns.
+//! - `Config::linger_ms` decides how often the radio wakes: 60,000 collects a minute's records, if
+//!   there are chunks for them, and then sends them at once. `metadata_max_age_ms` and
+//!   `connections_max_idle_ms` wake it too.
+//! - What [`Producer::with`] does with the core runs under the lock: short, and without this handle.
+//!
+//! # Memory and flash
+//!
+//! [`Resources`] is all there is, besides the runner's future in its executor's task. A codec takes
+//! memory of its own, handed in by [`new_with`]: a `CodecMemory<1024>` has 2,048 bytes for `lz4` and
+//! `snappy`, and 6,208 with `gzip-tight`.
+//!
+//! The chunk that a batch is compressed into is the spare one that `BATCHES` counts. Features of the
+//! core that cost flash are off: `flexible`, `split`, `acks-0`, `crc-table`.
 #![no_std]
 
 #[macro_use]
@@ -60,6 +86,8 @@ mod waiting;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 pub use embedded_io_async;
 pub use embedded_nal_async;
+#[cfg(any(feature = "gzip-tight", feature = "lz4", feature = "snappy"))]
+pub use klamm::CodecMemory;
 pub use klamm::{
     Acks, BatchId, Compression, Config, ConfigError, Destination, ErrorCode, Explain, Header,
     Idempotence, Outcome, PartitionId, ProtocolError, Reason, Record, RecordId, RecordRef, Records,

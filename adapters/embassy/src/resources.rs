@@ -10,19 +10,19 @@ use crate::waiting::Waiter;
 /// All memory of one producer, for a `static`: it is all zeros or not initialised, so it lies in
 /// `.bss` and costs no flash.
 ///
-/// | parameter | buys | bytes |
+/// | parameter | buys | bytes on thumbv7m |
 /// |---|---|---|
 /// | `CHUNK` | the largest batch, with its header of 61 bytes and 114 for the heads of a request | `CHUNK` x `BATCHES` |
-/// | `BATCHES` | batches under way, and one spare for splits and compression | |
-/// | `PARTITIONS` | partitions that can be written to, of at most as many topics | about 170 each |
-/// | `CONNS` | connections, and four times as many known brokers | about 1,100 each, and the buffers |
+/// | `BATCHES` | batches under way, and one spare for splits and compression | 128 each besides |
+/// | `PARTITIONS` | partitions that can be written to, of at most as many topics | 216 each |
+/// | `CONNS` | connections, and four times as many known brokers | 968 each, and the buffers |
 /// | `RX`, `TX` | what a socket holds on its way in and out | each x `CONNS` |
-/// | `TASKS` | calls that wait at the same time | 64 each |
+/// | `TASKS` | calls that wait at the same time | 72 each |
 /// | `M` | the lock: see [`new`](crate::new) | |
 ///
-/// Answers are read piece by piece, so `RX` may be small however large the cluster is; a `TX` of a
-/// chunk and a half keeps a connection busy. More than `TASKS` calls may wait: the others look every
-/// 10 ms whether it is their turn, which costs power, and their order.
+/// And some 700 bytes besides. Answers are read piece by piece, so `RX` may be small however large the
+/// cluster is; a `TX` of a chunk and a half keeps a connection busy. More than `TASKS` calls may
+/// wait: the others look every 10 ms whether it is their turn, which costs power, and their order.
 pub struct Resources<
     'd,
     const CHUNK: usize,

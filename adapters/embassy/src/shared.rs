@@ -134,11 +134,14 @@ pub(crate) fn now() -> klamm::Instant {
     klamm::Instant::from_micros(Instant::now().as_micros())
 }
 
+/// Whatever is later is never: years of microseconds, so that no conversion overflows.
+const NEVER: klamm::Instant = klamm::Instant::from_micros(1 << 48);
+
 /// The first tick that is not before a moment of the core's: woken earlier, there is nothing to do.
 pub(crate) fn instant(at: klamm::Instant) -> Instant {
-    let far = Instant::MAX.as_micros();
-    if at.as_micros() >= far {
+    if at >= NEVER {
         return Instant::MAX;
     }
+    // Durations round up, instants do not.
     Instant::from_ticks(Duration::from_micros(at.as_micros()).as_ticks())
 }

@@ -286,7 +286,7 @@ impl fmt::Debug for Options {
 
 /// For jitter and sticky partitions, which need to differ between processes and no more than that:
 /// the hash maps' random keys do, and the process's number where a fork copied those.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u32(process::id());
     hasher.finish()

@@ -2,7 +2,7 @@
 
 use core::task::Waker;
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use klamm::{BatchId, RecordId, Report};
@@ -19,6 +19,9 @@ pub(crate) type Callback = Box<dyn FnOnce(Result<Delivered, DeliveryError>) + Se
 pub(crate) struct Completion {
     /// Nothing comes to this one in a child process: its records are the parent's.
     process: Process,
+    /// The first report: of the whole batch, as a rule. It is read without the lock, and without the
+    /// system call that asks whose process this is: what was known before a fork is known after it.
+    first: OnceLock<Report>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -44,11 +47,17 @@ pub(crate) enum Fate {
 
 impl Completion {
     fn new() -> Self {
-        Self { process: Process::this(), state: Mutex::default(), changed: Condvar::new() }
+        Self {
+            process: Process::this(),
+            first: OnceLock::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     pub(crate) fn resolve(&self, report: Report) {
         let mut state = self.lock();
+        let _ = self.first.set(report);
         state.pieces.push(report);
         self.tell(state);
     }
@@ -65,6 +74,9 @@ impl Completion {
     }
 
     pub(crate) fn fate(&self, index: u16) -> Fate {
+        if let Some(fate) = self.told_first(index) {
+            return fate;
+        }
         if !self.process.is_this() {
             return Fate::Elsewhere;
         }
@@ -73,6 +85,9 @@ impl Completion {
 
     /// Waits until the record's fate is known, or for `limit`; `None` waits for ever.
     pub(crate) fn wait(&self, index: u16, limit: Option<Duration>) -> Fate {
+        if let Some(fate) = self.told_first(index) {
+            return fate;
+        }
         if !self.process.is_this() {
             return Fate::Elsewhere;
         }
@@ -100,6 +115,9 @@ impl Completion {
     /// `place` remembers where the waker is, so that polling again costs the same however many
     /// futures the batch has.
     pub(crate) fn poll(&self, index: u16, waker: &Waker, place: &mut Option<usize>) -> Fate {
+        if let Some(fate) = self.told_first(index) {
+            return fate;
+        }
         if !self.process.is_this() {
             return Fate::Elsewhere;
         }
@@ -122,19 +140,27 @@ impl Completion {
         // `poll` counts on places.
         let wakers = state.wakers.clone();
         let waiting = core::mem::take(&mut state.callbacks);
-        let (told, waiting): (Vec<_>, Vec<_>) = waiting
+        let (told, waiting) = waiting
             .into_iter()
-            .map(|(index, callback)| (index, callback, state.fate(index)))
-            .partition(|(.., fate)| !matches!(fate, Fate::Pending));
-        state.callbacks = waiting.into_iter().map(|(i, callback, _)| (i, callback)).collect();
+            .partition::<Vec<_>, _>(|(index, _)| !matches!(state.fate(*index), Fate::Pending));
+        state.callbacks = waiting;
         drop(state);
         self.changed.notify_all();
         wakers.iter().for_each(Waker::wake_by_ref);
-        for (index, callback, fate) in told {
+        for (index, callback) in told {
+            let fate = self.told_first(index).unwrap_or_else(|| self.lock().fate(index));
             if let Some(result) = result(fate, index) {
                 quietly(|| callback(result));
             }
         }
+    }
+
+    /// The record's fate, if the first report has it.
+    fn told_first(&self, index: u16) -> Option<Fate> {
+        self.first
+            .get()
+            .filter(|report| covers(report, index))
+            .map(|report| Fate::Reported(*report))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -144,15 +170,16 @@ impl Completion {
 
 impl State {
     fn fate(&self, index: u16) -> Fate {
-        let covers = |report: &&Report| {
-            index.checked_sub(report.first).is_some_and(|place| place < report.records)
-        };
-        match self.pieces.iter().find(covers) {
+        match self.pieces.iter().find(|report| covers(report, index)) {
             Some(report) => Fate::Reported(*report),
             None if self.abandoned => Fate::Abandoned,
             None => Fate::Pending,
         }
     }
+}
+
+fn covers(report: &Report, index: u16) -> bool {
+    index.checked_sub(report.first).is_some_and(|place| place < report.records)
 }
 
 /// The completions of the batches that someone asked for, by the number of their slot.

@@ -10,7 +10,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use klamm::{ConnId, Demand, Scope};
+use klamm::{ConnId, Demand, Scope, Uncompressed};
 
 use crate::clock::{until, wall};
 use crate::connection_error::ConnectionError;
@@ -24,8 +24,10 @@ use crate::squeeze::Squeezer;
 
 /// Reports taken under one lock.
 const REPORTS_A_TURN: usize = 64;
+/// How long room for a few batches waits for more before a sender is woken, in microseconds.
+const ROOM_MICROS: u64 = 1_000;
 /// How often the core is told the time of day, in microseconds.
-const CLOCK_MICROS: u64 = 1_000_000;
+pub(crate) const CLOCK_MICROS: u64 = 1_000_000;
 
 /// What the core has not been told yet of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -93,11 +95,12 @@ pub struct Turn {
     pub sleep: Option<Duration>,
     /// The producer is closed and everything has its outcome: call [`Engine::end`].
     pub end: bool,
-    sent: bool,
+    pub(crate) sent: bool,
     findings: Findings,
     outcomes: Outcomes,
     flushed: Vec<Arc<Signal>>,
     wakers: Vec<Waker>,
+    job: Option<Uncompressed>,
 }
 
 impl Engine {
@@ -133,7 +136,7 @@ impl Engine {
         turn.outcomes.tell(&options.hooks);
         turn.flushed.drain(..).for_each(|signal| signal.set());
         turn.wakers.drain(..).for_each(Waker::wake);
-        turn.again |= self.squeezer.turn(&self.shared);
+        turn.again |= self.squeezer.turn(&self.shared, turn.job.take());
         turn
     }
 
@@ -213,7 +216,7 @@ impl Engine {
             self.clock_set = Some(now);
         }
         for (conn, link) in self.conns.iter().zip(links.iter_mut()) {
-            turn.again |= tell(inner, *conn, link, now);
+            turn.again |= tell(&mut inner.core, &mut inner.last_error, *conn, link, now);
         }
         if inner.purge_at.is_some_and(|at| at <= now) && !self.purged {
             self.purged = true;
@@ -225,19 +228,20 @@ impl Engine {
         }
         inner.core.handle_timeout(now);
         for (conn, link) in self.conns.iter().zip(links.iter_mut()) {
-            serve(inner, *conn, link, now, &mut turn);
+            serve(&mut inner.core, &mut inner.last_error, *conn, link, now, &mut turn);
         }
+        turn.job = self.squeezer.take(&mut inner.core, now);
         let unread = turn.outcomes.take(inner, REPORTS_A_TURN, Trust::Core);
         // Room for more: in the memory, or in a queue that counts what was not sent.
         turn.findings.take(inner, now);
         let freed = !turn.outcomes.is_empty();
-        open_gates(inner, freed || turn.sent);
+        open_gates(inner, freed || turn.sent, now);
         if !unread {
             let core = &inner.core;
             let flushed = inner.flushes.extract_if(.., |(ticket, _)| core.is_flushed(*ticket));
             turn.flushed.extend(flushed.map(|(_, signal)| signal));
         }
-        turn.again |= freed || inner.core.take_wake();
+        turn.again |= freed || turn.job.is_some() || inner.core.take_wake();
         // Closed, every record has an outcome, and the last bytes are out (with acks = 0 nothing
         // else says that they arrived).
         let overdue = inner.purge_at.is_some_and(|at| at <= now);
@@ -254,7 +258,8 @@ impl Engine {
     fn deadline(&self, inner: &Inner) -> Option<klamm::Instant> {
         let purge = inner.purge_at.filter(|_| !self.purged);
         let core = inner.core.next_deadline().map(|(at, _)| at);
-        purge.into_iter().chain(core).chain(inner.meters.schedule.next()).min()
+        let meters = inner.meters.schedule.next();
+        purge.into_iter().chain(core).chain(meters).chain(inner.room_due).min()
     }
 }
 
@@ -282,37 +287,44 @@ impl fmt::Debug for Turn {
 }
 
 /// Tells the core what happened to a connection. Did anything?
-fn tell(inner: &mut Inner, conn: ConnId, link: &mut impl Link, now: klamm::Instant) -> bool {
+pub(crate) fn tell(
+    core: &mut klamm::Producer<'_>,
+    last_error: &mut Option<ConnectionError>,
+    conn: ConnId,
+    link: &mut impl Link,
+    now: klamm::Instant,
+) -> bool {
     if let Some(error) = link.take_error() {
-        inner.last_error = Some(error);
+        *last_error = Some(error);
     }
     match link.take_fact() {
         None => return false,
-        Some(Fact::Connected) => inner.core.handle_connected(conn, now),
-        Some(Fact::Lost) => inner.core.handle_disconnected(conn, now),
+        Some(Fact::Connected) => core.handle_connected(conn, now),
+        Some(Fact::Lost) => core.handle_disconnected(conn, now),
     }
     true
 }
 
 /// Does what a connection wants, as far as that needs the core.
-fn serve(
-    inner: &mut Inner,
+pub(crate) fn serve(
+    core: &mut klamm::Producer<'_>,
+    last_error: &mut Option<ConnectionError>,
     conn: ConnId,
     link: &mut impl Link,
     now: klamm::Instant,
     turn: &mut Turn,
 ) {
-    match inner.core.demand(conn) {
+    match core.demand(conn) {
         Demand::Connect => {
-            let Some(address) = inner.core.address(conn) else { return };
+            let Some(address) = core.address(conn) else { return };
             let (host, port) = (address.host.to_owned(), address.port);
             turn.dials.push(Dial { slot: conn.index(), host, port });
-            inner.core.handle_dialing(conn, now);
+            core.handle_dialing(conn, now);
         }
         Demand::Transmit => {
             let Some(room) = link.room() else { return };
             let copy = |bytes: &klamm::Transmit<'_>| Ok::<_, Infallible>(bytes.copy_to(room));
-            let Ok(taken) = inner.core.transmit_with(conn, now, copy);
+            let Ok(taken) = core.transmit_with(conn, now, copy);
             link.fill(taken);
             // With nothing taken there is nothing to come back for: that would spin.
             turn.again |= taken > 0;
@@ -322,9 +334,9 @@ fn serve(
         Demand::Close => {
             link.close();
             if let Some(error) = link.take_error() {
-                inner.last_error = Some(error);
+                *last_error = Some(error);
             }
-            inner.core.handle_disconnected(conn, now);
+            core.handle_disconnected(conn, now);
         }
         // `Demand` may grow: what this crate does not know, it cannot do.
         _ => return,
@@ -333,15 +345,82 @@ fn serve(
 }
 
 /// Lets those try again who wait for what may have come.
-fn open_gates(inner: &mut Inner, freed: bool) {
+fn open_gates(inner: &mut Inner, freed: bool, now: klamm::Instant) {
     if freed {
-        inner.gates.wake(Gate::Memory);
         inner.gates.wake(Gate::Broker);
+    }
+    if has_room(inner, freed, now) {
+        inner.gates.wake(Gate::Memory);
     }
     for topic in inner.gates.topics() {
         let core = &inner.core;
         if core.partition_count(topic).is_some() || core.topic_error(topic).is_some() {
             inner.gates.wake(Gate::Topic(topic));
         }
+    }
+}
+
+/// Is it worth to wake a sender? A thread that sleeps and wakes costs more than the one batch it can
+/// fill: it does so when there is room for many, or after a moment.
+fn has_room(inner: &mut Inner, freed: bool, now: klamm::Instant) -> bool {
+    if freed && inner.gates.is_crowded(Gate::Memory) {
+        inner.room_due.get_or_insert_with(|| now.plus_micros(ROOM_MICROS));
+    }
+    let Some(due) = inner.room_due else { return false };
+    let enough = inner.core.free_bytes() >= inner.room_wanted;
+    let open = enough || due <= now || inner.core.stats().buffered == 0;
+    if open {
+        inner.room_due = None;
+    }
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicBool;
+
+    use arc_swap::{ArcSwap, ArcSwapOption};
+    use klamm::{Destination, Record};
+
+    use super::*;
+    use crate::builder::Options;
+    use crate::clock::Clock;
+    use crate::shared::Common;
+
+    /// A producer with 64 KiB for batches of 1 KiB.
+    fn shared() -> Shared {
+        let mut options = Options::new("127.0.0.1:1");
+        options.config.batch_size = 1_024;
+        options.limits.buffer_memory = 64 * 1_024;
+        let core = options.core(klamm::Instant::ZERO).expect("legal");
+        let common = Common {
+            options,
+            names: ArcSwap::default(),
+            failure: ArcSwapOption::default(),
+            paused: AtomicBool::new(false),
+        };
+        Shared::new(core, Arc::new(common), Waker::noop().clone(), Clock::start())
+    }
+
+    #[test]
+    fn a_sender_is_woken_for_much_room_or_after_a_moment() {
+        let shared = shared();
+        let inner = &mut *shared.lock();
+        let at = klamm::Instant::from_micros;
+        assert!(!has_room(inner, true, at(0)), "nobody waits");
+        let topic = inner.core.topic("t").expect("room");
+        let record = Record::value(&[0; 900]);
+        while inner.core.send(Destination::partition(topic, 0), &record, at(0)).is_ok() {}
+        let ticket = inner.gates.join(Gate::Memory, Waker::noop().clone());
+        assert!(!has_room(inner, false, at(1)), "nothing came free");
+        assert!(!has_room(inner, true, at(2)), "little came free");
+        assert!(!has_room(inner, false, at(2 + ROOM_MICROS - 1)));
+        assert!(has_room(inner, false, at(2 + ROOM_MICROS)));
+        assert!(!has_room(inner, false, at(3 + ROOM_MICROS)), "woken once");
+
+        inner.room_wanted = 0;
+        assert!(has_room(inner, true, at(4 + ROOM_MICROS)), "there is enough");
+        inner.gates.leave(&ticket);
+        assert!(!has_room(inner, true, at(5 + ROOM_MICROS)), "nobody waits any more");
     }
 }

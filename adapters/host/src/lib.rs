@@ -22,6 +22,9 @@ mod handle;
 mod hooks;
 mod instrument;
 mod interceptor;
+mod local;
+#[cfg(feature = "lz4")]
+mod lz4_frame;
 mod operation;
 mod outcomes;
 mod owned;
@@ -48,6 +51,7 @@ pub use instrument::{
     BrokerStatistics, Buckets, Latencies, ProducerEvent, Statistics, TopicStatistics, Window,
 };
 pub use interceptor::{Draft, DraftHeader, Interceptor};
+pub use local::Local;
 pub use operation::{Asking, Batching, Operation, Posting, Registering, Sending, Waiting};
 pub use owned::{Closed, OwnedHeader, OwnedRecord, Undelivered};
 pub use route::{Outbox, Route};

@@ -23,6 +23,9 @@ use crate::owned::{Closed, Undelivered};
 use crate::process::Process;
 use crate::signal::Signal;
 
+/// The part of the record memory that has to be free before a sender that found it full is woken.
+const ROOM_PART: u32 = 32;
+
 /// What outlives a generation. Nothing in it can be left locked by a fork.
 pub(crate) struct Common {
     pub(crate) options: Options,
@@ -52,6 +55,9 @@ pub(crate) struct Inner {
     common: Arc<Common>,
     pub(crate) completions: Completions,
     pub(crate) gates: Gates,
+    /// Free record memory that is worth waking a sender for, and when it is woken without it.
+    pub(crate) room_wanted: u32,
+    pub(crate) room_due: Option<klamm::Instant>,
     pub(crate) flushes: Vec<(FlushTicket, Arc<Signal>)>,
     /// The driver sleeps, and has to be woken.
     pub(crate) asleep: bool,
@@ -103,6 +109,8 @@ impl Shared {
     ) -> Self {
         let meters = Meters::new(common.options.instruments.interval, clock.now());
         let inner = Inner {
+            room_wanted: core.free_bytes() / ROOM_PART,
+            room_due: None,
             core,
             common: Arc::clone(&common),
             completions: Completions::default(),

@@ -32,28 +32,37 @@
 //! up to `max.block.ms`, and waiting threads are served in the order they came. The `try_` methods
 //! never wait. In a callback, which runs on the driver's thread, nothing waits.
 //!
+//! # One thread
+//!
+//! A program with a loop of its own can do without the driver's thread: a [`LocalProducer`] is polled,
+//! has no lock, and never waits but in its `poll`.
+//!
 //! # Forks, and drivers that die
 //!
 //! In a forked child the first call starts afresh: connections, producer id and memory of its own.
-//! The parent's records stay the parent's, also their `Delivery`s
-//! ([`DeliveryError::OtherProcess`]). [`Topic`]s can be used in both. A callback that waits for a
+//! The parent's records stay the parent's, also their `Delivery`s, unless the outcome was known
+//! before ([`DeliveryError::OtherProcess`]). [`Topic`]s can be used in both. A callback that waits for a
 //! lock may find it locked for ever in the child, as anything may.
 //!
 //! A driver that panicked is replaced by the next call. What it had is reported: *not persisted* if
 //! it was never sent, *unknown* otherwise; [`Producer::last_driver_failure`] says why.
 
 mod driver;
+mod local;
 mod producer;
 mod resolve;
 mod scoped;
 mod socket;
 mod topic;
+mod wires;
 
+/// Why the core refused a record: what [`SendError::Refused`] holds.
+pub use klamm::SendError as Refusal;
 pub use klamm::{
-    Acks, AppendError, BatchId, BrokerState, Compression, Config, ErrorCode, Event, EventBatch,
-    EventBroker, EventKind, Header, Idempotence, Latency, Limits, Metrics, Outcome, Overflow,
-    PartitionId, PartitionStats, PartitionTotals, Policies, Profile, Reason, Record, RecordId,
-    Report, Scope, Stats, Timestamp, TopicId, Traffic,
+    Acks, AppendError, BatchId, BrokerState, Compression, Config, Destination, ErrorCode, Event,
+    EventBatch, EventBroker, EventKind, Header, Idempotence, Latency, Limits, Metrics, Outcome,
+    Overflow, PartitionId, PartitionStats, PartitionTotals, Policies, Profile, Reason, Record,
+    RecordId, Report, Scope, Stats, Timestamp, TopicId, Traffic,
 };
 pub use klamm_host::{
     Batch, BatchDelivery, BatchReport, BrokerStatistics, Buckets, BuildError, Closed,
@@ -63,6 +72,7 @@ pub use klamm_host::{
 };
 #[cfg(feature = "json")]
 pub use klamm_host::{JsonError, canonical_json};
+pub use local::LocalProducer;
 pub use producer::Producer;
 pub use scoped::Scoped;
 pub use topic::Topic;

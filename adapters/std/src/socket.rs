@@ -31,9 +31,16 @@ pub(crate) struct Socket {
     route: Route,
     out: Outbox,
     readable: bool,
+    /// The peer has sent its last byte, or there is an error to be read: no event will say so again.
+    ended: bool,
     writable: bool,
     heard: bool,
 }
+
+/// Does a poller of this system tell of every byte that comes? Then a read of fewer bytes than asked
+/// for has read all there are, and one more only to hear that is a system call in vain.
+const TELLS_OF_EACH: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_vendor = "apple"));
 
 impl Socket {
     pub(crate) fn new(token: Token) -> Self {
@@ -44,6 +51,7 @@ impl Socket {
             route: Route::default(),
             out: Outbox::default(),
             readable: false,
+            ended: false,
             writable: false,
             heard: false,
         }
@@ -71,9 +79,16 @@ impl Socket {
         }
     }
 
-    /// Takes an event of the poller.
-    pub(crate) fn handle_event(&mut self, readable: bool, writable: bool, registry: &Registry) {
-        self.readable |= readable;
+    /// Takes an event of the poller. `closed`: there will be no more to read than there is.
+    pub(crate) fn handle_event(
+        &mut self,
+        readable: bool,
+        closed: bool,
+        writable: bool,
+        registry: &Registry,
+    ) {
+        self.readable |= readable || closed;
+        self.ended |= closed;
         self.writable |= writable;
         if let State::Connecting(stream, _) = &self.state
             && let Some(outcome) = connect_outcome(stream)
@@ -109,6 +124,7 @@ impl Socket {
                 Ok(0) => self.fail("the connection was closed without an answer"),
                 Ok(bytes) => {
                     self.heard = true;
+                    self.readable = self.ended || bytes == buffer.len() || !TELLS_OF_EACH;
                     return Incoming::Bytes(bytes);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
@@ -169,7 +185,7 @@ impl Socket {
             Err(error) => {
                 drop(stream);
                 self.route.note_io(Some(address), &error);
-                (self.readable, self.writable) = (false, false);
+                (self.readable, self.ended, self.writable) = (false, false, false);
                 self.try_next(registry);
             }
         }
@@ -206,7 +222,8 @@ impl Socket {
         self.fact = None;
         self.route.done();
         self.out.clear();
-        (self.readable, self.writable, self.heard) = (false, false, false);
+        (self.readable, self.ended) = (false, false);
+        (self.writable, self.heard) = (false, false);
     }
 }
 
@@ -313,7 +330,7 @@ mod tests {
                 for event in events.iter().filter(|event| event.token() == Token(0)) {
                     let (read, write) = (event.is_readable(), event.is_writable());
                     let closed = event.is_read_closed() || event.is_error();
-                    self.socket.handle_event(read || closed, write, self.poll.registry());
+                    self.socket.handle_event(read, closed, write, self.poll.registry());
                 }
             }
             panic!("100 rounds were not enough");
@@ -381,6 +398,27 @@ mod tests {
         rig.socket.dial("127.0.0.1".into(), 1, &mut rig.resolver);
         old.iter().for_each(|answer| rig.socket.resolved(answer, rig.poll.registry()));
         assert!(matches!(rig.socket.state, State::Resolving(_)));
+    }
+
+    /// The end may come with the last bytes: then no event follows that would tell of it.
+    #[test]
+    fn an_end_that_came_with_bytes_is_read_behind_them() {
+        let mut rig = Rig::new();
+        let (listener, address) = listener();
+        rig.dial(&[address]);
+        assert_eq!(rig.until(Socket::take_fact), Fact::Connected);
+        let (mut peer, _) = listener.accept().expect("the socket connects");
+        peer.write_all(b"bye").expect("the socket reads");
+        peer.shutdown(Shutdown::Write).expect("it is open");
+        // By now both are here, and one event tells of both.
+        let mut buffer = [0; 16];
+        let fact = rig.until(|socket| {
+            while let Incoming::Bytes(bytes) = socket.read(&mut buffer) {
+                assert_eq!(&buffer[..bytes], b"bye");
+            }
+            socket.take_fact()
+        });
+        assert_eq!(fact, Fact::Lost);
     }
 
     #[test]

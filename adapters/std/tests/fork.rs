@@ -39,11 +39,12 @@ fn a_child_starts_afresh() {
     let producer = builder(&broker).configure(|config| config.linger_ms = 60_000);
     let producer = producer.build().expect("legal");
     let topic = producer.topic("t").expect("legal");
-    topic.send_to_partition(0, &Record::value(b"first")).expect("accepted");
+    let first = topic.send_to_partition(0, &Record::value(b"first")).expect("accepted");
     assert!(producer.flush(None), "it has a connection and a producer id");
     let send = |n: u8| topic.send_to_partition(0, &Record::value(&[n])).expect("accepted");
     let buffered: Vec<_> = (0..10).map(send).collect();
     let child = child(|| {
+        assert!(matches!(first.outcome(), Some(Ok(_))), "it was known before");
         assert_eq!(buffered[0].outcome(), Some(Err(DeliveryError::OtherProcess)));
         assert_eq!(buffered[9].wait(), Err(DeliveryError::OtherProcess));
         let mine: Vec<_> = (100..105).map(send).collect();

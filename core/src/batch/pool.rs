@@ -17,8 +17,10 @@ impl Producer<'_> {
             }
             None => return None,
         };
-        let generation = self.storage.batches[slot].generation.wrapping_add(1);
-        self.storage.batches[slot] = BatchSlot { generation, ..BatchSlot::EMPTY };
+        let batch = &mut self.storage.batches[slot];
+        let generation = batch.generation.wrapping_add(1);
+        *batch = BatchSlot::EMPTY;
+        batch.generation = generation;
         Some(slot)
     }
 
@@ -82,7 +84,7 @@ impl Producer<'_> {
 
     /// A batch of the partition has its outcome: the oldest, or one that was never sent and leaves no gap.
     pub(crate) fn settle(&mut self, p: usize, b: usize, fate: Fate, reason: Reason) {
-        let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
+        let next = list::following(&self.storage.batches, QUEUE, b);
         let partition = &mut self.storage.partitions[p];
         partition.queue.remove(&mut self.storage.batches, QUEUE, b);
         partition.queued -= 1;
@@ -99,8 +101,7 @@ impl Producer<'_> {
             self.unqueue_batch(p, b);
         }
         if self.age_cursor == Link::to(b) {
-            self.age_cursor =
-                list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
+            self.age_cursor = list::following(&self.storage.batches, AGE, b);
         }
         self.age.remove(&mut self.storage.batches, AGE, b);
         self.end_linger(b);

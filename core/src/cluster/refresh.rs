@@ -321,8 +321,11 @@ impl Producer<'_> {
         }
         let unused = self.storage.brokers.iter().position(|slot| !slot.used);
         let free = unused.or_else(|| self.forget_idle_broker())?;
-        self.storage.brokers[free] =
-            BrokerSlot { used: true, node, seen: self.metadata.answer, ..BrokerSlot::EMPTY };
+        let slot = &mut self.storage.brokers[free];
+        *slot = BrokerSlot::EMPTY;
+        slot.used = true;
+        slot.node = node;
+        slot.seen = self.metadata.answer;
         Some(free)
     }
 

@@ -219,6 +219,9 @@ impl ConnSlot {
 
     /// Forgets everything but its broker and generation.
     pub(crate) fn reset(&mut self) {
-        *self = Self { generation: self.generation, ..Self::EMPTY };
+        let generation = self.generation;
+        // All of it at once is cleared; field by field it would be copied from a constant in flash.
+        *self = Self::EMPTY;
+        self.generation = generation;
     }
 }

@@ -71,6 +71,7 @@ fn part<'s>(storage: &'s Storage<'_>, b: usize) -> &'s [u8] {
 
 impl Producer<'_> {
     /// Is there a frame to write, or can one be made? At most one is, so the work is bounded.
+    #[cfg_attr(target_os = "none", inline(never))] // once, not in each `transmit_with`
     pub(crate) fn prepare(&mut self, c: usize) -> bool {
         let conn = &self.storage.connections[c];
         if conn.cursor.is_some() {
@@ -225,7 +226,7 @@ impl Producer<'_> {
                 break;
             }
             cursor.offset -= len;
-            cursor.batch = list::next(&self.storage.batches, AUX, b).map_or(Link::NONE, Link::to);
+            cursor.batch = list::following(&self.storage.batches, AUX, b);
         }
         self.storage.connections[c].cursor = Some(cursor);
     }

@@ -4,6 +4,7 @@ use super::PartitionSlot;
 use crate::backoff::Rng;
 use crate::connection::ConnState;
 use crate::producer::Producer;
+use crate::storage::list::Link;
 
 /// A topic's partitions, while a partitioner chooses among them; also from
 /// [`Producer::partitions`](crate::Producer::partitions).
@@ -29,10 +30,12 @@ pub(crate) struct Sticky {
     pub(crate) index_plus_1: i32,
     /// Bytes appended to it since it was chosen.
     pub(crate) bytes: u32,
+    /// The slot that it had when it was looked up last.
+    slot: Link,
 }
 
 impl Sticky {
-    pub(crate) const NONE: Self = Self { index_plus_1: 0, bytes: 0 };
+    pub(crate) const NONE: Self = Self { index_plus_1: 0, bytes: 0, slot: Link::NONE };
 }
 
 impl<'p> Partitions<'p> {
@@ -133,7 +136,11 @@ impl<'p> Partitions<'p> {
         if self.sticky.index_plus_1 > 0 {
             let index = self.sticky.index_plus_1 - 1;
             let batch_max = self.producer.batch_max;
-            self.seen = self.producer.find_partition(self.topic, index);
+            let is_its =
+                |p: &usize| self.slots().get(*p).is_some_and(|slot| self.is_of(slot, index));
+            let known = self.sticky.slot.get().filter(is_its);
+            self.seen = known.or_else(|| self.producer.find_partition(self.topic, index));
+            self.sticky.slot = self.seen.map_or(Link::NONE, Link::to);
             let open = self.seen.and_then(|p| self.producer.storage.partitions[p].open.get());
             let room = open.is_some_and(|b| {
                 self.producer.storage.batches[b].size.saturating_add(self.size) <= batch_max
@@ -143,7 +150,7 @@ impl<'p> Partitions<'p> {
             }
         }
         let index = pick(self);
-        self.sticky = Sticky { index_plus_1: index.saturating_add(1), bytes: 0 };
+        self.sticky = Sticky { index_plus_1: index.saturating_add(1), ..Sticky::NONE };
         index
     }
 
@@ -195,6 +202,10 @@ impl<'p> Partitions<'p> {
         let is_led =
             move |slot: &&PartitionSlot| usize::from(slot.topic) == topic && slot.leader.is_some();
         self.slots().iter().filter(is_led)
+    }
+
+    fn is_of(&self, slot: &PartitionSlot, index: i32) -> bool {
+        slot.index == index && usize::from(slot.topic) == self.topic
     }
 
     fn is_led(&self, slot: &PartitionSlot) -> bool {

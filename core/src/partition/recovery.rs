@@ -97,30 +97,36 @@ impl Producer<'_> {
 
     /// Rule 3: success for a batch settles all before it, for batches of one epoch enter the log in order only.
     fn succeed(&mut self, p: usize, b: usize) {
-        let success = self.storage.batches[b];
+        let success = &mut self.storage.batches[b];
+        let records = success.records;
+        if success.retries > 0 && success.append_time == success.max_timestamp {
+            // What brokers answer for a duplicate, also on topics without LogAppendTime.
+            success.append_time = -1;
+        }
+        if success.code != ErrorCode::NONE || success.base_offset < 0 {
+            success.base_offset = -1;
+        }
+        let offset = success.base_offset;
         let mut before = 0u32;
         let mut at = self.storage.partitions[p].queue.head();
         while let Some(earlier) = at.filter(|&earlier| earlier != b) {
             before += u32::from(self.storage.batches[earlier].records);
             at = list::next(&self.storage.batches, QUEUE, earlier);
         }
-        let offset = (success.code == ErrorCode::NONE && success.base_offset >= 0)
-            .then_some(success.base_offset);
-        let room = offset.is_none_or(|offset| {
-            offset - self.storage.partitions[p].next_offset >= i64::from(before)
-        });
+        let room =
+            offset < 0 || offset - self.storage.partitions[p].next_offset >= i64::from(before);
         let mut lost = false;
-        while let Some(earlier) = self.storage.partitions[p].queue.head().filter(|&head| head != b)
-        {
+        while let Some(earlier) = self.head(p).filter(|&head| head != b) {
+            let batch = &self.storage.batches[earlier];
             // Both contradict the law: the broker has lost its state.
-            let (fate, reason) = if !self.storage.batches[earlier].unsure {
+            let (fate, reason) = if !batch.unsure {
                 (Fate::NotPersisted, Reason::DataLoss)
-            } else if !room && self.storage.batches[earlier].rejected {
-                (Fate::Unknown, self.reason(p, earlier))
-            } else if !room {
-                (Fate::Unknown, Reason::DataLoss)
-            } else {
+            } else if room {
                 (Fate::Delivered, NO_REASON)
+            } else if batch.rejected {
+                (Fate::Unknown, self.reason(p, earlier))
+            } else {
+                (Fate::Unknown, Reason::DataLoss)
             };
             lost |= reason == Reason::DataLoss;
             self.storage.batches[earlier].base_offset = -1;
@@ -129,17 +135,10 @@ impl Producer<'_> {
         if lost {
             self.note_data_loss(p);
         }
-        let duplicate = success.retries > 0 && success.append_time == success.max_timestamp;
-        let batch = &mut self.storage.batches[b];
-        batch.base_offset = offset.unwrap_or(-1);
-        if duplicate {
-            // What brokers answer for a duplicate, also on topics without LogAppendTime.
-            batch.append_time = -1;
-        }
         self.settle_head(p, Fate::Delivered, NO_REASON);
         let partition = &mut self.storage.partitions[p];
-        if let Some(offset) = offset {
-            partition.next_offset = offset.saturating_add(i64::from(success.records));
+        if offset >= 0 {
+            partition.next_offset = offset.saturating_add(i64::from(records));
         }
         partition.hole = false;
         partition.silent_rounds = 0;
@@ -383,9 +382,8 @@ impl Producer<'_> {
             self.storage.batches[b].answer = Answer::None;
             at = list::next(&self.storage.batches, QUEUE, b);
         }
-        let head = self.head(p).map_or(Link::NONE, Link::to);
         let partition = &mut self.storage.partitions[p];
-        partition.cursor = head;
+        partition.cursor = partition.queue.first();
         partition.failed = false;
         partition.draining = false;
         partition.void = false;

@@ -45,13 +45,12 @@ impl Producer<'_> {
         };
         let bucket = self.bucket(topic, index);
         let chain = self.storage.buckets[bucket];
-        self.storage.partitions[p] = PartitionSlot {
-            topic: topic as u16,
-            index,
-            chain,
-            leader_epoch: -1,
-            ..PartitionSlot::EMPTY
-        };
+        let slot = &mut self.storage.partitions[p];
+        *slot = PartitionSlot::EMPTY;
+        slot.topic = topic as u16;
+        slot.index = index;
+        slot.chain = chain;
+        slot.leader_epoch = -1;
         self.storage.buckets[bucket] = Link::to(p);
         Some(p)
     }

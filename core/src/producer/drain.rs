@@ -104,7 +104,7 @@ impl Producer<'_> {
     /// A batch gets its number when it first joins a request, never earlier: what is dropped before leaves no gap
     /// (sarama 1430). From here on its memory is the connection's.
     fn join_request(&mut self, p: usize, b: usize, version: i16) {
-        let next = list::next(&self.storage.batches, QUEUE, b).map_or(Link::NONE, Link::to);
+        let next = list::following(&self.storage.batches, QUEUE, b);
         let first = self.number(p, b);
         let batch = &mut self.storage.batches[b];
         #[cfg(feature = "snapshot")]
@@ -214,7 +214,7 @@ impl Producer<'_> {
         self.stats.requests += 1;
         let conn = &mut self.storage.connections[c];
         conn.turn = conn.turn.saturating_add(1);
-        self.put_cursor(c, len, batches.head().map_or(Link::NONE, Link::to));
+        self.put_cursor(c, len, batches.first());
     }
 
     /// How long the broker may wait for replicas.

@@ -3,7 +3,7 @@
 use super::{BACKOFF_LEVELS, Identity, Producer, Refresh, Stats};
 use crate::backoff::Rng;
 use crate::batch::{HEADER, SPARE};
-use crate::cluster::{BrokerSlot, TopicSlot};
+use crate::cluster::TopicSlot;
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::id::TopicId;
@@ -112,7 +112,8 @@ impl<'a> Producer<'a> {
             return Err(SendError::InvalidTopic);
         }
         let slot = self.storage.topics.get_mut(t).ok_or(SendError::NoTopicSlot)?;
-        *slot = TopicSlot { name_len, ..TopicSlot::EMPTY };
+        *slot = TopicSlot::EMPTY;
+        slot.name_len = name_len;
         if !self.storage.set_text(Text::Name(t), name.as_bytes()) {
             return Err(SendError::InvalidTopic);
         }
@@ -145,14 +146,12 @@ fn read_bootstrap(servers: &str, storage: &mut Storage<'_>) -> Result<(), Config
         if !storage.set_text(Text::Host(count), host) {
             return Err(too_long);
         }
-        storage.brokers[count] = BrokerSlot {
-            used: true,
-            bootstrap: true,
-            node: -1,
-            host_len,
-            port,
-            ..BrokerSlot::EMPTY
-        };
+        let broker = &mut storage.brokers[count];
+        broker.used = true;
+        broker.bootstrap = true;
+        broker.node = -1;
+        broker.host_len = host_len;
+        broker.port = port;
         count += 1;
     }
     if count == 0 { Err(ConfigError::BootstrapServers) } else { Ok(()) }

@@ -5,7 +5,7 @@ use super::{Producer, Timer};
 use crate::batch::AGE;
 use crate::connection::{ConnSlot, ConnState};
 use crate::partition::{Place, WAIT};
-use crate::storage::list::{self, Link};
+use crate::storage::list;
 use crate::time::{Instant, Timestamp, deadline};
 
 /// Levels of the exponential backoff that have lists of their own.
@@ -47,8 +47,7 @@ impl Producer<'_> {
             }
         }
         while let Some(b) = self.age_cursor.get().filter(|&b| self.delivery_end(b) <= now) {
-            self.age_cursor =
-                list::next(&self.storage.batches, AGE, b).map_or(Link::NONE, Link::to);
+            self.age_cursor = list::following(&self.storage.batches, AGE, b);
             self.storage.batches[b].expired = true;
             let p = usize::from(self.storage.batches[b].partition);
             // No new batch joins a request behind an expired head.

@@ -58,6 +58,10 @@ impl List {
         self.head.get()
     }
 
+    pub(crate) const fn first(&self) -> Link {
+        self.head
+    }
+
     /// The last slot, as a place to insert behind.
     pub(crate) const fn tail(&self) -> Link {
         self.tail
@@ -119,7 +123,13 @@ impl List {
 
 /// The slot behind `index` in the list `which`.
 pub(crate) fn next<T: Linked>(slots: &[T], which: usize, index: usize) -> Option<usize> {
-    slots.get(index).and_then(|slot| slot.links(which).next.get())
+    following(slots, which, index).get()
+}
+
+/// The same as a link.
+#[cfg_attr(target_os = "none", inline(never))]
+pub(crate) fn following<T: Linked>(slots: &[T], which: usize, index: usize) -> Link {
+    slots.get(index).map_or(Link::NONE, |slot| slot.links(which).next)
 }
 
 fn slot<T>(slots: &mut [T], index: usize) -> &mut T {

@@ -1,16 +1,16 @@
 //! Passing over what nobody wants, without having it in memory.
 
 use super::Need;
-#[cfg(feature = "flexible")]
+#[cfg(any(feature = "flexible", test))]
 use super::reader::uvarint;
 
 /// What is to be passed over before the next element: bytes, then a section of tagged fields.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     skip: u32,
-    #[cfg(feature = "flexible")]
+    #[cfg(any(feature = "flexible", test))]
     tags: u32,
-    #[cfg(feature = "flexible")]
+    #[cfg(any(feature = "flexible", test))]
     section: bool,
 }
 
@@ -19,13 +19,16 @@ impl Pass {
     pub(crate) const NOTHING: Self = Self::over(0, false);
 
     /// `skip` bytes, then a section of tagged fields if `flexible`.
-    #[cfg_attr(not(feature = "flexible"), expect(unused_variables, reason = "always false"))]
+    #[cfg_attr(
+        not(any(feature = "flexible", test)),
+        expect(unused_variables, reason = "always false")
+    )]
     pub(crate) const fn over(skip: u32, flexible: bool) -> Self {
         Self {
             skip,
-            #[cfg(feature = "flexible")]
+            #[cfg(any(feature = "flexible", test))]
             tags: 0,
-            #[cfg(feature = "flexible")]
+            #[cfg(any(feature = "flexible", test))]
             section: flexible,
         }
     }
@@ -40,14 +43,14 @@ impl Pass {
             self.skip -= u32::try_from(used).unwrap_or(self.skip);
             return Ok(Some(used));
         }
-        #[cfg(feature = "flexible")]
+        #[cfg(any(feature = "flexible", test))]
         return self.step_tags(input);
-        #[cfg(not(feature = "flexible"))]
+        #[cfg(not(any(feature = "flexible", test)))]
         Ok(None)
     }
 
     /// The number of tagged fields, or the head of one, whose bytes are passed over next.
-    #[cfg(feature = "flexible")]
+    #[cfg(any(feature = "flexible", test))]
     fn step_tags(&mut self, input: &[u8]) -> Result<Option<usize>, Need> {
         let rest = if self.section {
             let (rest, tags) = uvarint(input)?;

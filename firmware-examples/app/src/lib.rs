@@ -23,17 +23,21 @@ use settings::Settings;
 pub trait Board {
     /// A line for whoever watches.
     fn print(&self, line: fmt::Arguments<'_>);
-    /// Milliseconds since 1970.
-    fn wall_clock_ms(&self) -> i64;
+    /// Milliseconds since 1970; `None`: whoever knows it later tells the producer.
+    fn wall_clock_ms(&self) -> Option<i64>;
     /// Bytes of the stack that have been used at most.
     fn stack_used(&self) -> usize;
+    /// What a sensor says now; without one, which reading it is.
+    fn read(&self, number: u32, settings: &Settings<'_>) -> Reading {
+        Reading::new(number, settings)
+    }
 }
 
 /// The producer's options: the defaults are exactly once, in order, acknowledged by all replicas.
 pub fn config<'a>(settings: &Settings<'a>) -> Config<'a> {
     let mut config = Config::new(settings.bootstrap);
     config.client_id = "klamm-firmware";
-    config.linger_ms = 20;
+    config.linger_ms = settings.linger_ms;
     config.request_timeout_ms = settings.request_ms;
     config
 }
@@ -50,10 +54,12 @@ pub async fn run(
     ledger: &Ledger,
 ) -> Result<bool, SendError> {
     let begin = Instant::now();
-    producer.set_clock(Timestamp::from_millis(board.wall_clock_ms()));
+    if let Some(now) = board.wall_clock_ms() {
+        producer.set_clock(Timestamp::from_millis(now));
+    }
     let topic = producer.topic(settings.topic)?;
     let sending = async {
-        let refused = send(producer, topic, settings, ledger).await?;
+        let refused = send(board, producer, topic, settings, ledger).await?;
         producer.flush().await;
         // Each record has an outcome; the ledger has it when its report was read.
         while ledger.open() > 0 {
@@ -79,6 +85,7 @@ pub async fn run(
 /// Sends reading after reading, up to the number that the settings have; returns how many readings
 /// were dropped because there was no room for them.
 async fn send(
+    board: &impl Board,
     producer: Producer<'_>,
     topic: TopicId,
     settings: &Settings<'_>,
@@ -94,7 +101,7 @@ async fn send(
         if let Some(pace) = &mut pace {
             pace.next().await;
         }
-        let reading = Reading::new(ledger.accepted(), settings);
+        let reading = board.read(ledger.accepted(), settings);
         let headers = reading.headers();
         let record = reading.record(&headers);
         // Before the call: after a reset in the middle of it nobody knows.

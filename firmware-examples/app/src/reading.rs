@@ -4,8 +4,7 @@ use klamm_embassy::{Header, Record};
 
 use crate::settings::{Settings, VALUE_MAX};
 
-/// Which sensor, and what it says. The value of this example is the reading's number, for whoever
-/// reads it back to see that none is missing.
+/// Which sensor, and what it says.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
     key: [u8; KEY.len()],
@@ -16,7 +15,8 @@ pub struct Reading {
 const KEY: &[u8; 10] = b"sensor-000";
 
 impl Reading {
-    /// The reading with this number; the sensors take turns.
+    /// The reading with this number, which is its value, for whoever reads it back to see that none
+    /// is missing; the sensors take turns.
     pub fn new(number: u32, settings: &Settings<'_>) -> Self {
         let mut reading = Self { key: *KEY, value: [b'0'; VALUE_MAX], length: settings.size };
         let sensor = number.checked_rem(settings.sensors).unwrap_or_default();
@@ -25,6 +25,15 @@ impl Reading {
         if let Some(value) = reading.value.get_mut(..settings.size) {
             decimal(value.iter_mut().rev(), number);
         }
+        reading
+    }
+
+    /// A temperature in hundredths of a degree Celsius, at most 9999: `21.53`.
+    pub fn celsius(hundredths: u32) -> Self {
+        let mut reading = Self { key: *KEY, value: [b'0'; VALUE_MAX], length: 5 };
+        let [tens, ones, point, tenths, rest, ..] = &mut reading.value;
+        *point = b'.';
+        decimal([rest, tenths, ones, tens].into_iter(), hundredths);
         reading
     }
 

@@ -18,6 +18,8 @@ pub struct Settings<'a> {
     pub size: usize,
     /// `pace_ms=n`: milliseconds from one record to the next; 0 for as fast as it goes.
     pub pace_ms: u64,
+    /// `linger_ms=n`: how long a batch waits for more records.
+    pub linger_ms: u32,
     /// `drop=1`: a reading for which there is no room is dropped and counted. Else sending waits
     /// for room.
     pub drop_when_full: bool,
@@ -36,6 +38,7 @@ impl Default for Settings<'_> {
             sensors: 4,
             size: 16,
             pace_ms: 0,
+            linger_ms: 20,
             drop_when_full: false,
             request_ms: 5_000,
             quiet: false,
@@ -57,6 +60,7 @@ impl<'a> Settings<'a> {
                 "sensors" => settings.sensors = value.parse().ok()?,
                 "size" => settings.size = value.parse().ok()?,
                 "pace_ms" => settings.pace_ms = value.parse().ok()?,
+                "linger_ms" => settings.linger_ms = value.parse().ok()?,
                 "drop" => settings.drop_when_full = value == "1",
                 "request_ms" => settings.request_ms = value.parse().ok()?,
                 "quiet" => settings.quiet = value == "1",

@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use cortex_m::peripheral::SYST;
+use cortex_m::peripheral::{SCB, SYST};
 
 use crate::systick;
 
@@ -25,9 +25,11 @@ fn ticks() -> u32 {
     loop {
         let now = systick::now();
         let left = SYST::get_current();
-        // Else an interrupt came in between.
-        if systick::now() == now {
-            return now.wrapping_mul(reload).wrapping_add(reload - left);
+        // Else the clock went on in between, or has and nobody was told yet.
+        if systick::now() == now && !SCB::is_pendst_pending() {
+            // It counts down, and interrupts when it reaches 0: that is the first tick of the next.
+            let since = if left == 0 { 0 } else { reload - left };
+            return now.wrapping_mul(reload).wrapping_add(since);
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod brokers;
 pub mod executor;
 pub mod names;
+pub mod relay;
 pub mod stack;
 pub mod time;
 pub mod wire;

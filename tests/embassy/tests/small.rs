@@ -8,7 +8,8 @@ use embassy_net::tcp::client::{TcpClient, TcpClientState};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_time::{Duration, Timer};
 use klamm_embassy::{
-    Config, Destination, EmbassyNet, Nal, Network, Producer, Record, Resources, Timestamp,
+    CodecMemory, Compression, Config, Destination, EmbassyNet, Nal, Network, Producer, Record,
+    Resources, Timestamp,
 };
 use klamm_embassy_tests::{
     Answer, Brokers, Cable, Names, SERVERS, UNIX_MS, Weather, brokers, simulate, spawn, stack,
@@ -184,4 +185,42 @@ fn a_critical_section_makes_handles_that_threads_share() {
         producer.send_and_wait(to, &Record::value(b"v")).await.expect("delivered");
         assert_eq!(brokers.log(0).len(), 1);
     });
+}
+
+/// In memory that is handed in; what the brokers decode is what was sent.
+#[test]
+fn codecs_work_in_memory_that_is_handed_in() {
+    for codec in [
+        Compression::Lz4 { level: 1 },
+        Compression::Gzip { level: 1 },
+        Compression::Snappy,
+        Compression::None,
+    ] {
+        simulate(async {
+            let cable = Cable::new(1);
+            let brokers = Brokers::new(stack::host(&cable), 1, 1);
+            let network = EmbassyNet::new(stack::device::<2>(&cable));
+            let mut config = Config::new(SERVERS);
+            config.compression_type = codec;
+            let resources = Box::leak(Box::new(Resources::<1_200, 6, 1>::new()));
+            let memory = Box::leak(Box::new(CodecMemory::<1_024>::new()));
+            let (producer, mut runner) =
+                klamm_embassy::new_with(resources, network, &config, 7, |storage| {
+                    storage.with_codec_memory(memory)
+                })
+                .expect("legal");
+            spawn(async move { runner.run().await });
+            producer.set_clock(Timestamp::from_millis(UNIX_MS));
+            let to = Destination::topic(producer.topic("t").expect("legal"));
+            let value = |n: u8| format!("{n}: {}", "21.5 degrees, ".repeat(5)).into_bytes();
+            for n in 0..100 {
+                producer.send(to, &Record::value(&value(n))).await.expect("accepted");
+            }
+            producer.flush().await;
+            assert!(brokers.values(0).into_iter().eq((0..100).map(value)), "{codec:?}");
+            let bytes = brokers.with(|cluster, _| cluster.stats().bytes);
+            let plain = 100 * 75;
+            assert_eq!(bytes < plain / 2, codec != Compression::None, "{codec:?}: {bytes}");
+        });
+    }
 }

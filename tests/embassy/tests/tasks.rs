@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use embassy_futures::join::{join, join_array};
 use embassy_futures::select::select;
 use embassy_net::Stack;
-use embassy_time::{Duration, Timer, with_timeout};
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use klamm_embassy::{
     Config, Destination, EmbassyNet, Outcome, ProduceError, Producer, Reason, Record, Resources,
     Runner, Scope, SendError, Timestamp,
@@ -195,34 +195,29 @@ fn a_dropped_future_loses_nothing_and_doubles_nothing() {
     }
 }
 
-/// Whoever is the next to get room and goes away lets the one behind have it.
+/// A large record that waits is not overtaken by small ones, for which there would be room; and when
+/// it is given up, those behind it go on at once.
 #[test]
-fn a_sender_that_gives_up_holds_up_nobody() {
+fn nobody_overtakes_who_waits_nor_waits_for_who_is_gone() {
     simulate(async {
         let cable = Cable::new(1);
         let _brokers = Brokers::new(stack::host(&cable), 1, 1);
         let producer = running::<4>(&cable, &Config::new(SERVERS));
-        let topic = producer.topic("t").expect("legal");
-        producer.partitions(topic).await.expect("known");
         cable.cut(true);
-        fill(&producer);
-        let (large, small) = ([b'x'; 150], [b'y'; 10]);
-        let gives_up = async {
+        let to = to(&producer);
+        let (large, small) = ([b'x'; 100], Record::value(b""));
+        while producer.try_send(to, &Record::value(&large)).is_ok() {}
+        producer.try_send(to, &small).expect("there is room for small ones");
+        // In a task of its own: what wakes that one wakes nobody else.
+        spawn(async move {
             let large = Record::value(&large);
-            let sent = producer.send(to(&producer), &large);
-            let sent = with_timeout(Duration::from_secs(2), sent).await;
+            let sent = with_timeout(Duration::from_millis(1_500), producer.send(to, &large)).await;
             assert!(sent.is_err());
-        };
-        let behind = async {
-            Timer::after_secs(1).await;
-            producer.send(to(&producer), &Record::value(&small)).await.expect("accepted");
-        };
-        let mend = async {
-            Timer::after_secs(3).await;
-            producer.purge(Scope::ALL);
-        };
-        let all = join(join(gives_up, behind), mend);
-        with_timeout(Duration::from_secs(4), all).await.expect("nobody hangs");
+        });
+        Timer::after_secs(1).await;
+        assert_eq!(producer.try_send(to, &small), Err(SendError::Full), "another one waits");
+        producer.send(to, &small).await.expect("accepted");
+        assert_eq!(Instant::now(), Instant::from_millis(1_500), "as soon as that is gone");
     });
 }
 

@@ -11,6 +11,9 @@ use crate::tally::lock;
 
 /// Batch slots that get their memory together.
 const GROUP: usize = 256;
+/// Records of a batch that begin within so many microseconds have the first one's stamp: at a
+/// million records a second stamps would take as much memory as an eighth of the records.
+const SAME_MICROS: u64 = 10;
 /// An hour, in microseconds; what takes longer counts as that.
 const MAX_MICROS: u64 = 3_600_000_000;
 
@@ -20,13 +23,17 @@ const MAX_MICROS: u64 = 3_600_000_000;
 /// one, as reports are taken by the callback's own thread: so there are two of each.
 pub(super) struct Stamps {
     start: Instant,
-    groups: Vec<OnceLock<Box<[Mutex<Vec<Run>>]>>>,
+    groups: Vec<OnceLock<Box<[Batch]>>>,
 }
 
-/// Records of a batch with the same stamp: from this one on, up to the next run.
+/// What is known of one batch: the stamp of its first record, and its runs.
+type Batch = Mutex<(u64, Vec<Run>)>;
+
+/// Records of a batch with the same stamp, from this one on, up to the next run; and how much later
+/// than the batch's that is.
 struct Run {
     first: u16,
-    stamp: u64,
+    later: u32,
 }
 
 /// One thread's notes. It looks at a batch only when a run begins.
@@ -63,19 +70,19 @@ impl Stamps {
 
     /// The stamps of the report's records, in order, and how many records have each.
     fn each_run(&self, report: &Report, mut each: impl FnMut(u64, u64)) {
-        let runs = lock(self.batch(report.batch));
+        let (start, runs) = &*lock(self.batch(report.batch));
         let from = u32::from(report.first);
         let end = from + u32::from(report.records);
         for (place, run) in runs.iter().enumerate() {
             let next = runs.get(place + 1).map_or(end, |next| u32::from(next.first));
             let (first, behind) = (u32::from(run.first).max(from), next.min(end));
             if first < behind {
-                each(run.stamp, u64::from(behind - first));
+                each(start + u64::from(run.later), u64::from(behind - first));
             }
         }
     }
 
-    fn batch(&self, id: BatchId) -> &Mutex<Vec<Run>> {
+    fn batch(&self, id: BatchId) -> &Batch {
         let place = id.index() * 2 + usize::from(id.generation() % 2);
         // A slot's number is below 65,536.
         let group = self.groups[place / GROUP]
@@ -89,11 +96,17 @@ impl Notes<'_> {
     /// records, and before the batch can be reported.
     pub(super) fn note(&mut self, id: RecordId, micros: u64) {
         if self.next != Some((id, micros)) {
-            let mut runs = lock(self.stamps.batch(id.batch));
+            let (start, runs) = &mut *lock(self.stamps.batch(id.batch));
             if id.index == 0 {
                 runs.clear();
+                *start = micros;
             }
-            runs.push(Run { first: id.index, stamp: micros });
+            let later = u32::try_from(micros.saturating_sub(*start)).unwrap_or(u32::MAX);
+            // Records in between would have begun runs of their own.
+            let since = runs.last().map(|last| later.abs_diff(last.later));
+            if since.is_none_or(|since| u64::from(since) >= SAME_MICROS) {
+                runs.push(Run { first: id.index, later });
+            }
         }
         let next = RecordId { index: id.index.wrapping_add(1), ..id };
         self.next = (next.index > 0).then_some((next, micros));
@@ -151,7 +164,7 @@ mod tests {
         let (mut number, mut notes) = (0, stamps.notes());
         let accepted = topic.post_all_with(None, records, |id| {
             // Some have the stamp of the one before.
-            notes.note(id, 1_000_000 + number / 3);
+            notes.note(id, 1_000_000 + number / 3 * SAME_MICROS);
             number += 1;
         });
         assert_eq!(accepted, Ok(RECORDS));
@@ -164,7 +177,8 @@ mod tests {
             assert!(!log.is_empty());
             let at = usize::try_from(partition).expect("0 or 1");
             let found = found[at].lock().expect("no panic");
-            let numbers: Vec<_> = found.iter().map(|stamp| stamp - 1_000_000).collect();
+            let numbers: Vec<_> =
+                found.iter().map(|stamp| (stamp - 1_000_000) / SAME_MICROS).collect();
             let sent: Vec<_> = log.iter().map(|number| number / 3).collect();
             assert_eq!(numbers, sent);
         }

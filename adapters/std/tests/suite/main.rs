@@ -2,5 +2,6 @@
 
 mod common;
 mod deliver;
+mod local;
 mod policies;
 mod scenarios;

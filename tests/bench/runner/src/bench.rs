@@ -1,6 +1,6 @@
 //! Brokers, topics and turns.
 
-use crate::clients::{Answer, Client, KLAMM};
+use crate::clients::{Answer, Client, KLAMM, Running};
 use crate::counting::Counting;
 use crate::prepare::Programs;
 use crate::results::{Row, Rows, figure};
@@ -8,6 +8,7 @@ use crate::{Args, values};
 use anyhow::{Context, Result, ensure};
 use klamm_interop::kafka::{Cluster, Options};
 use klamm_interop::run_dir::RunDir;
+use klamm_interop::wait_until;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ pub(crate) struct Bench<'a> {
     pub(crate) args: &'a Args,
     pub(crate) programs: Programs,
     pub(crate) run: &'a RunDir,
-    cluster: Option<Running>,
+    cluster: Option<Brokers>,
     /// In front of the single node, under the addresses of its second listener.
     pub(crate) counting: Counting,
     clusters: u32,
@@ -59,7 +60,7 @@ pub(crate) struct Bench<'a> {
 }
 
 #[derive(Debug)]
-struct Running {
+struct Brokers {
     nodes: u16,
     cluster: Cluster,
     dir: RunDir,
@@ -94,12 +95,13 @@ impl<'a> Bench<'a> {
                 advertised_ports: if nodes == 1 { &ports } else { &[] },
                 properties: if nodes == 1 { PROPERTIES } else { PROPERTIES_OF_THREE },
                 fast: true,
+                ..Options::default()
             };
             let mut cluster = Cluster::start(&self.programs.tools, &dir, &options)?;
             if nodes == 1 {
                 self.counting.forward_to(cluster.node(1)?.proxied_port());
             }
-            self.cluster = Some(Running { nodes, cluster, dir });
+            self.cluster = Some(Brokers { nodes, cluster, dir });
         }
         Ok(&mut self.cluster.as_mut().context("it was started")?.cluster)
     }
@@ -107,7 +109,7 @@ impl<'a> Bench<'a> {
     /// The next case gets brokers that have seen nothing.
     pub(crate) fn stop_cluster(&mut self) {
         self.standing_topic = None;
-        if let Some(Running { cluster, dir, .. }) = self.cluster.take() {
+        if let Some(Brokers { cluster, dir, .. }) = self.cluster.take() {
             drop(cluster);
             dir.done();
         }
@@ -203,6 +205,33 @@ impl<'a> Bench<'a> {
         ensure!(answer.failed == 0, "{name} failed to deliver {} records", answer.failed);
         ensure!(stored == said, "{name} says {said} records, {stored} are in the topic");
         Ok(answer)
+    }
+
+    /// Starts all of them at the same time, each with a topic of its own, and returns when each is in
+    /// the middle of it.
+    pub(crate) fn start_together(
+        &mut self,
+        nodes: u16,
+        clients: &[Client],
+        work: &Work,
+    ) -> Result<Vec<(Client, String, Running)>> {
+        let bootstrap = self.cluster(nodes)?.bootstrap();
+        let mut running = Vec::new();
+        // Whoever takes long to start comes first.
+        for client in clients.iter().rev() {
+            let topic = self.new_topic(nodes, work.partitions)?;
+            let arguments = self.arguments(&bootstrap, &topic, work)?;
+            let process = client.start(&self.programs, self.run.path(), &arguments)?;
+            running.push((*client, topic, process));
+        }
+        for (client, topic, _) in &running {
+            wait_until(client.name, || Ok(self.records(nodes, topic)? > work.records / 20))?;
+        }
+        for (client, _, process) in &mut running {
+            ensure!(process.is_at_work()?, "{} was done too early: again", client.name);
+        }
+        running.reverse();
+        Ok(running)
     }
 
     /// Clients take turns, each time on a topic of its own, and whoever began last time is the last

@@ -42,6 +42,8 @@ pub(crate) const KLAMM_HANDLES: Client =
     client("klamm, a handle a record", Program::Rust("klamm"), "handles");
 pub(crate) const KLAMM_CALLBACKS: Client =
     client("klamm, a callback a record", Program::Rust("klamm"), "callbacks");
+pub(crate) const KLAMM_LOCAL: Client =
+    client("klamm, polled by the sender", Program::Rust("klamm"), "local");
 pub(crate) const LIBRDKAFKA: Client = client("librdkafka", Program::Rust("librdkafka"), "");
 pub(crate) const FRANZ_GO: Client = client("franz-go", Program::Go, "");
 pub(crate) const JAVA: Client = client("Java", Program::Java, "");
@@ -137,6 +139,11 @@ impl Client {
 }
 
 impl Running {
+    /// Whether it is still at work.
+    pub(crate) fn is_at_work(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     /// Waits for its answer.
     pub(crate) fn finish(mut self) -> Result<Answer> {
         let status = loop {

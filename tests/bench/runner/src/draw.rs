@@ -14,6 +14,8 @@ const WIDTH: u32 = 860;
 const LEFT: i32 = 220;
 const LENGTH: f64 = 500.0;
 const ROW: i32 = 26;
+/// Room for the picture's title, and for a plot's.
+const HEAD: i32 = 88;
 const TITLE: i32 = 56;
 const GROUP: i32 = 30;
 const LINES_HEIGHT: i32 = 380;
@@ -29,15 +31,17 @@ const PEER: RGBColor = RGBColor(150, 168, 192);
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws a case's plots, one below the other.
-pub(crate) fn draw(path: &Path, title: &str, note: &str, charts: &[Chart]) -> Result<()> {
+pub(crate) fn draw(path: &Path, title: &str, notes: &[String], charts: &[Chart]) -> Result<()> {
     let heights: Vec<i32> = charts.iter().map(height).collect();
-    let height = u32::try_from(70 + heights.iter().sum::<i32>())?;
+    let height = u32::try_from(HEAD + heights.iter().sum::<i32>())?;
     let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
     let drawn = (|| {
         root.fill(&WHITE).map_err(said)?;
         text(&root, title, (24, 16), 22, INK, HPos::Left)?;
-        text(&root, note, (24, 46), 12, FAINT, HPos::Left)?;
-        let mut rest = root.split_vertically(70).1;
+        for (note, y) in notes.iter().zip((46..).step_by(16)) {
+            text(&root, note, (24, y), 11, FAINT, HPos::Left)?;
+        }
+        let mut rest = root.split_vertically(HEAD).1;
         for (chart, height) in charts.iter().zip(&heights) {
             let (area, below) = rest.split_vertically(*height);
             panel(&area, chart)?;

@@ -24,6 +24,7 @@ pub(crate) fn describe() -> Vec<(String, String)> {
             ),
         ),
         ("kernel".to_owned(), format!("Linux {}", kernel.trim())),
+        ("commit".to_owned(), said("git", &["describe", "--always", "--dirty"])),
     ]
 }
 
@@ -35,6 +36,10 @@ pub(crate) fn load() -> String {
 
 /// Now, as `2026-11-21 18:40 UTC`.
 pub(crate) fn now() -> String {
-    let out = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
+    said("date", &["-u", "+%Y-%m-%d %H:%M UTC"])
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let out = Command::new(program).args(arguments).output();
     out.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -135,15 +135,32 @@ fn measure(args: &Args, cases: &[&Case], results: &mut Results, json: &Path) -> 
     Ok(())
 }
 
+/// What is said of the machine; the rest are versions.
+const FACTS: &[&str] = &["machine", "kernel", "load before", "load after", "at"];
+
 fn render(results: &Results, out: &Path) -> Result<()> {
     for case in CASES {
         let Some(result) = results.cases.get(case.name) else { continue };
         let charts = (case.charts)(&result.rows);
-        let machine = result.machine.iter().filter(|(name, _)| name == "machine" || name == "at");
-        let note: Vec<&str> = machine.map(|(_, text)| text.as_str()).collect();
-        let note = if result.quick { "no measurement".into() } else { note.join("; ") };
+        let (facts, versions): (Vec<_>, Vec<_>) = result
+            .machine
+            .iter()
+            .map(|(name, text)| (FACTS.contains(&name.as_str()), name, text))
+            .partition(|(fact, ..)| *fact);
+        let join = |words: Vec<(bool, &String, &String)>| {
+            let words = words.into_iter().map(|(fact, name, text)| {
+                if fact && !name.starts_with("load") {
+                    text.clone()
+                } else {
+                    format!("{name} {text}")
+                }
+            });
+            words.collect::<Vec<_>>().join("; ")
+        };
+        let quick = if result.quick { "NO MEASUREMENT; " } else { "" };
+        let notes = [format!("{quick}{}", join(facts)), join(versions)];
         let path = out.join(format!("benchmarks/{}.svg", case.name));
-        draw::draw(&path, case.title, &note, &charts)?;
+        draw::draw(&path, case.title, &notes, &charts)?;
     }
     markdown::page(results, &out.join("benchmarks.md"))
 }

@@ -41,6 +41,7 @@ pub(crate) fn readme(results: &Results, path: &Path) -> Result<()> {
     if let Some((case, result)) = measured(results).next() {
         machine(&mut middle, result)?;
         writeln!(middle, "![{}](docs/benchmarks/{}.svg)\n", case.title, case.name)?;
+        table(&mut middle, case, result)?;
     }
     targets(&mut middle, results);
     let text = format!("{before}{BEGIN}\n\n{middle}{END}{after}");
@@ -86,7 +87,7 @@ fn table(text: &mut String, case: &Case, result: &CaseResult) -> Result<()> {
     // Against klamm, only where it says something.
     let ratios = [figure::CPU, figure::RATE].map(|name| columns.contains(&name).then_some(name));
     let mut head: Vec<String> = Vec::new();
-    head.extend(points.then(|| String::new()));
+    head.extend(points.then(String::new));
     head.push("producer".into());
     head.extend(columns.iter().map(|name| (*name).to_owned()));
     head.extend(ratios.iter().flatten().map(|name| format!("{name}: times klamm's")));

@@ -25,7 +25,7 @@ pub(crate) fn programs() -> Result<Programs> {
     let target = repository().join("target/bench");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--release", "-p", "klamm-bench-peers"]);
+    build.args(["build", "--release", "-p", "klamm-bench-klamm", "-p", "klamm-bench-peers"]);
     // What Cargo told this program about its own package would make build scripts run again.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|it| name.to_string_lossy().starts_with(it))
@@ -58,9 +58,9 @@ pub(crate) fn programs() -> Result<Programs> {
     )?;
     let versions = vec![
         ("Apache Kafka".to_owned(), tools.version.clone()),
-        ("JVM".to_owned(), first_line("java", "-version")?),
-        ("Go".to_owned(), first_line("go", "version")?),
-        ("Rust".to_owned(), first_line("rustc", "--version")?),
+        ("JVM".to_owned(), version("java", "-version")?),
+        ("Go".to_owned(), version("go", "version")?),
+        ("Rust".to_owned(), version("rustc", "--version")?),
     ];
     let jars = tools.libs.clone();
     Ok(Programs { tools, rust: target.join("release"), franz_go, classes, jars, versions })
@@ -75,8 +75,12 @@ fn run(command: &mut Command, how: &str) -> Result<()> {
     Ok(())
 }
 
-fn first_line(program: &str, argument: &str) -> Result<String> {
+/// What looks like a version in what a program says first.
+fn version(program: &str, argument: &str) -> Result<String> {
     let out = Command::new(program).arg(argument).output()?;
     let text = [out.stdout, out.stderr].concat();
-    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    let text = String::from_utf8_lossy(&text);
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let mut versions = words.filter(|word| word.contains('.') && word.len() > 2);
+    Ok(versions.next().unwrap_or("unknown").to_owned())
 }

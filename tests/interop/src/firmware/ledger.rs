@@ -11,6 +11,8 @@ use std::collections::HashSet;
 pub struct Told {
     /// Batches that are delivered: partition, first offset, records.
     pub acks: Vec<(u32, u64, u64)>,
+    /// Starts of the device.
+    pub boots: u64,
     /// Records that were accepted, over all resets.
     pub accepted: u64,
     /// Records that were delivered, as the ledger counts them.
@@ -52,6 +54,7 @@ impl Told {
             let value = end.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             value.with_context(|| format!("no {name} in {end:?}"))?.parse().context(name.to_owned())
         };
+        told.boots = number("boots")?;
         told.accepted = number("accepted")?;
         told.delivered = number("delivered")?;
         told.failed = number("failed")?;

@@ -1,6 +1,8 @@
 //! librdkafka as a C program uses it (`rdkafka_performance` does the same): a topic object,
 //! `rd_kafka_produce` for each record, a callback for each outcome, a thread that polls.
 
+#![expect(unsafe_code, reason = "a C library, called as C programs call it")]
+
 use anyhow::{Result, bail, ensure};
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr;

@@ -8,14 +8,13 @@ use crate::content;
 use crate::results::{Row, Rows, figure};
 use anyhow::Result;
 use core::time::Duration;
-use klamm_interop::wait_until;
 use std::thread;
 
 pub(super) const CASE: Case = Case {
     name: "failover",
     title: "kill -9 of a leader",
     about: "Three brokers, 12 partitions with three replicas each, min.insync.replicas=2, acks=all, idempotent. All \
-            producers at the same time, each with a topic of its own: 100,000 numbered records of 100 bytes, 5,000 a \
+            producers at the same time, each with a topic of its own: 150,000 numbered records of 100 bytes, 5,000 a \
             second. In the middle of it a broker that leads a third of the partitions gets kill -9; Kafka takes 6 s to give up \
             on it. The longest time from when a record was due to its acknowledgment is how long the failover took. \
             Afterwards every number is looked for. A round each kills.",
@@ -38,7 +37,7 @@ const ROUNDS: u32 = 3;
 const VICTIM: u32 = 3;
 
 fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
-    let records = if bench.args.quick { 60_000 } else { 100_000 };
+    let records = if bench.args.quick { 100_000 } else { 150_000 };
     let work = Work { warmup: 0, ..Work::new(records, 100, 12) }
         .with("numbered", 1)
         .with("rate", 5_000)
@@ -47,16 +46,7 @@ fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
     let mut rows: Vec<_> = clients.iter().map(|client| Row::new("", client.name)).collect();
     for round in 0..bench.rounds().min(ROUNDS) {
         let bootstrap = bench.cluster(3)?.bootstrap();
-        let mut running = Vec::new();
-        for client in &clients {
-            let topic = bench.new_topic(3, work.partitions)?;
-            let arguments = bench.arguments(&bootstrap, &topic, &work)?;
-            let process = client.start(&bench.programs, bench.run.path(), &arguments)?;
-            running.push((*client, topic, process));
-        }
-        for (client, topic, _) in &running {
-            wait_until(client.name, || Ok(bench.records(3, topic)? > 10_000))?;
-        }
+        let running = bench.start_together(3, &clients, &work)?;
         bench.cluster(3)?.node(VICTIM)?.kill()?;
         let mut answers = Vec::new();
         for (client, topic, process) in running {

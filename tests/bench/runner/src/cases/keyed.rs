@@ -11,9 +11,9 @@ pub(super) const CASE: Case = Case {
     name: "keyed",
     title: "Keyed records over 1 to 10,000 partitions",
     about: "Records of 100 bytes with one of 100,000 keys of 8 bytes, over 1, 100, 1,000 and 10,000 partitions of one \
-            broker, acks=all, idempotent, linger 5 ms: as many as a client sends in 4 s (500,000 at most), after a warm-up. \
+            broker, acks=all, idempotent, linger 5 ms: as many as a client sends in 3 s (500,000 at most), after a warm-up. \
             What a broker does for 10,000 partitions is the same for everyone.",
-    fast: true,
+    fast: false,
     columns: &[figure::CPU, figure::RATE, figure::RSS],
     measure,
     targets,
@@ -35,7 +35,7 @@ fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
         let partitions = if bench.args.quick { partitions.min(1_000) } else { partitions };
         let mut work = Work::new(bench.scaled(500_000), 100, partitions)
             .with("keys", 100_000)
-            .with("seconds", 4);
+            .with("seconds", 3);
         work.warmup = bench.scaled(20_000);
         // One topic for all: 10,000 partitions take too long to make.
         let topic = bench.new_topic(1, partitions)?;

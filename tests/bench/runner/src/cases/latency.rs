@@ -10,7 +10,7 @@ use anyhow::Result;
 pub(super) const CASE: Case = Case {
     name: "latency",
     title: "Latency without lingering",
-    about: "Records of 100 bytes at an even rate, linger 0, one broker, 6 partitions, acks=all, idempotent, for 8 s after a \
+    about: "Records of 100 bytes at an even rate, linger 0, one broker, 6 partitions, acks=all, idempotent, for 6 s after a \
             warm-up. Latency is from the moment at which a record was due (open loop: what waits behind a stall is part of \
             the stall) to its callback. CPU includes what making the load costs: sleeping and waking at that rate.",
     fast: true,
@@ -25,7 +25,11 @@ const RATES: [(u64, &str); 2] = [(1_000, "1,000 records/s"), (10_000, "10,000 re
 fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
     let mut all = Rows::default();
     for (rate, point) in RATES {
-        let seconds = if bench.args.quick { 1 } else { 8 };
+        let seconds = match bench.args {
+            args if args.quick => 1,
+            args if args.fast => 4,
+            _ => 6,
+        };
         let mut work = Work::new(rate * seconds, 100, 6).with("rate", rate).with("linger", 0);
         // A JVM has to compile first, and the others have to connect.
         work.warmup = bench.scaled(50_000);

@@ -129,6 +129,12 @@ pub(crate) fn axis(name: &str) -> &str {
         figure::CPU => "CPU seconds (user + system) per million records",
         figure::RATE => "records a second",
         figure::RSS => "peak resident memory, MiB",
+        figure::P50 => "latency in ms: p50",
+        figure::P99 => "latency in ms: p99",
+        figure::P999 => "latency in ms: p99.9",
+        figure::MAX => "longest time to an acknowledgment, ms",
+        figure::IDLE_CPU => "CPU in ms while idle",
+        figure::IDLE_REQUESTS => "requests while idle",
         other => other,
     }
 }

@@ -8,7 +8,6 @@ use crate::content;
 use crate::results::{Row, Rows, figure};
 use anyhow::{Result, ensure};
 use core::time::Duration;
-use klamm_interop::wait_until;
 use std::thread;
 
 pub(super) const CASE: Case = Case {
@@ -35,17 +34,7 @@ fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
     let bootstrap = bench.cluster(1)?.bootstrap();
     let [_, others @ ..] = FULL;
     let clients = bench.chosen(&[&[KLAMM_REPORTS], &others[..]].concat());
-    let mut running = Vec::new();
-    for client in clients {
-        let topic = bench.new_topic(1, work.partitions)?;
-        let arguments = bench.arguments(&bootstrap, &topic, &work)?;
-        let process = client.start(&bench.programs, bench.run.path(), &arguments)?;
-        running.push((client, topic, process));
-    }
-    // Everyone is in the middle of it.
-    for (client, topic, _) in &running {
-        wait_until(client.name, || Ok(bench.records(1, topic)? > 1_000))?;
-    }
+    let running = bench.start_together(1, &clients, &work)?;
     eprintln!("  the broker is frozen for {stall} s");
     bench.cluster(1)?.node(1)?.freeze()?;
     thread::sleep(Duration::from_secs(stall));

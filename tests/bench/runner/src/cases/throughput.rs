@@ -4,7 +4,8 @@ use super::{Case, Verdict, highest, lowest};
 use crate::bench::{Bench, Work, throughput};
 use crate::chart::{Chart, bars};
 use crate::clients::{
-    FRANZ_GO, JAVA, KLAMM, KLAMM_CALLBACKS, KLAMM_HANDLES, KLAMM_POST, KRAFKA, LIBRDKAFKA, RSKAFKA,
+    FRANZ_GO, JAVA, KLAMM, KLAMM_CALLBACKS, KLAMM_HANDLES, KLAMM_LOCAL, KLAMM_POST, KRAFKA,
+    LIBRDKAFKA, RSKAFKA,
 };
 use crate::results::{Rows, figure};
 use anyhow::Result;
@@ -58,6 +59,7 @@ fn small(bench: &mut Bench<'_>) -> Result<Rows> {
         KLAMM_POST,
         KLAMM_CALLBACKS,
         KLAMM_HANDLES,
+        KLAMM_LOCAL,
         LIBRDKAFKA,
         FRANZ_GO,
         JAVA,

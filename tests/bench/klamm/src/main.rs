@@ -1,6 +1,8 @@
 //! klamm-std, as a program uses it. `mode`: `reports` (many records a call, outcomes by batch),
 //! `post` (a call a record, outcomes by batch), `handles` (a handle a record, each waited for),
-//! `callbacks` (a callback a record).
+//! `callbacks` (a callback a record), `local` (no thread of klamm's: the sender polls).
+
+mod local;
 
 use anyhow::{Result, anyhow, bail};
 use klamm_bench_peers::{Client, Group, Out, Params, Tally, measure};
@@ -21,11 +23,16 @@ enum Mode {
 struct Klamm {
     topic: Topic,
     mode: Mode,
-    tally: Arc<Tally>,
+    /// For callbacks: a counter of a clone each would be what is measured.
+    tally: &'static Tally,
 }
 
 fn main() -> Result<()> {
-    measure(env!("CARGO_PKG_VERSION"), Klamm::start)
+    let version = env!("CARGO_PKG_VERSION");
+    if std::env::args().any(|argument| argument == "mode=local") {
+        return measure(version, local::Local::start);
+    }
+    measure(version, Klamm::start)
 }
 
 impl Klamm {
@@ -72,14 +79,21 @@ impl Klamm {
             builder.limits(|limits| limits.partitions = limits.partitions.max(partitions));
         let producer: Producer = builder.build()?;
         let topic = producer.topic(&params.topic)?;
-        Ok(Self { topic, mode, tally: Arc::clone(tally) })
+        let tally: &'static Arc<Tally> = Box::leak(Box::new(Arc::clone(tally)));
+        Ok(Self { topic, mode, tally })
     }
 
-    fn resolve(&self, delivery: &Delivery) {
-        match delivery.wait() {
-            Ok(_) => self.tally.acked(1),
-            Err(_) => self.tally.failed(1),
+    /// Waits for each.
+    fn resolve(&self, handles: impl Iterator<Item = Delivery>) {
+        let (mut acked, mut failed) = (0, 0);
+        for handle in handles {
+            match handle.wait() {
+                Ok(_) => acked += 1,
+                Err(_) => failed += 1,
+            }
         }
+        self.tally.acked(acked);
+        self.tally.failed(failed);
     }
 }
 
@@ -96,20 +110,16 @@ impl Client for Klamm {
                 }
             }
             Mode::Handles(handles) => {
+                let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
                 for out in group {
-                    let delivery = self.topic.send(&record(out))?;
-                    let mut handles = handles.lock().unwrap_or_else(PoisonError::into_inner);
-                    handles.push_back(delivery);
-                    let oldest = if handles.len() > HANDLES { handles.pop_front() } else { None };
-                    drop(handles);
-                    if let Some(oldest) = oldest {
-                        self.resolve(&oldest);
-                    }
+                    handles.push_back(self.topic.send(&record(out))?);
                 }
+                let done = handles.len().saturating_sub(HANDLES);
+                self.resolve(handles.drain(..done));
             }
             Mode::Callbacks => {
                 for out in group {
-                    let tally = Arc::clone(&self.tally);
+                    let tally = self.tally;
                     self.topic.send_then(&record(out), move |result| match (result, out.due) {
                         (Ok(_), Some(due)) => tally.acked_due(due),
                         (Ok(_), None) => tally.acked(1),
@@ -126,13 +136,14 @@ impl Client for Klamm {
         if let Mode::Handles(handles) = &self.mode {
             let rest =
                 core::mem::take(&mut *handles.lock().unwrap_or_else(PoisonError::into_inner));
-            rest.iter().for_each(|delivery| self.resolve(delivery));
+            self.resolve(rest.into_iter());
         }
         Ok(())
     }
 }
 
-fn record(out: Out<'_>) -> Record<'_> {
+/// In klamm's words.
+pub(crate) fn record(out: Out<'_>) -> Record<'_> {
     let record = Record::value(out.value);
     match out.key {
         Some(key) => record.with_key(key),
