@@ -1,9 +1,8 @@
 //! The functions as C calls them, also with what C can get wrong. `cargo miri test -p klamm-c --lib` runs them too.
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
-use std::ffi::CStr;
 use std::vec;
 use std::vec::Vec;
 
@@ -31,6 +30,11 @@ fn config() -> klamm_config {
     config
 }
 
+fn size(limits: &klamm_limits) -> usize {
+    // SAFETY: a reference is a pointer to what it says.
+    unsafe { klamm_size(limits) }
+}
+
 fn fault() -> klamm_fault {
     klamm_fault { option: ptr::null(), option_len: 0, min: 0, max: 0 }
 }
@@ -44,7 +48,7 @@ struct Made {
 
 impl Made {
     fn new(at: usize) -> Self {
-        let size = unsafe { klamm_size(&limits()) };
+        let size = size(&limits());
         let mut made = Self { memory: vec![0xa5; size + at + 8], at, producer: ptr::null_mut() };
         assert_eq!(made.init(size, &config()), (klamm_status::Ok, ""));
         made
@@ -86,7 +90,7 @@ fn record(topic: u16, value: &[u8]) -> klamm_record {
 fn memory_of_any_alignment_and_exactly_the_size_will_do_and_none_around_it_is_touched() {
     for at in 0..9 {
         let made = Made::new(at);
-        let size = unsafe { klamm_size(&limits()) };
+        let size = size(&limits());
         let (before, rest) = made.memory.split_at(at);
         assert!(before.iter().chain(&rest[size..]).all(|byte| *byte == 0xa5), "at {at}");
         // SAFETY: it was made above.
@@ -96,7 +100,7 @@ fn memory_of_any_alignment_and_exactly_the_size_will_do_and_none_around_it_is_to
 
 #[test]
 fn too_little_memory_is_refused_at_every_length() {
-    let size = unsafe { klamm_size(&limits()) };
+    let size = size(&limits());
     let mut made = Made::new(0);
     // Up to 7 bytes are for the alignment, which this memory may not need.
     for len in (0..size - 8).step_by(61).chain([size - 8]) {
@@ -108,7 +112,6 @@ fn too_little_memory_is_refused_at_every_length() {
 
 #[test]
 fn sizes_follow_the_limits_and_never_overflow() {
-    let size = |limits: &klamm_limits| unsafe { klamm_size(limits) };
     let small = limits();
     let more = klamm_limits { partitions: 5, ..small };
     assert!(size(&small) < size(&more));
@@ -116,6 +119,7 @@ fn sizes_follow_the_limits_and_never_overflow() {
     assert!((1_575..2_000).contains(&(size(&chunk) - size(&small))));
     let old = klamm_limits { struct_size: small.struct_size - 4, ..small };
     assert_eq!(size(&old), 0);
+    // SAFETY: null is allowed.
     assert_eq!(unsafe { klamm_size(ptr::null()) }, 0);
     let most = klamm_limits {
         struct_size: small.struct_size,
