@@ -14,6 +14,7 @@ const BARE: &[&str] = &["thumbv6m-none-eabi", "thumbv7m-none-eabi"];
 const INCLUDE: &str = "adapters/c/include";
 const EXAMPLE: &str = "adapters/c/examples/posix/produce.c";
 const CALLS: &str = "adapters/c/tests/calls.c";
+const CROSS: &str = "arm-none-eabi-gcc";
 const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wundef", "-Wconversion", "-Werror"];
 const SANITIZERS: &[&str] = &["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 /// Bytes of flash that all functions of the header may have together, with copying, clearing and comparing of memory,
@@ -26,6 +27,7 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     setup::program(sh, "cc", "gcc")?;
     setup::program(sh, "c++", "g++")?;
     bare(sh)?;
+    on_cortex_m3(sh)?;
     cmd!(sh, "cargo test -p klamm-c").run()?;
     programs(sh)?;
     test::kafka_tools(sh)?;
@@ -56,6 +58,33 @@ fn bare(sh: &Shell) -> Result<()> {
             let over = most.is_some_and(|most| flash > most);
             ensure!(!over, "{target}, {what}: {flash} bytes of flash, over {FLASH_BUDGET}");
         }
+    }
+    Ok(())
+}
+
+/// The same calls as on this machine, on a Cortex-M3: with enumerations as small as can be, its convention, and of an int.
+fn on_cortex_m3(sh: &Shell) -> Result<()> {
+    setup::program(sh, "qemu-system-arm", "qemu-system-arm")?;
+    setup::program(sh, CROSS, "gcc-arm-none-eabi")?;
+    let newlib = cmd!(sh, "{CROSS} -print-file-name=rdimon.specs").read()?;
+    if !Path::new(&newlib).is_absolute() {
+        setup::apt(sh, &["libnewlib-arm-none-eabi"])?;
+    }
+    let target = "thumbv7m-none-eabi";
+    let library =
+        format!("{}/{target}/firmware/libklamm_c.a", Compiler::find(sh, BARE)?.target_dir());
+    sh.create_dir(PROGRAMS)?;
+    for enums in ["-fshort-enums", "-fno-short-enums"] {
+        let image = format!("{PROGRAMS}/calls{enums}.elf");
+        cmd!(sh, "{CROSS} -mcpu=cortex-m3 -mthumb -Os -std=c99 {enums} -I {INCLUDE}")
+            .args(["--specs=rdimon.specs", "-Wl,--gc-sections,--no-warnings,--no-warn-mismatch"])
+            .args(["-Wl,--undefined=vectors,--section-start=.vectors=0"])
+            .args(["adapters/c/tests/cortex_m3.c", CALLS, &library, "-o", &image])
+            .run()?;
+        cmd!(sh, "timeout 60 qemu-system-arm -M mps2-an385 -display none -monitor none")
+            .args(["-serial", "none", "-semihosting-config", "enable=on,target=native"])
+            .args(["-kernel", &image])
+            .run()?;
     }
     Ok(())
 }
