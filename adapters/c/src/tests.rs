@@ -311,6 +311,13 @@ fn bytes_are_offered_until_they_are_said_to_be_written_and_no_more_than_were_sho
 
         // What was shown on one connection says nothing of the next one.
         klamm_handle_disconnected(producer, 0, 0);
+        klamm_handle_timeout(producer, 1_000_000);
+        let again = (0..2).find(|c| klamm_demand_of(producer, *c) == klamm_demand::Connect);
+        assert_eq!(again, Some(0));
+        klamm_handle_dialing(producer, 0, 0);
+        klamm_handle_connected(producer, 0, 0);
+        assert_eq!(show(), hello);
+        klamm_handle_disconnected(producer, 0, 0);
         assert_eq!(klamm_transmitted(producer, 0, 1, 0), klamm_status::Argument);
         let not_open = klamm_handle_received(producer, 0, [1, 2].as_ptr().cast(), 2, 0);
         assert_eq!(not_open, klamm_status::NotConnected);
