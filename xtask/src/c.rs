@@ -131,8 +131,7 @@ fn programs(sh: &Shell) -> Result<()> {
                 .run()?;
         }
     }
-    let strict = &WARNINGS[..];
-    cmd!(sh, "c++ -std=c++11 {strict...} -x c++ -I {INCLUDE} -c {CALLS} -o {PROGRAMS}/calls.o")
+    cmd!(sh, "c++ -std=c++11 {WARNINGS...} -x c++ -I {INCLUDE} -c {CALLS} -o {PROGRAMS}/calls.o")
         .run()?;
     for program in ["calls", "calls-sanitized"] {
         let program = format!("{PROGRAMS}/{program}");

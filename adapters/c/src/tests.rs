@@ -1,4 +1,4 @@
-//! The functions as C calls them, also with what C can get wrong. `cargo miri test -p klamm-c --lib` runs them too.
+//! The functions as C calls them, also with what C can get wrong.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::mem::MaybeUninit;
