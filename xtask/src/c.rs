@@ -133,6 +133,9 @@ fn programs(sh: &Shell) -> Result<()> {
     }
     cmd!(sh, "c++ -std=c++11 {WARNINGS...} -x c++ -I {INCLUDE} -c {CALLS} -o {PROGRAMS}/calls.o")
         .run()?;
+    // The sanitizers see C code only; valgrind sees the library too.
+    setup::program(sh, "valgrind", "valgrind")?;
+    cmd!(sh, "valgrind -q --error-exitcode=9 {PROGRAMS}/calls").run()?;
     for program in ["calls", "calls-sanitized"] {
         let program = format!("{PROGRAMS}/{program}");
         cmd!(sh, "{program}").run()?;
