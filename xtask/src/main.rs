@@ -2,6 +2,7 @@
 
 mod bench;
 mod boards;
+mod c;
 mod doc;
 mod firmware;
 mod fuzz;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{boards, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
+use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -52,6 +52,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "fuzz", what: "every fuzz target for some seconds", run: fuzz::smoke },
     Stage { name: "readme", what: "the README's first command", run: readme },
     Stage { name: "interop", what: "Apache Kafka, its Java tools, kcat", run: interop },
+    Stage {
+        name: "c",
+        what: "C programs, libraries for bare targets, Apache Kafka",
+        run: c::check,
+    },
     Stage {
         name: "firmware",
         what: "a microcontroller in QEMU, Apache Kafka, and what can go wrong",

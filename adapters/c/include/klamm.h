@@ -45,17 +45,15 @@
 #define KLAMM_RECORD {0, KLAMM_ANY_PARTITION, NULL, 0, NULL, 0, NULL, 0, KLAMM_NOW}
 #endif
 
-// klamm_next_deadline: nothing is waited for.
-#define KLAMM_NEVER UINT64_MAX
-
-// `partition` of a record: the partitioner chooses.
-#define KLAMM_ANY_PARTITION -1
-
-// `timestamp_ms` of a record: the time of klamm_send, by klamm_set_clock.
-#define KLAMM_NOW -1
-
-// The most headers that a record may have.
-#define KLAMM_HEADERS_MAX 16
+#ifdef __cplusplus
+extern "C" {
+#endif
+/* To be defined by a program for a bare target; the libraries for operating systems do not call it. An invariant of the
+ * library does not hold: a bug in it, and to go on could lose or double records. Do not return: reset, or stop. */
+void klamm_panicked(void);
+#ifdef __cplusplus
+}
+#endif
 
 // `partitioner`: keys by murmur2, as Java's producer; records without a key stick to a partition for about a batch.
 #define KLAMM_PARTITIONER_JAVA 0
@@ -75,33 +73,20 @@
 // `enable_idempotence`: never. A retry may write a record twice.
 #define KLAMM_IDEMPOTENCE_OFF 2
 
+// `partition` of a record: the partitioner chooses.
+#define KLAMM_ANY_PARTITION -1
+
+// `timestamp_ms` of a record: the time of klamm_send, by klamm_set_clock.
+#define KLAMM_NOW -1
+
+// The most headers that a record may have.
+#define KLAMM_HEADERS_MAX 16
+
+// klamm_next_deadline: nothing is waited for.
+#define KLAMM_NEVER UINT64_MAX
+
 // `base_offset` and `log_append_time_ms` of a report: not known.
 #define KLAMM_UNKNOWN -1
-
-// What a connection wants. A level, not an event: ask as often as you like.
-enum klamm_demand
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    // Nothing: there is no connection, or it is being dialed.
-    KLAMM_DEMAND_NOTHING = 0,
-    // Call klamm_address, dial there, and call klamm_handle_dialing.
-    KLAMM_DEMAND_CONNECT = 1,
-    // Read from the socket when it has something, and hand it to klamm_handle_received.
-    KLAMM_DEMAND_RECEIVE = 2,
-    // The same, and there is something to write: klamm_transmit.
-    KLAMM_DEMAND_TRANSMIT = 3,
-    // Close the socket, then call klamm_handle_disconnected.
-    KLAMM_DEMAND_CLOSE = 4,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum klamm_demand klamm_demand;
-#else
-typedef int32_t klamm_demand;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
 
 // What a function answers: 0, or why nothing was done.
 enum klamm_status
@@ -154,6 +139,31 @@ typedef int32_t klamm_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What a connection wants. A level, not an event: ask as often as you like.
+enum klamm_demand
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Nothing: there is no connection, or it is being dialed.
+    KLAMM_DEMAND_NOTHING = 0,
+    // Call klamm_address, dial there, and call klamm_handle_dialing.
+    KLAMM_DEMAND_CONNECT = 1,
+    // Read from the socket when it has something, and hand it to klamm_handle_received.
+    KLAMM_DEMAND_RECEIVE = 2,
+    // The same, and there is something to write: klamm_transmit.
+    KLAMM_DEMAND_TRANSMIT = 3,
+    // Close the socket, then call klamm_handle_disconnected.
+    KLAMM_DEMAND_CLOSE = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum klamm_demand klamm_demand;
+#else
+typedef int32_t klamm_demand;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What became of records. Every accepted record gets exactly one of these.
 enum klamm_outcome
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -199,6 +209,8 @@ enum klamm_reason
     KLAMM_REASON_TOO_LARGE = 7,
     // The topic has fewer partitions than klamm_expect_partitions said.
     KLAMM_REASON_NO_SUCH_PARTITION = 8,
+    // Something that this version of the header has no number for.
+    KLAMM_REASON_OTHER = 99,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -210,73 +222,6 @@ typedef int32_t klamm_reason;
 
 // A producer, in the memory that klamm_init was given.
 typedef struct klamm_producer klamm_producer;
-
-// A header of a record.
-typedef struct klamm_header {
-    // The name: UTF-8, with a zero byte behind it.
-    const char *key;
-    // The value; null is Kafka's null.
-    const void *value;
-    // Bytes of the value.
-    size_t value_len;
-} klamm_header;
-
-// A record. klamm_send copies it: nothing of it needs to live longer. Begin with `{0}` (topic, partition 0, time 1970)
-// and set what you need; KLAMM_RECORD is one with a partition and time to be chosen.
-typedef struct klamm_record {
-    // From klamm_topic.
-    uint16_t topic;
-    // From 0, or KLAMM_ANY_PARTITION.
-    int32_t partition;
-    // The key; null is Kafka's null, which is not the same as one of 0 bytes.
-    const void *key;
-    // Bytes of the key.
-    size_t key_len;
-    // The value; null is Kafka's null, a tombstone on a compacted topic.
-    const void *value;
-    // Bytes of the value.
-    size_t value_len;
-    // Headers in order; null for none.
-    const struct klamm_header *headers;
-    // How many, at most KLAMM_HEADERS_MAX.
-    size_t header_count;
-    // Milliseconds since 1970, or KLAMM_NOW.
-    int64_t timestamp_ms;
-} klamm_record;
-
-// Which record it is: its batch, and its place in that. The same three numbers come back in a klamm_report.
-typedef struct klamm_record_id {
-    // The batch's slot.
-    uint16_t slot;
-    // Tells a batch from the one before in the same slot.
-    uint16_t generation;
-    // The record's place in the batch, from 0.
-    uint16_t index;
-} klamm_record_id;
-
-// Counters since the start. `accepted` = `delivered` + `not_persisted` + `unknown` + `buffered`, after every call.
-typedef struct klamm_stats {
-    // Records that klamm_send accepted.
-    uint64_t accepted;
-    // Records delivered.
-    uint64_t delivered;
-    // Records certainly not in the log.
-    uint64_t not_persisted;
-    // Records of which that is not known.
-    uint64_t unknown;
-    // Records that have no outcome yet.
-    uint64_t buffered;
-    // Produce requests sent.
-    uint64_t requests;
-    // Batches sent, retries included.
-    uint64_t batches;
-    // Batches sent again.
-    uint64_t retries;
-    // Times that a broker was found to have lost data or the producer's state.
-    uint64_t data_losses;
-    // Connections that became ready.
-    uint64_t connects;
-} klamm_stats;
 
 // How much of everything a producer has memory for. Begin with klamm_limits_init.
 typedef struct klamm_limits {
@@ -368,6 +313,72 @@ typedef struct klamm_fault {
     uint32_t max;
 } klamm_fault;
 
+// A header of a record.
+typedef struct klamm_header {
+    // The name: UTF-8, with a zero byte behind it.
+    const char *key;
+    // The value; null is Kafka's null.
+    const void *value;
+    // Bytes of the value.
+    size_t value_len;
+} klamm_header;
+
+// A record. Begin with KLAMM_RECORD, and set what you need.
+typedef struct klamm_record {
+    // From klamm_topic.
+    uint16_t topic;
+    // From 0, or KLAMM_ANY_PARTITION.
+    int32_t partition;
+    // The key; null is Kafka's null, which is not the same as one of 0 bytes.
+    const void *key;
+    // Bytes of the key.
+    size_t key_len;
+    // The value; null is Kafka's null, a tombstone on a compacted topic.
+    const void *value;
+    // Bytes of the value.
+    size_t value_len;
+    // Headers in order; null for none.
+    const struct klamm_header *headers;
+    // How many, at most KLAMM_HEADERS_MAX.
+    size_t header_count;
+    // Milliseconds since 1970, or KLAMM_NOW.
+    int64_t timestamp_ms;
+} klamm_record;
+
+// Which record it is: its batch, and its place in that. The same three numbers come back in a klamm_report.
+typedef struct klamm_record_id {
+    // The batch's slot.
+    uint16_t slot;
+    // Tells a batch from the one before in the same slot.
+    uint16_t generation;
+    // The record's place in the batch, from 0.
+    uint16_t index;
+} klamm_record_id;
+
+// Counters since the start. `accepted` = `delivered` + `not_persisted` + `unknown` + `buffered`, after every call.
+typedef struct klamm_stats {
+    // Records that klamm_send accepted.
+    uint64_t accepted;
+    // Records delivered.
+    uint64_t delivered;
+    // Records certainly not in the log.
+    uint64_t not_persisted;
+    // Records of which that is not known.
+    uint64_t unknown;
+    // Records that have no outcome yet.
+    uint64_t buffered;
+    // Produce requests sent.
+    uint64_t requests;
+    // Batches sent, retries included.
+    uint64_t batches;
+    // Batches sent again.
+    uint64_t retries;
+    // Times that a broker was found to have lost data or the producer's state.
+    uint64_t data_losses;
+    // Connections that became ready.
+    uint64_t connects;
+} klamm_stats;
+
 // The outcome of `records` records of a batch, from `first` on. A batch may have several reports.
 typedef struct klamm_report {
     // The batch's slot, as in klamm_record_id.
@@ -400,6 +411,96 @@ typedef struct klamm_report {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// Sets all limits to their defaults, which suit a device of 64 KiB. Null is ignored.
+void klamm_limits_init(struct klamm_limits *limits);
+
+// Sets all options to their defaults, and `bootstrap_servers` to null. Null is ignored.
+void klamm_config_init(struct klamm_config *config);
+
+// Bytes of memory that klamm_init needs for these limits; 0 for null, for limits that klamm_limits_init did not
+// begin, and for more than the machine can address.
+size_t klamm_size(const struct klamm_limits *limits);
+
+// Makes a producer in `memory`, `len` bytes that are the library's until klamm_deinit: of any alignment, and any
+// content, which is overwritten. `seed` feeds all randomness: give each device and each start another one.
+// `fault` may be null.
+//
+// KLAMM_STATUS_MEMORY: `len` is below klamm_size. KLAMM_STATUS_CONFIG: see `fault`. KLAMM_STATUS_ARGUMENT: a null
+// pointer, or a text that is not UTF-8. KLAMM_STATUS_VERSION: compile the program again.
+klamm_status klamm_init(void *memory,
+                        size_t len,
+                        const struct klamm_limits *limits,
+                        const struct klamm_config *config,
+                        uint64_t seed,
+                        uint64_t now_us,
+                        struct klamm_producer **producer,
+                        struct klamm_fault *fault);
+
+// Gives the memory back. Nothing is sent or reported any more; klamm_close and waiting for the reports come before.
+// Later calls with this producer are refused, as long as the memory is not used for other things.
+void klamm_deinit(struct klamm_producer *producer);
+
+// The handle of a topic, the same for the same name: at most 64 bytes, with a zero byte behind them.
+//
+// KLAMM_STATUS_INVALID_TOPIC, KLAMM_STATUS_NO_SLOT, KLAMM_STATUS_CLOSED, KLAMM_STATUS_ARGUMENT.
+klamm_status klamm_topic(struct klamm_producer *producer,
+                         const char *name,
+                         uint16_t *topic);
+
+// How many partitions the topic has; 0 while metadata has not said so, and for a wrong handle.
+int32_t klamm_partition_count(const struct klamm_producer *producer, uint16_t topic);
+
+// Says how many partitions the topic has, so that keyed records are accepted before the first metadata. False if that
+// does not count: metadata has said it, `count` is below 1, or the handle is wrong.
+bool klamm_expect_partitions(struct klamm_producer *producer,
+                             uint16_t topic,
+                             int32_t count);
+
+// The last error that a broker gave for the topic, for klamm_error_text; 0 for none.
+int16_t klamm_topic_error(const struct klamm_producer *producer, uint16_t topic);
+
+// Accepts a record: copies it into the open batch of its partition. From then on there is exactly one report that
+// counts it. `id` may be null.
+//
+// KLAMM_STATUS_FULL, KLAMM_STATUS_TOPIC_PENDING: try again later. KLAMM_STATUS_TOO_LARGE, KLAMM_STATUS_TOPIC,
+// KLAMM_STATUS_NO_SUCH_PARTITION, KLAMM_STATUS_NO_SLOT, KLAMM_STATUS_CLOSED. KLAMM_STATUS_ARGUMENT: a null pointer
+// with a length, a wrong topic, a partition below -1, too many headers, a header's name that is not UTF-8. The record
+// is not accepted then, and nothing has changed.
+klamm_status klamm_send(struct klamm_producer *producer,
+                        const struct klamm_record *record,
+                        uint64_t now_us,
+                        struct klamm_record_id *id);
+
+// Stops waiting for more records: all that was accepted so far is sent as soon as it can be. Returns a ticket for
+// klamm_is_flushed.
+uint32_t klamm_flush(struct klamm_producer *producer,
+                     uint64_t now_us);
+
+// Has every record that was accepted before klamm_flush gave this ticket an outcome? Its report may still be unread.
+bool klamm_is_flushed(const struct klamm_producer *producer,
+                      uint32_t ticket);
+
+// Accepts no more records, and flushes. What is under way goes on until its outcome.
+void klamm_close(struct klamm_producer *producer, uint64_t now_us);
+
+// Gives up every record that has no outcome: those that were never sent are reported as not persisted, the others as
+// unknown. Connections with requests in flight are to be closed.
+void klamm_purge(struct klamm_producer *producer,
+                 uint64_t now_us);
+
+// Says that at `now_us` it is `wall_ms` milliseconds since 1970-01-01 UTC. Records without a timestamp take it from
+// here, also those that were accepted before the first call.
+void klamm_set_clock(struct klamm_producer *producer,
+                     int64_t wall_ms,
+                     uint64_t now_us);
+
+// Copies the counters to `stats`; all 0 for what is no producer.
+void klamm_get_stats(const struct klamm_producer *producer, struct klamm_stats *stats);
+
+// Bytes of record memory that no batch has: for programs that slow down before klamm_send answers
+// KLAMM_STATUS_FULL.
+uint32_t klamm_free_bytes(const struct klamm_producer *producer);
 
 // How many connections there are, `connections` of klamm_limits. They are numbered from 0.
 uint8_t klamm_connections(const struct klamm_producer *producer);
@@ -467,72 +568,10 @@ void klamm_handle_timeout(struct klamm_producer *producer,
 // change with every call.
 uint64_t klamm_next_deadline(const struct klamm_producer *producer);
 
-// The handle of a topic, the same for the same name: at most 64 bytes, with a zero byte behind them.
-//
-// KLAMM_STATUS_INVALID_TOPIC, KLAMM_STATUS_NO_SLOT, KLAMM_STATUS_CLOSED, KLAMM_STATUS_ARGUMENT.
-klamm_status klamm_topic(struct klamm_producer *producer,
-                         const char *name,
-                         uint16_t *topic);
-
-// How many partitions the topic has; 0 while metadata has not said so, and for a wrong handle.
-int32_t klamm_partition_count(const struct klamm_producer *producer, uint16_t topic);
-
-// Says how many partitions the topic has, so that keyed records are accepted before the first metadata. False if that
-// does not count: metadata has said it, `count` is below 1, or the handle is wrong.
-bool klamm_expect_partitions(struct klamm_producer *producer,
-                             uint16_t topic,
-                             int32_t count);
-
-// The last error that a broker gave for the topic, for klamm_error_text; 0 for none.
-int16_t klamm_topic_error(const struct klamm_producer *producer, uint16_t topic);
-
-// Accepts a record: copies it into the open batch of its partition. From then on there is exactly one report that
-// counts it. `id` may be null.
-//
-// KLAMM_STATUS_FULL, KLAMM_STATUS_TOPIC_PENDING: try again later. KLAMM_STATUS_TOO_LARGE, KLAMM_STATUS_TOPIC,
-// KLAMM_STATUS_NO_SUCH_PARTITION, KLAMM_STATUS_NO_SLOT, KLAMM_STATUS_CLOSED. KLAMM_STATUS_ARGUMENT: a null pointer
-// with a length, a wrong topic, a partition below -1, too many headers, a header's name that is not UTF-8. The record
-// is not accepted then, and nothing has changed.
-klamm_status klamm_send(struct klamm_producer *producer,
-                        const struct klamm_record *record,
-                        uint64_t now_us,
-                        struct klamm_record_id *id);
-
-// Stops waiting for more records: all that was accepted so far is sent as soon as it can be. Returns a ticket for
-// klamm_is_flushed.
-uint32_t klamm_flush(struct klamm_producer *producer,
-                     uint64_t now_us);
-
-// Has every record that was accepted before klamm_flush gave this ticket an outcome? Its report may still be unread.
-bool klamm_is_flushed(const struct klamm_producer *producer,
-                      uint32_t ticket);
-
-// Accepts no more records, and flushes. What is under way goes on until its outcome.
-void klamm_close(struct klamm_producer *producer, uint64_t now_us);
-
-// Gives up every record that has no outcome: those that were never sent are reported as not persisted, the others as
-// unknown. Connections with requests in flight are to be closed.
-void klamm_purge(struct klamm_producer *producer,
-                 uint64_t now_us);
-
-// Says that at `now_us` it is `wall_ms` milliseconds since 1970-01-01 UTC. Records without a timestamp take it from
-// here, also those that were accepted before the first call.
-void klamm_set_clock(struct klamm_producer *producer,
-                     int64_t wall_ms,
-                     uint64_t now_us);
-
-// Copies the counters to `stats`; all 0 for what is no producer.
-void klamm_get_stats(const struct klamm_producer *producer, struct klamm_stats *stats);
-
-// Bytes of record memory that no batch has: for programs that slow down before klamm_send answers
-// KLAMM_STATUS_FULL.
-uint32_t klamm_free_bytes(const struct klamm_producer *producer);
-
-// Sets all limits to their defaults, which suit a device of 64 KiB. Null is ignored.
-void klamm_limits_init(struct klamm_limits *limits);
-
-// Sets all options to their defaults, and `bootstrap_servers` to null. Null is ignored.
-void klamm_config_init(struct klamm_config *config);
+// Takes the next report, and frees its records' memory. False if there is none; `report` is not written then.
+// With a null `report` nothing is taken.
+bool klamm_poll_report(struct klamm_producer *producer,
+                       struct klamm_report *report);
 
 // The version of the library, as `0.1.0`.
 const char *klamm_version(void);
@@ -552,48 +591,8 @@ size_t klamm_error_text(int16_t error,
                         char *text,
                         size_t capacity);
 
-// Bytes of memory that klamm_init needs for these limits; 0 for null, for limits that klamm_limits_init did not
-// begin, and for more than the machine can address.
-size_t klamm_size(const struct klamm_limits *limits);
-
-// Makes a producer in `memory`, `len` bytes that are the library's until klamm_deinit: of any alignment, and any
-// content, which is overwritten. `seed` feeds all randomness: give each device and each start another one.
-// `fault` may be null.
-//
-// KLAMM_STATUS_MEMORY: `len` is below klamm_size. KLAMM_STATUS_CONFIG: see `fault`. KLAMM_STATUS_ARGUMENT: a null
-// pointer, or a text that is not UTF-8. KLAMM_STATUS_VERSION: compile the program again.
-klamm_status klamm_init(void *memory,
-                        size_t len,
-                        const struct klamm_limits *limits,
-                        const struct klamm_config *config,
-                        uint64_t seed,
-                        uint64_t now_us,
-                        struct klamm_producer **producer,
-                        struct klamm_fault *fault);
-
-// Gives the memory back. Nothing is sent or reported any more; klamm_close and waiting for the reports come before.
-// Later calls with this producer are refused, as long as the memory is not used for other things.
-void klamm_deinit(struct klamm_producer *producer);
-
-// Takes the next report, and frees its records' memory. False if there is none; `report` is not written then.
-// With a null `report` nothing is taken.
-bool klamm_poll_report(struct klamm_producer *producer,
-                       struct klamm_report *report);
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
 
 #endif  /* KLAMM_H */
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-// To be defined by a program for a bare target; the libraries for operating systems do not call it. An invariant of the
-// library does not hold, which is a bug in it, and to go on could lose or double records. Do not return: reset, or stop.
-void klamm_panicked(void);
-
-#ifdef __cplusplus
-}
-#endif

@@ -40,7 +40,7 @@ pub use status::*;
 mod tests;
 
 /// An invariant of klamm's own does not hold: the program says what happens then, most often a reset.
-#[cfg(all(target_os = "none", feature = "panic-handler"))]
+#[cfg(target_os = "none")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     unsafe extern "C" {

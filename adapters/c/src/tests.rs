@@ -1,9 +1,8 @@
-//! The functions as C calls them, also with what C can get wrong. `cargo miri test -p klamm-c --lib` runs them too.
+//! The functions as C calls them, also with what C can get wrong.
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
-use std::ffi::CStr;
 use std::vec;
 use std::vec::Vec;
 
@@ -31,6 +30,11 @@ fn config() -> klamm_config {
     config
 }
 
+fn size(limits: &klamm_limits) -> usize {
+    // SAFETY: a reference is a pointer to what it says.
+    unsafe { klamm_size(limits) }
+}
+
 fn fault() -> klamm_fault {
     klamm_fault { option: ptr::null(), option_len: 0, min: 0, max: 0 }
 }
@@ -44,7 +48,7 @@ struct Made {
 
 impl Made {
     fn new(at: usize) -> Self {
-        let size = unsafe { klamm_size(&limits()) };
+        let size = size(&limits());
         let mut made = Self { memory: vec![0xa5; size + at + 8], at, producer: ptr::null_mut() };
         assert_eq!(made.init(size, &config()), (klamm_status::Ok, ""));
         made
@@ -86,7 +90,7 @@ fn record(topic: u16, value: &[u8]) -> klamm_record {
 fn memory_of_any_alignment_and_exactly_the_size_will_do_and_none_around_it_is_touched() {
     for at in 0..9 {
         let made = Made::new(at);
-        let size = unsafe { klamm_size(&limits()) };
+        let size = size(&limits());
         let (before, rest) = made.memory.split_at(at);
         assert!(before.iter().chain(&rest[size..]).all(|byte| *byte == 0xa5), "at {at}");
         // SAFETY: it was made above.
@@ -96,7 +100,7 @@ fn memory_of_any_alignment_and_exactly_the_size_will_do_and_none_around_it_is_to
 
 #[test]
 fn too_little_memory_is_refused_at_every_length() {
-    let size = unsafe { klamm_size(&limits()) };
+    let size = size(&limits());
     let mut made = Made::new(0);
     // Up to 7 bytes are for the alignment, which this memory may not need.
     for len in (0..size - 8).step_by(61).chain([size - 8]) {
@@ -108,7 +112,6 @@ fn too_little_memory_is_refused_at_every_length() {
 
 #[test]
 fn sizes_follow_the_limits_and_never_overflow() {
-    let size = |limits: &klamm_limits| unsafe { klamm_size(limits) };
     let small = limits();
     let more = klamm_limits { partitions: 5, ..small };
     assert!(size(&small) < size(&more));
@@ -116,6 +119,7 @@ fn sizes_follow_the_limits_and_never_overflow() {
     assert!((1_575..2_000).contains(&(size(&chunk) - size(&small))));
     let old = klamm_limits { struct_size: small.struct_size - 4, ..small };
     assert_eq!(size(&old), 0);
+    // SAFETY: null is allowed.
     assert_eq!(unsafe { klamm_size(ptr::null()) }, 0);
     let most = klamm_limits {
         struct_size: small.struct_size,
@@ -307,6 +311,13 @@ fn bytes_are_offered_until_they_are_said_to_be_written_and_no_more_than_were_sho
 
         // What was shown on one connection says nothing of the next one.
         klamm_handle_disconnected(producer, 0, 0);
+        klamm_handle_timeout(producer, 1_000_000);
+        let again = (0..2).find(|c| klamm_demand_of(producer, *c) == klamm_demand::Connect);
+        assert_eq!(again, Some(0));
+        klamm_handle_dialing(producer, 0, 0);
+        klamm_handle_connected(producer, 0, 0);
+        assert_eq!(show(), hello);
+        klamm_handle_disconnected(producer, 0, 0);
         assert_eq!(klamm_transmitted(producer, 0, 1, 0), klamm_status::Argument);
         let not_open = klamm_handle_received(producer, 0, [1, 2].as_ptr().cast(), 2, 0);
         assert_eq!(not_open, klamm_status::NotConnected);
@@ -316,8 +327,8 @@ fn bytes_are_offered_until_they_are_said_to_be_written_and_no_more_than_were_sho
 #[test]
 fn a_peer_that_speaks_tls_or_rubbish_is_told_apart_and_closed() {
     for (bytes, expected) in [
-        ([0x15, 3, 3, 0, 2, 2, 80, 0], klamm_status::Tls),
-        ([0x48, 0x54, 0x54, 0x50, 0x2f, 0x31, 0x2e, 0x31], klamm_status::Protocol),
+        (*b"\x15\x03\x03\0\x02\x02\x50\0", klamm_status::Tls),
+        (*b"HTTP/1.1", klamm_status::Protocol),
     ] {
         let made = Made::new(0);
         let producer = made.producer;
@@ -327,6 +338,9 @@ fn a_peer_that_speaks_tls_or_rubbish_is_told_apart_and_closed() {
             klamm_handle_timeout(producer, 0);
             klamm_handle_dialing(producer, 0, 0);
             klamm_handle_connected(producer, 0, 0);
+            let (mut data, mut len) = (ptr::null(), 0);
+            klamm_transmit(producer, 0, 0, &mut data, &mut len);
+            klamm_transmitted(producer, 0, len, 0);
             let status = klamm_handle_received(producer, 0, bytes.as_ptr().cast(), bytes.len(), 0);
             assert_eq!(status, expected);
             assert_eq!(klamm_demand_of(producer, 0), klamm_demand::Close);
