@@ -29,9 +29,9 @@ static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
 async fn main(_spawner: Spawner) -> ! {
     esp_println::logger::init_logger(log::LevelFilter::Info);
     let p = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::max()));
-    // The radio's: 57 KB, says esp-radio. The first is memory that the boot loader had.
+    // The radio's: as much as esp-radio advises. The first is memory that the boot loader had.
     esp_alloc::heap_allocator!(#[esp_hal::ram(reclaimed)] size: 64 * 1024);
-    esp_alloc::heap_allocator!(size: 16 * 1024);
+    esp_alloc::heap_allocator!(size: 36 * 1024);
     esp_rtos::start(TimerGroup::new(p.TIMG0).timer0, p.FROM_CPU_INTR0);
 
     let config = ControllerConfig::default().with_initial_config(Config::Station(station()));
@@ -50,7 +50,7 @@ fn station() -> StationConfig {
     let config =
         StationConfig::default().with_ssid(WIFI_NAME.try_into().expect("32 bytes at most"));
     config.with_authentication(match WIFI_PASSWORD {
-        "" => AuthenticationMethodConfig::None,
+        "" => AuthenticationMethodConfig::Open,
         password => AuthenticationMethodConfig::Wpa2Personal(
             password.try_into().expect("a password has 8 to 63 bytes"),
         ),

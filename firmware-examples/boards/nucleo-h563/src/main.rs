@@ -64,7 +64,6 @@ fn clocks() -> Config {
         source: PllSource::HSE,
         prediv: PllPreDiv::DIV2,
         mul: PllMul::MUL125,
-        fracn: None,
         divp: Some(PllDiv::DIV2),
         divq: None,
         divr: None,

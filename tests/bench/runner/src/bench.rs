@@ -17,6 +17,9 @@ const PROPERTIES: &[(&str, &str)] = &[("log.segment.delete.delay.ms", "500")];
 const PROPERTIES_OF_THREE: &[(&str, &str)] =
     &[("log.segment.delete.delay.ms", "500"), ("min.insync.replicas", "2")];
 
+/// Kafka refuses to make 10,000 partitions with one request.
+const AT_ONCE: u32 = 2_500;
+
 /// What a producer is asked to do; its own defaults hold for the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
@@ -139,7 +142,14 @@ impl<'a> Bench<'a> {
     pub(crate) fn new_topic(&mut self, nodes: u16, partitions: u32) -> Result<String> {
         self.topics += 1;
         let topic = format!("bench-{}", self.topics);
-        self.cluster(nodes)?.create_topic(&topic, partitions, &[])?;
+        let cluster = self.cluster(nodes)?;
+        let at_once = partitions.min(AT_ONCE);
+        cluster.create_topic(&topic, at_once, &[])?;
+        let bootstrap = cluster.bootstrap();
+        for more in (2 * AT_ONCE..=partitions).step_by(AT_ONCE as usize) {
+            cluster.helper.add_partitions(&bootstrap, &topic, more)?;
+            cluster.helper.wait_in_sync(&bootstrap, &topic, u32::from(nodes))?;
+        }
         Ok(topic)
     }
 
