@@ -52,8 +52,8 @@ fn bare(sh: &Shell) -> Result<()> {
                 .run()?;
             let libraries = format!("{}/{target}/firmware", compiler.target_dir());
             let image = format!("{libraries}/all-functions");
-            link(sh, &format!("{libraries}/libklamm_c.a"), &image)?;
-            let flash = Image::read(sh, image.as_ref())?.flash();
+            let image = link(sh, &format!("{libraries}/libklamm_c.a"), &image)?;
+            let flash = image.flash();
             println!("{target}, {what}: {flash}");
             let over = most.is_some_and(|most| flash > most);
             ensure!(!over, "{target}, {what}: {flash} bytes of flash, over {FLASH_BUDGET}");
@@ -89,19 +89,23 @@ fn on_cortex_m3(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Fails where the library needs a function that neither it nor the program has.
-fn link(sh: &Shell, library: &str, image: &str) -> Result<()> {
+/// Fails where the library lacks a function of the header, or needs one that neither it nor the program has.
+fn link(sh: &Shell, library: &str, image: &str) -> Result<Image> {
     let header = sh.read_file(format!("{INCLUDE}/klamm.h"))?;
     let functions = functions(&header);
     ensure!(functions.len() > 30, "{} functions in klamm.h", functions.len());
-    let roots: Vec<String> =
-        functions.iter().map(|name| format!("--require-defined={name}")).collect();
+    let roots: Vec<String> = functions.iter().map(|name| format!("--undefined={name}")).collect();
     let linker = linker(sh)?;
     cmd!(sh, "{linker} -flavor gnu --gc-sections --entry=klamm_init")
         .args(["--defsym=klamm_panicked=0", library, "-o", image])
         .args(&roots)
         .run()?;
-    Ok(())
+    let image = Image::read(sh, image.as_ref())?;
+    for name in functions {
+        let is_there = image.symbols.iter().any(|(_, symbol)| symbol == name);
+        ensure!(is_there, "{library} has no {name}");
+    }
+    Ok(image)
 }
 
 /// The functions that a header declares, but for the one that the program defines.

@@ -9,6 +9,7 @@ use klamm_interop::log::Faults;
 use klamm_interop::process::Process;
 use klamm_interop::run_dir::RunDir;
 use klamm_interop::{kcat, klamm, ports, setup, wait_until};
+use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -52,9 +53,11 @@ fn a_c_program_writes_to_kafka_also_while_it_is_killed_and_started_again() {
 
     kafka.create_topic("killed", PARTITIONS, &[]).unwrap();
     let mut producer = start(&run, "produce-sanitized", &bootstrap, "killed", MANY);
+    let logs: Vec<PathBuf> =
+        (0..PARTITIONS).map(|p| kafka.node(1).unwrap().log_file("killed", p)).collect();
     let written = || {
-        Ok((0..PARTITIONS)
-            .any(|p| !kcat::read(&bootstrap, "killed", p).is_ok_and(|log| log.is_empty())))
+        let size = |log: &PathBuf| fs::metadata(log).map_or(0, |metadata| metadata.len());
+        Ok(logs.iter().any(|log| size(log) > 0))
     };
     wait_until("the first record", written).unwrap();
     // It waits in the middle of its work until the broker is gone.
