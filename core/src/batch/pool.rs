@@ -28,9 +28,9 @@ impl Producer<'_> {
         !self.free.is_empty() || usize::from(self.fresh) < self.storage.batches.len()
     }
 
-    /// Is a chunk free, or the spare?
-    pub(crate) fn has_chunk(&self) -> bool {
-        self.spare.is_some() || self.chunks.used() < self.storage.chunk_count()
+    /// Is a chunk free, besides the spare?
+    pub(crate) fn has_free_chunk(&self) -> bool {
+        self.chunks.used() < self.storage.chunk_count()
     }
 
     fn give_back_slot(&mut self, slot: usize) {

@@ -37,7 +37,8 @@ impl Producer<'_> {
         let guest = batch.guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
         // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
         let needs_chunk = batch.unsure || batch.guest.is_some();
-        let possible = guest.is_some() || self.has_slot() && (!needs_chunk || self.has_chunk());
+        let chunk = !needs_chunk || self.has_free_chunk() || self.may_take_spare(p);
+        let possible = guest.is_some() || self.has_slot() && chunk;
         // Only then: what is not split goes out again as it was, also compressed or not.
         if !possible || !self.make_plain(b) {
             return None;
@@ -61,6 +62,18 @@ impl Producer<'_> {
         head.retries = 0;
         self.storage.batches[b].max_timestamp = self.max_timestamp(b);
         Some(())
+    }
+
+    /// The spare is what compressed batches are made plain with, which is the first step of a split. It is taken for a
+    /// part only where none of those that could be sent now would wait for it: all would wait for one another
+    /// (seed 503008).
+    fn may_take_spare(&self, p: usize) -> bool {
+        let waits = |b: usize| {
+            let batch = &self.storage.batches[b];
+            batch.compressed && !batch.unsure
+        };
+        let mut others = (0..usize::from(self.partitions_used)).filter(|other| *other != p);
+        self.spare.is_some() && !others.any(|other| self.head(other).is_some_and(waits))
     }
 
     /// The records from byte `cut` on, of which `keep` are before it, as a batch in this chunk, or behind the others.

@@ -61,8 +61,8 @@ impl Producer<'_> {
     }
 
     /// What became of the records: one gzip member, one snappy block (bare or with xerial's framing), one LZ4 frame of
-    /// independent blocks, or one zstd frame, which must be what the codec makes of them. `None`, or what is no smaller:
-    /// the batch goes out as it is. Ignored when the batch has got its outcome meanwhile.
+    /// independent blocks, or one zstd frame, which must be what the codec makes of them. `None`, or what is no smaller, or
+    /// memory so full that it could not be unpacked again: the batch goes out as it is. Ignored when the batch has got its outcome meanwhile.
     pub fn handle_compressed(
         &mut self,
         job: Uncompressed,
@@ -72,12 +72,15 @@ impl Producer<'_> {
         record!(self, compressed(job, compressed, now));
         self.advance(now);
         let Some(b) = self.outside(job) else { return };
+        let can_unpack = self.spare.is_some() || self.has_free_chunk();
         let range = self.bytes_of(b);
         let place = self.storage.chunks.get_mut(range).and_then(|at| at.get_mut(HEADER as usize..));
         let batch = &mut self.storage.batches[b];
         batch.outside = false;
         batch.squeezed = true;
-        if let (Some(place), Some(bytes)) = (place, compressed)
+        // Without a chunk to unpack it in, a batch that is too large even so could not be split any more.
+        if can_unpack
+            && let (Some(place), Some(bytes)) = (place, compressed)
             && bytes.len() < place.len()
             && let Some(place) = place.get_mut(..bytes.len())
         {

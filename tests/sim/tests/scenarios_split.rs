@@ -198,3 +198,25 @@ fn where_no_record_is_named_all_are_rejected() {
     }
     s.finish();
 }
+
+/// Seed 503008: a batch that may be in the log took the last chunk for its second part. The others were compressed, and
+/// there was none left to unpack them in: all waited for one another until they expired.
+#[test]
+fn the_last_chunk_is_for_those_who_can_go_on() {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.buffer_memory = 3 * CHUNK;
+    setup.config.compression_type = klamm::Compression::Gzip { level: 6 };
+    setup.config.delivery_timeout_ms = 10_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.warm_up(1..2);
+    s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 61 + 70;
+    s.produce_faults(0, Fault::Error(7), 1);
+    s.produce_faults(1, Fault::Error(19), 3);
+    let first = s.ledger.next();
+    s.batch_of(0, 8);
+    s.batch_of(1, 8);
+    s.run_until_reported(15_000);
+    assert!(s.all_delivered(first..s.ledger.next()), "{:?}", s.ledger.entries());
+    s.finish();
+}
