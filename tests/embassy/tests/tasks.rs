@@ -56,7 +56,8 @@ fn those_who_wait_for_room_get_it_in_order() {
         let tasks = [3_u8, 1, 4, 0, 5, 2].map(|n| {
             let (producer, order) = (&producer, &order);
             async move {
-                Timer::after_millis(u64::from(n)).await;
+                // Some ticks apart, at any rate of them.
+                Timer::after_millis(5 + 5 * u64::from(n)).await;
                 // The one in the middle is large: it is not overtaken.
                 let value = vec![n; if n == 2 { 150 } else { 20 }];
                 producer.send(to(producer), &Record::value(&value)).await.expect("accepted");
