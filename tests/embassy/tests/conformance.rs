@@ -1,6 +1,6 @@
 //! The suite over `klamm-embassy`, on the operating system's sockets by way of embedded-nal-async's
-//! traits. (Over embassy-net it is in `tests/embassy`, where time is virtual.) Each producer's runner
-//! has a thread, and next to it a reader of reports who keeps each record's fate.
+//! traits, in real time. Each producer's runner has a thread, and next to it a reader of reports who
+//! keeps each record's fate.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
