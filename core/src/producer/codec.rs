@@ -61,8 +61,9 @@ impl Producer<'_> {
     }
 
     /// What became of the records: one gzip member, one snappy block (bare or with xerial's framing), one LZ4 frame of
-    /// independent blocks, or one zstd frame, which must be what the codec makes of them. `None`, or what is no smaller, or
-    /// memory so full that it could not be unpacked again: the batch goes out as it is. Ignored when the batch has got its outcome meanwhile.
+    /// independent blocks, or one zstd frame, which must be what the codec makes of them. `None`, or what is no smaller,
+    /// or memory so full that it could not be unpacked again: the batch goes out as it is. Ignored when the batch has got
+    /// its outcome meanwhile.
     pub fn handle_compressed(
         &mut self,
         job: Uncompressed,
