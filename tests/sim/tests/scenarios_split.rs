@@ -220,3 +220,29 @@ fn the_last_chunk_is_for_those_who_can_go_on() {
     assert!(s.all_delivered(first..s.ledger.next()), "{:?}", s.ledger.entries());
     s.finish();
 }
+
+/// The same seed: what is compressed outside when no chunk is left could not be unpacked to be split. It goes out plain.
+#[test]
+fn nothing_is_compressed_that_could_not_be_unpacked() {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.buffer_memory = 3 * CHUNK;
+    setup.config.compression_type = klamm::Compression::Gzip { level: 6 };
+    setup.config.compress_outside = true;
+    setup.squeezes = true;
+    setup.config.delivery_timeout_ms = 10_000;
+    setup.config.linger_ms = 3_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.warm_up(1..2);
+    s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 61 + 55;
+    // The first batch may be in the log, and takes the spare while the second one lingers.
+    s.produce_faults(0, Fault::Error(7), 1);
+    let first = s.ledger.next();
+    s.batch_of(0, 8);
+    let now = Instant::from_micros(s.now());
+    s.producer().flush(now);
+    s.batch_of(1, 6);
+    s.run_until_reported(15_000);
+    assert!(s.all_delivered(first..s.ledger.next()), "{:?}", s.ledger.entries());
+    s.finish();
+}
