@@ -183,6 +183,15 @@ impl ConnSlot {
             && !self.is_full()
     }
 
+    /// Does it send Produce requests, but not now, for as many as may be are in flight?
+    pub(crate) fn has_all(&self, max_in_flight: u8) -> bool {
+        self.state == ConnState::Ready
+            && self.muted_until.is_none()
+            && self.cursor.is_none()
+            && !self.yields
+            && !self.takes_produce(max_in_flight)
+    }
+
     /// Is there a frame to go on with? One of which nothing is written waits while the broker asks for silence.
     pub(crate) fn is_writing(&self) -> bool {
         self.cursor.is_some_and(|cursor| cursor.written > 0 || self.muted_until.is_none())
