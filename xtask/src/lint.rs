@@ -8,7 +8,8 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
-    "acks-0,crc-table,flexible,split",
+    "acks-0,cluster,crc-table,flexible,split",
+    "cluster",
     "flexible",
     "split",
     "alloc",
@@ -31,8 +32,13 @@ const CORE_FEATURES: &[&str] = &[
 ];
 
 /// The same of the embassy adapter; `defmt` and `log` bear each other.
-const EMBASSY_FEATURES: &[&str] =
-    &["", "net,embassy-net/medium-ip,embassy-net/proto-ipv6", "ethernet,ipv6", "defmt,log"];
+const EMBASSY_FEATURES: &[&str] = &[
+    "",
+    "cluster",
+    "net,embassy-net/medium-ip,embassy-net/proto-ipv6",
+    "ethernet,ipv6",
+    "defmt,log",
+];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[
