@@ -138,7 +138,7 @@ fn servers(given: &[String]) -> Result<Vec<(String, u16)>, String> {
             Some((host.to_owned(), port.parse().ok()?))
         });
         let parts = parts.filter(|(host, _): &(String, u16)| !host.is_empty());
-        servers.push(parts.ok_or(format!("kafka.bootstrap: {server:?} is not host:port"))?);
+        servers.push(parts.ok_or_else(|| format!("kafka.bootstrap: {server:?} is not host:port"))?);
     }
     match servers.is_empty() {
         true => Err("kafka.bootstrap: no server".to_owned()),

@@ -72,8 +72,7 @@ impl Keys {
         algorithm: Algorithm,
     ) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| {
-            key.algorithm == algorithm
-                && (key.id.is_empty() || id.is_none_or(|id| id == key.id))
+            key.algorithm == algorithm && (key.id.is_empty() || id.is_none_or(|id| id == key.id))
         })
     }
 
@@ -91,15 +90,9 @@ impl Keys {
                 self.shared_secret.get_or_insert(secret);
                 key(Algorithm::HS256, decoding)
             }
-            "ES256" => {
-                key(Algorithm::ES256, DecodingKey::from_ec_pem(&pem()?).map_err(bad)?)
-            }
-            "EdDSA" => {
-                key(Algorithm::EdDSA, DecodingKey::from_ed_pem(&pem()?).map_err(bad)?)
-            }
-            "RS256" => {
-                key(Algorithm::RS256, DecodingKey::from_rsa_pem(&pem()?).map_err(bad)?)
-            }
+            "ES256" => key(Algorithm::ES256, DecodingKey::from_ec_pem(&pem()?).map_err(bad)?),
+            "EdDSA" => key(Algorithm::EdDSA, DecodingKey::from_ed_pem(&pem()?).map_err(bad)?),
+            "RS256" => key(Algorithm::RS256, DecodingKey::from_rsa_pem(&pem()?).map_err(bad)?),
             other => {
                 return Err(format!("algorithm {other:?} is none of HS256, ES256, EdDSA, RS256"));
             }

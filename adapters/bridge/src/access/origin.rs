@@ -52,9 +52,8 @@ fn is_origin(text: &str) -> bool {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (rest, None),
     };
-    let host_byte = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_[]:".contains(&byte)
-    };
+    let host_byte =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_[]:".contains(&byte);
     !scheme.is_empty()
         && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
         && !host.is_empty()
@@ -96,10 +95,13 @@ mod tests {
 
     #[test]
     fn what_no_browser_sends_is_not_configured() {
-        for bad in ["*", "null", "example.com", "https://*.example.com", "https://a.b/", "https://"] {
+        for bad in ["*", "null", "example.com", "https://*.example.com", "https://a.b/", "https://"]
+        {
             assert!(Origins::new(&[bad.to_owned()], false).is_err(), "{bad}");
         }
-        for good in ["https://a.b", "http://[::1]:3000", "http://127.0.0.1:1", "chrome-extension://ab"] {
+        for good in
+            ["https://a.b", "http://[::1]:3000", "http://127.0.0.1:1", "chrome-extension://ab"]
+        {
             assert!(Origins::new(&[good.to_owned()], false).is_ok(), "{good}");
         }
     }

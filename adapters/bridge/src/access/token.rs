@@ -92,7 +92,8 @@ impl Tokens {
         if raw.exp - now.min(raw.exp) > self.max_lifetime.saturating_add(self.leeway) {
             return Err(TokenError::TooBroad);
         }
-        if raw.topics.len() > self.max_topics || !raw.topics.iter().all(|name| topic::is_legal(name))
+        if raw.topics.len() > self.max_topics
+            || !raw.topics.iter().all(|name| topic::is_legal(name))
         {
             return Err(TokenError::TooBroad);
         }

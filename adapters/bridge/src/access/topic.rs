@@ -21,7 +21,8 @@ mod tests {
     #[test]
     fn names_that_are_not_plain_are_none() {
         let long = "a".repeat(250);
-        for name in ["", ".", "..", "_schemas", "__consumer_offsets", "a b", "a/b", "a%2eb", "a\0"] {
+        for name in ["", ".", "..", "_schemas", "__consumer_offsets", "a b", "a/b", "a%2eb", "a\0"]
+        {
             assert!(!is_legal(name), "{name:?}");
         }
         for name in ["*", "a*", "events\u{200b}", "\u{ff45}vents", "\u{e9}v\u{e9}nements", &long] {

@@ -34,9 +34,10 @@ pub fn command() -> Command {
                 .help("A TOML file with the options below"),
         )
         .arg(
-            Arg::new("dev").long("dev").action(ArgAction::SetTrue).help(
-                "Starts with a dev broker of its own, a demo page, and tokens for everyone",
-            ),
+            Arg::new("dev")
+                .long("dev")
+                .action(ArgAction::SetTrue)
+                .help("Starts with a dev broker of its own, a demo page, and tokens for everyone"),
         )
         .arg(
             Arg::new("check")
@@ -120,12 +121,16 @@ fn kind(path: &str, default: &Value) -> &'static str {
 fn parse(path: &str, default: &Value, text: &str) -> Result<Value, String> {
     let bad = |why: &str| format!("{path}: {text:?} is {why}");
     Ok(match default {
-        Value::Boolean(_) => Value::Boolean(text.parse().map_err(|_| bad("neither true nor false"))?),
+        Value::Boolean(_) => {
+            Value::Boolean(text.parse().map_err(|_| bad("neither true nor false"))?)
+        }
         Value::Integer(_) => Value::Integer(text.parse().map_err(|_| bad("no whole number"))?),
         Value::Array(_) if TABLES.contains(&path) => {
             // Not quoted back: there may be a secret in it.
             let table: Result<Table, _> = format!("value = {text}").parse();
-            table.ok().and_then(|mut table| table.remove("value"))
+            table
+                .ok()
+                .and_then(|mut table| table.remove("value"))
                 .ok_or_else(|| format!("{path}: not a list of tables in TOML"))?
         }
         Value::Array(_) => {
@@ -172,7 +177,8 @@ mod tests {
         let path = file.to_str().expect("path");
         let loaded = load_from(&["--config", path, "--listen", "[::]:2", "--kafka.tls", "true"]);
         let keys = "[{algorithm = 'HS256', secret = 'flag'}]";
-        let other = load_from(&["--config", path, "--auth.keys", keys, "--kafka.bootstrap", "a:1, b:2"]);
+        let other =
+            load_from(&["--config", path, "--auth.keys", keys, "--kafka.bootstrap", "a:1, b:2"]);
         std::fs::remove_file(&file).expect("remove");
         let config = loaded.expect("config").config;
         assert_eq!((config.listen.as_str(), config.auth.max_lifetime_s), ("[::]:2", 60));

@@ -83,7 +83,9 @@ impl Gate<'_> {
         let Some(api) = api else {
             return match head.key == Api::ApiVersions.key() {
                 true => local(Api::ApiVersions, api_versions::unsupported(page)),
-                false => close(None, "only ApiVersions, Metadata, InitProducerId and Produce, by name"),
+                false => {
+                    close(None, "only ApiVersions, Metadata, InitProducerId and Produce, by name")
+                }
             };
         };
         if !self.offer.allows(api, version) {
@@ -96,7 +98,9 @@ impl Gate<'_> {
             Api::InitProducerId => self.init_producer_id(body, version, page, ours),
             Api::Produce => self.produce(body, version, page, ours),
         };
-        judged.unwrap_or_else(|Malformed| close(Some(api), "a request that ends too soon or too late"))
+        judged.unwrap_or_else(|Malformed| {
+            close(Some(api), "a request that ends too soon or too late")
+        })
     }
 
     fn metadata(

@@ -41,9 +41,10 @@ impl Policy {
         };
         let mut headers = HeaderPolicy::default();
         for entry in &config.add_headers {
-            let (name, value) = entry.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(
-                format!("policy.add_headers: {entry:?} is not NAME=VALUE"),
-            )?;
+            let (name, value) = entry
+                .split_once('=')
+                .filter(|(name, _)| !name.is_empty())
+                .ok_or_else(|| format!("policy.add_headers: {entry:?} is not NAME=VALUE"))?;
             headers.add.push((name.to_owned(), value.as_bytes().to_vec()));
         }
         for name in &config.remove_headers {

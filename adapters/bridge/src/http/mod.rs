@@ -1,5 +1,7 @@
 //! The side of the pages: connections, HTTP, and how it becomes a WebSocket.
 
+#![allow(clippy::result_large_err, reason = "what is refused is answered, once a request")]
+
 mod listen;
 mod meter;
 mod post;

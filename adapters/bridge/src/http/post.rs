@@ -210,7 +210,8 @@ async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes,
     let most = shared.config.http.body;
     let told = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
     let length: usize = told.and_then(|text| text.parse().ok()).unwrap_or(most);
-    let too_large = || refuse(shared, "post", StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    let too_large =
+        || refuse(shared, "post", StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     if length > most {
         return Err(too_large());
     }
@@ -221,7 +222,9 @@ async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes,
     match timeout(Duration::from_secs(seconds), to_bytes(body, most)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(too_large()),
-        Err(_) => Err(refuse(shared, "slow", StatusCode::REQUEST_TIMEOUT, "the body came too slowly")),
+        Err(_) => {
+            Err(refuse(shared, "slow", StatusCode::REQUEST_TIMEOUT, "the body came too slowly"))
+        }
     }
 }
 
@@ -245,7 +248,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn named(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
     let Some(key) = headers.get(IDEMPOTENCY) else { return Ok(None) };
     let key = key.to_str().map_err(|_| "the Idempotency-Key is no ASCII")?;
-    if key.is_empty() || key.len() > MAX_KEY { Err("the Idempotency-Key has 1 to 128 bytes") } else { Ok(Some(key.to_owned())) }
+    if key.is_empty() || key.len() > MAX_KEY {
+        Err("the Idempotency-Key has 1 to 128 bytes")
+    } else {
+        Ok(Some(key.to_owned()))
+    }
 }
 
 /// `bearer TOKEN`, or `bearer TOKEN IDEMPOTENCY-KEY`; then the records.

@@ -21,8 +21,7 @@ pub(super) async fn token(State(shared): State<Arc<Shared>>) -> Response {
     let Some(dev) = &shared.dev else { return StatusCode::NOT_FOUND.into_response() };
     let token = dev.token(&shared.clock, shared.config.auth.max_lifetime_s);
     let answer = json!({ "token": token, "topics": crate::dev::TOPICS });
-    let head =
-        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    let head = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (head, answer.to_string()).into_response()
 }
 

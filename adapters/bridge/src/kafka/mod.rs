@@ -20,7 +20,8 @@ pub(crate) use error::Code;
 pub(crate) use read::{Malformed, Reader};
 pub(crate) use write::Writer;
 
-/// The APIs that a page may call.
+/// The APIs that a page may call, by Kafka's names.
+#[allow(clippy::enum_variant_names, reason = "Kafka's name")]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Api {
     Produce,

@@ -68,7 +68,12 @@ pub(crate) struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    pub(crate) fn request(&self, version: i16, correlation: i32, client_id: &str) -> Option<Vec<u8>> {
+    pub(crate) fn request(
+        &self,
+        version: i16,
+        correlation: i32,
+        client_id: &str,
+    ) -> Option<Vec<u8>> {
         let mut writer = header::request(Api::Produce, version, correlation, client_id);
         writer.nullable_string(None);
         writer.i16(self.acks);

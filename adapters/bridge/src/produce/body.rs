@@ -77,7 +77,8 @@ fn read(line: &[u8]) -> Result<Given, String> {
     if line.timestamp.is_some_and(|timestamp| timestamp < 0) {
         return Err("a timestamp before 1970".to_owned());
     }
-    let headers = line.headers.into_iter().map(|(name, value)| (name, value.map(String::into_bytes)));
+    let headers =
+        line.headers.into_iter().map(|(name, value)| (name, value.map(String::into_bytes)));
     let (partition, timestamp) = (line.partition, line.timestamp);
     Ok(Given { key, value, headers: headers.collect(), partition, timestamp })
 }
@@ -131,7 +132,8 @@ mod tests {
 
     #[test]
     fn a_line_is_a_record() {
-        let body = br#"{"key":"k","value":"v","headers":{"h":"1","n":null},"partition":3,"timestamp":5}
+        let body =
+            br#"{"key":"k","value":"v","headers":{"h":"1","n":null},"partition":3,"timestamp":5}
 
 {"value":{"a": [1, 2]}}
 {"value":null}

@@ -16,7 +16,9 @@ use core::time::Duration;
 use std::sync::OnceLock;
 
 use klamm::{Compression, Header, Record, Timestamp};
-use klamm_host::{BuildError, Builder, Delivery, Handle, Operation, Options, SendError, Start, Target};
+use klamm_host::{
+    BuildError, Builder, Delivery, Handle, Operation, Options, SendError, Start, Target,
+};
 use tokio::time::{Sleep, sleep};
 
 use crate::config::Config;

@@ -46,9 +46,10 @@ impl<T> Window<T> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         while let Some(eldest) = entries.order.front() {
-            let is_old = entries.by_name.get(eldest).is_none_or(|entry| {
-                now.duration_since(entry.since) >= self.lifetime
-            });
+            let is_old = entries
+                .by_name
+                .get(eldest)
+                .is_none_or(|entry| now.duration_since(entry.since) >= self.lifetime);
             if !is_old && entries.order.len() < self.most {
                 break;
             }

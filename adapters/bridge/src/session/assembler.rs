@@ -8,11 +8,11 @@ const STEP: usize = 64 * 1024;
 /// A request has at least a fixed head.
 const SHORTEST: usize = 8;
 
-/// One request, charged as long as it is kept.
+/// One request, and what was charged for it.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
-    _charge: Charge,
+    pub(super) charge: Charge,
 }
 
 /// The length is none, or above the limit.
@@ -71,7 +71,7 @@ impl Assembler {
             return Ok(None);
         }
         self.headed = 0;
-        Ok(Some(Request { bytes: body.bytes, _charge: body.charge }))
+        Ok(Some(Request { bytes: body.bytes, charge: body.charge }))
     }
 
     /// Bytes of a request that is not complete; `None`: between two.

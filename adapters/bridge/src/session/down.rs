@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
 use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocket};
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
 use tokio::io::AsyncRead;

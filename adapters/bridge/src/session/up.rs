@@ -118,8 +118,9 @@ impl<'a> Up<'a> {
     }
 
     fn words(&mut self, text: &str) -> Result<(), Close> {
-        let words: Words = serde_json::from_str(text)
-            .map_err(|_| Close::Protocol("the only text that is understood is {\"ticket\": ...}"))?;
+        let words: Words = serde_json::from_str(text).map_err(|_| {
+            Close::Protocol("the only text that is understood is {\"ticket\": ...}")
+        })?;
         let (subject, now) = (&self.page.claims.subject, self.shared.clock.now_ms());
         // One that is not good any more is no reason to close: the page may have another.
         if let Some(id) = self.shared.producers.admit(&words.ticket, subject, now)
@@ -130,7 +131,7 @@ impl<'a> Up<'a> {
         Ok(())
     }
 
-    async fn request(&mut self, request: Request) -> Result<(), Close> {
+    async fn request(&mut self, Request { bytes, charge }: Request) -> Result<(), Close> {
         let shared = self.shared;
         let now_ms = shared.clock.now_ms();
         if self.page.claims.expires_ms <= now_ms {
@@ -153,7 +154,9 @@ impl<'a> Up<'a> {
             owns: &owns,
             now_ms,
         };
-        let Judgement { api, verdict, records, refused } = gate.judge(&request.bytes, ours);
+        let Judgement { api, verdict, records, refused } = gate.judge(&bytes, ours);
+        // What goes on is a copy; it is charged until the broker's socket has it.
+        drop(bytes);
         for code in refused {
             shared.metrics.refuse(code);
         }
@@ -177,7 +180,7 @@ impl<'a> Up<'a> {
                 shared.metrics.records.inc_by(records);
             }
         }
-        drop(request);
+        drop(charge);
         let records = usize::try_from(records).unwrap_or(usize::MAX);
         pause(self.page.subject.records.take(records)).await;
         Ok(())
@@ -199,8 +202,17 @@ impl<'a> Up<'a> {
         if let Some(queue) = &self.queue {
             queue.send(Item::Broker(frames)).await.map_err(|_| Close::Gone)?;
         }
+        self.shared.metrics.brokers_connected.inc();
         self.broker = Some(Broker { to, offer: open.offer });
         Ok(())
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        if self.broker.is_some() {
+            self.shared.metrics.brokers_connected.dec();
+        }
     }
 }
 
@@ -217,7 +229,7 @@ async fn pause(wait: Duration) {
 }
 
 fn of_error(error: &axum::Error) -> Close {
-    use std::error::Error;
+    use core::error::Error;
     let capacity = error.source().is_some_and(|source| source.to_string().contains("too long"));
     if capacity { Close::TooLarge } else { Close::Gone }
 }

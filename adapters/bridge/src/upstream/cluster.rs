@@ -33,7 +33,9 @@ impl Target {
         match text {
             "bootstrap" => Some(Self::Bootstrap),
             // Only the one way that metadata writes it.
-            id => id.parse().ok().filter(|n: &i32| *n >= 0 && n.to_string() == id).map(Self::Broker),
+            id => {
+                id.parse().ok().filter(|n: &i32| *n >= 0 && n.to_string() == id).map(Self::Broker)
+            }
         }
     }
 }
@@ -137,7 +139,9 @@ mod tests {
         assert_eq!(Target::parse("bootstrap"), Some(Target::Bootstrap));
         assert_eq!(Target::parse("0"), Some(Target::Broker(0)));
         assert_eq!(Target::parse("2147483647"), Some(Target::Broker(i32::MAX)));
-        for other in ["", "-1", "+1", "01", "1 ", "2147483648", "kafka:9092", "10.0.0.1", "Bootstrap"] {
+        for other in
+            ["", "-1", "+1", "01", "1 ", "2147483648", "kafka:9092", "10.0.0.1", "Bootstrap"]
+        {
             assert_eq!(Target::parse(other), None, "{other:?}");
         }
     }

@@ -13,10 +13,7 @@ pub(crate) struct Egress {
 
 impl Egress {
     /// The bootstrap servers' hosts, and those listed: names, `.suffixes`, or `*`.
-    pub(crate) fn new<'a>(
-        bootstrap: impl Iterator<Item = &'a str>,
-        listed: &[String],
-    ) -> Self {
+    pub(crate) fn new<'a>(bootstrap: impl Iterator<Item = &'a str>, listed: &[String]) -> Self {
         let mut egress = Self { exact: bootstrap.map(str::to_owned).collect(), ..Self::default() };
         for entry in listed {
             match entry.as_str() {

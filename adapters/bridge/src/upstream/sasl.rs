@@ -41,15 +41,17 @@ impl Sasl {
             .map_err(|problem| format!("kafka.password: {problem}"))?;
         let credentials = Credentials { user: config.username.clone(), password };
         match config.sasl.as_str() {
-            "plain" if config.tls || config.danger_plain_without_tls => Ok(Self::Plain(credentials)),
+            "plain" if config.tls || config.danger_plain_without_tls => {
+                Ok(Self::Plain(credentials))
+            }
             "plain" => Err("kafka.sasl: plain sends the password in the clear; set kafka.tls, or \
                             kafka.danger_plain_without_tls"
                 .to_owned()),
             "scram-sha-256" => Ok(Self::Scram(Hash::Sha256, credentials)),
             "scram-sha-512" => Ok(Self::Scram(Hash::Sha512, credentials)),
-            other => Err(format!(
-                "kafka.sasl: {other:?} is none of plain, scram-sha-256, scram-sha-512"
-            )),
+            other => {
+                Err(format!("kafka.sasl: {other:?} is none of plain, scram-sha-256, scram-sha-512"))
+            }
         }
     }
 
@@ -80,7 +82,9 @@ impl Sasl {
 
 async fn scram(stream: &mut Stream, hash: Hash, with: Credentials) -> Result<(), ConnectError> {
     let mut nonce = [0; 24];
-    SystemRandom::new().fill(&mut nonce).map_err(|_| refused("the system has no random numbers"))?;
+    SystemRandom::new()
+        .fill(&mut nonce)
+        .map_err(|_| refused("the system has no random numbers"))?;
     let exchange = Exchange::new(hash, &with.user, STANDARD.encode(nonce));
     let server = authenticate(stream, exchange.first().as_bytes()).await?;
     let server = String::from_utf8(server).map_err(|_| ConnectError::Protocol)?;

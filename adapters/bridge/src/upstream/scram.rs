@@ -69,7 +69,11 @@ impl Exchange {
     }
 
     /// The answer to the broker's first message. It computes for up to some 100 ms.
-    pub(crate) fn last(&self, password: &str, server: &str) -> Result<(String, Proof), &'static str> {
+    pub(crate) fn last(
+        &self,
+        password: &str,
+        server: &str,
+    ) -> Result<(String, Proof), &'static str> {
         let (nonce, salt, iterations) = parse(server).ok_or("its first message is malformed")?;
         let ours = nonce.strip_prefix(self.nonce.as_str());
         if ours.is_none_or(str::is_empty) {
@@ -89,7 +93,8 @@ impl Exchange {
         let stored = digest::digest(self.hash.digest(), client.as_ref());
         let unproven = format!("c=biws,r={nonce}");
         let signed = format!("{},{server},{unproven}", self.bare);
-        let signature = hmac::sign(&hmac::Key::new(self.hash.hmac(), stored.as_ref()), signed.as_bytes());
+        let signature =
+            hmac::sign(&hmac::Key::new(self.hash.hmac(), stored.as_ref()), signed.as_bytes());
         let proof: Vec<u8> =
             client.as_ref().iter().zip(signature.as_ref()).map(|(a, b)| a ^ b).collect();
         let server_key = hmac::sign(&salted, b"Server Key");

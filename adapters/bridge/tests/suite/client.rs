@@ -114,7 +114,10 @@ impl Client {
                 Some(Ok(Message::Binary(bytes))) => return Ok(bytes),
                 Some(Ok(Message::Text(words))) => self.words.push(words.to_string()),
                 Some(Ok(Message::Close(Some(frame)))) => {
-                    return Err(Closed { code: frame.code.into(), reason: frame.reason.to_string() });
+                    return Err(Closed {
+                        code: frame.code.into(),
+                        reason: frame.reason.to_string(),
+                    });
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(Closed { code: 1006, reason: String::new() }),
@@ -133,7 +136,9 @@ impl Client {
 
     /// A producer id of its own.
     pub(crate) async fn producer_id(&mut self) -> i64 {
-        let request = InitProducerIdRequest::default().with_transaction_timeout_ms(60_000);
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(60_000);
         let answer: InitProducerIdResponse = self.ask(ApiKey::InitProducerId, 4, &request).await;
         assert_eq!(answer.error_code, 0);
         answer.producer_id.0
@@ -146,7 +151,12 @@ pub(crate) fn protocols(token: &str) -> String {
 }
 
 /// A request with its length.
-pub(crate) fn frame<R: Encodable>(key: ApiKey, version: i16, correlation: i32, body: &R) -> Vec<u8> {
+pub(crate) fn frame<R: Encodable>(
+    key: ApiKey,
+    version: i16,
+    correlation: i32,
+    body: &R,
+) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(key as i16)
         .with_request_api_version(version)
@@ -175,5 +185,6 @@ pub(crate) async fn http(address: SocketAddr, request: &str) -> String {
 }
 
 pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
-    http(address, &format!("GET {path} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n\r\n")).await
+    http(address, &format!("GET {path} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n\r\n"))
+        .await
 }

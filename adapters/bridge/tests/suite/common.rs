@@ -63,7 +63,9 @@ pub(crate) fn log(broker: &DevBroker, topic: &str) -> Vec<Vec<String>> {
     broker.with(|cluster, _| {
         let partitions = 0..cluster.partitions(topic);
         partitions
-            .map(|partition| cluster.log(topic, partition).map(|record| text(record.value)).collect())
+            .map(|partition| {
+                cluster.log(topic, partition).map(|record| text(record.value)).collect()
+            })
             .collect()
     })
 }

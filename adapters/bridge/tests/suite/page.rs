@@ -70,7 +70,7 @@ impl Page {
     }
 
     pub(crate) fn buffered(&self) -> u64 {
-        self.core.stats().buffered.into()
+        self.core.stats().buffered
     }
 
     /// Everything that can be done now, then a short nap if that was nothing.

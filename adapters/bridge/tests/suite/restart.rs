@@ -1,62 +1,17 @@
 //! Exactly once and in order, from a page to the log, while the bridge is killed with -9.
 
-use core::net::SocketAddr;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-
 use klamm_sim::dev_broker::DevBroker;
 
-use crate::common::{ORIGIN, PARTITIONS, SECRET, TOPIC, broker, log};
+use crate::common::{PARTITIONS, TOPIC, broker, log};
 use crate::page::{Outcomes, Page};
+use crate::process::Process;
 
 const RECORDS: u64 = 60_000;
 const KILLS: u64 = 4;
 
-/// The program, on an address that it keeps.
-struct Process {
-    address: SocketAddr,
-    broker: SocketAddr,
-    child: Child,
-}
-
-impl Process {
-    fn start(address: SocketAddr, broker: SocketAddr) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_klamm-bridge"))
-            .args(["--listen", &address.to_string(), "--kafka.bootstrap", &broker.to_string()])
-            .args(["--auth.origins", ORIGIN, "--log.level", "error"])
-            .env("KLAMM_BRIDGE_AUTH_KEYS", format!("[{{algorithm='HS256', secret='{SECRET}'}}]"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("the bridge");
-        Self { address, broker, child }
-    }
-
-    /// `kill -9`, and a new one.
-    fn again(&mut self) {
-        self.end();
-        *self = Self::start(self.address, self.broker);
-    }
-
-    fn end(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number")
-}
-
 fn produce(broker: &DevBroker, mut each: impl FnMut(&mut Process, u64)) -> Page {
-    let mut bridge = Process::start(free_address(), broker.address());
-    let mut page = Page::new(bridge.address);
+    let mut bridge = Process::start(&broker.address().to_string());
+    let mut page = Page::new(bridge.address());
     let mut sent = 0;
     while sent < RECORDS || page.buffered() > 0 {
         while sent < RECORDS && page.send(partition_of(sent), &sent.to_string()) {

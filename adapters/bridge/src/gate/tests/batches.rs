@@ -153,7 +153,8 @@ fn records_from_far_in_the_future_are_refused() {
 
 #[test]
 fn a_bad_partition_does_not_harm_a_good_one() {
-    let parts = [("events", 0, batch(2)), ("events", 1, Bytes::from(vec![0; 80])), ("secret", 0, batch(1))];
+    let parts =
+        [("events", 0, batch(2)), ("events", 1, Bytes::from(vec![0; 80])), ("secret", 0, batch(1))];
     let judged = Page::new().judge(&produce_frame(9, &parts));
     assert_eq!(judged.refused, [Code::INVALID_RECORD, Code::TOPIC_AUTHORIZATION_FAILED]);
     assert_eq!(judged.records, 2);
@@ -173,7 +174,9 @@ fn with_acks_0_a_refusal_closes_and_nothing_is_passed_on() {
 
 #[test]
 fn a_partition_twice_is_no_request() {
-    assert_closed(&Page::new().judge(&produce_frame(9, &[("events", 0, batch(1)), ("events", 0, batch(1))])));
+    assert_closed(
+        &Page::new().judge(&produce_frame(9, &[("events", 0, batch(1)), ("events", 0, batch(1))])),
+    );
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -224,15 +227,25 @@ fn compressed_batches_are_looked_into_and_passed_on_as_they_are() {
         assert_eq!(judged.records, 5, "{codec:?}");
         assert_eq!(records(&decode(&forwarded(judged), 9)), good);
         // The count says 5, and there are 4.
-        let short = compressed(5, codec, |_| (), |plain| {
-            let first = usize::from(plain[0] / 2) + 1;
-            compress(&plain[first..])
-        });
+        let short = compressed(
+            5,
+            codec,
+            |_| (),
+            |plain| {
+                let first = usize::from(plain[0] / 2) + 1;
+                compress(&plain[first..])
+            },
+        );
         assert_refused(&send(short), Code::INVALID_RECORD);
-        let truncated = compressed(5, codec, |_| (), |plain| {
-            let bytes = compress(plain);
-            bytes[..bytes.len() / 2].to_vec()
-        });
+        let truncated = compressed(
+            5,
+            codec,
+            |_| (),
+            |plain| {
+                let bytes = compress(plain);
+                bytes[..bytes.len() / 2].to_vec()
+            },
+        );
         assert_refused(&send(truncated), Code::INVALID_RECORD);
     }
 }
@@ -246,7 +259,8 @@ fn a_bomb_is_given_up_at_the_bound() {
         let judged = send(compressed(1, codec, |_| (), |_| small.clone()));
         let too_large = small.len() > 1 << 20 || judged.refused == [Code::MESSAGE_TOO_LARGE];
         assert!(too_large, "{codec:?}: {judged:?}");
-        let codec = Batch::read(&compressed(1, codec, |_| (), |_| small.clone())).expect("head").codec;
+        let codec =
+            Batch::read(&compressed(1, codec, |_| (), |_| small.clone())).expect("head").codec;
         assert!(inflate(codec, &small, 1 << 20).is_err());
     }
 }

@@ -9,10 +9,10 @@ mod topics;
 use crate::access::Claims;
 use crate::close::Close;
 use crate::config::PolicyConfig;
+use crate::gate::{Gate, Judgement, Policy, Verdict};
 use crate::kafka::Code;
 use crate::kafka::api_versions::Offer;
 use crate::kafka::records::HeaderPolicy;
-use crate::gate::{Gate, Judgement, Policy, Verdict};
 use forge::{NOW_MS, OWNED};
 
 /// A page that may write to `events` and `other`, with the producer id that it was given.

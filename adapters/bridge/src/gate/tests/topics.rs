@@ -8,10 +8,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, StrBytes};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::BrokerId;
 use kafka_protocol::protocol::Encodable;
 
 use super::forge::{CORRELATION, batch, produce_frame, request};
@@ -152,7 +152,9 @@ fn no_other_api_gets_through() {
 fn a_producer_id_is_never_transactional() {
     let page = Page::new();
     for version in 0..=5 {
-        let plain = InitProducerIdRequest::default().with_transaction_timeout_ms(5);
+        let plain = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(5);
         let judged = page.judge(&request(ApiKey::InitProducerId, version, &plain));
         let frame = forwarded(judged);
         let mut bytes = Bytes::copy_from_slice(&frame[4..]);
