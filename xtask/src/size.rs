@@ -1,9 +1,12 @@
 //! `cargo xtask size`: what klamm costs in flash and static memory: firmware images with it less one without.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
 use xshell::Shell;
 
 use crate::image::Image;
+use crate::tables::{self, row, thousands};
 use crate::target::Compiler;
 
 const TARGET: &str = "thumbv7m-none-eabi";
@@ -21,6 +24,10 @@ const IMAGES: &[Budget] = &[
 /// Record memory of `Resources<1400, 4, 2, 2>` (of the adapter's, `<1400, 4, 2, 1, 64, 64>`), the caller's to choose:
 /// all else is klamm's state.
 const CHUNKS: u64 = 4 * 1400;
+/// Numbers instead of firmware: what each parameter of the adapter's `Resources` costs.
+const MEMORY: &str = "memory";
+/// Where the table of those is.
+const CHAPTER: &str = "docs/embedded.md";
 const STATE_BUDGET: u64 = 3_100;
 /// Panics that are left, and why.
 const PANICS: &[&str] = &[
@@ -51,9 +58,12 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     let compiler = Compiler::find(sh, &[TARGET])?;
-    let _dir = sh.push_dir(EXAMPLE);
-    compiler.build(sh, TARGET).args(["--release", "--bins"]).run()?;
-    let images = sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release");
+    let images = {
+        let _dir = sh.push_dir(EXAMPLE);
+        compiler.build(sh, TARGET).args(["--release", "--bins"]).run()?;
+        sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release")
+    };
+    memory(sh, &images)?;
     let bare = Image::read(sh, &images.join(BARE))?;
 
     let mut faults = Vec::new();
@@ -75,6 +85,25 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     }
     ensure!(faults.is_empty(), "{}", faults.join("; "));
     Ok(())
+}
+
+/// What each parameter of `Resources` costs, against the chapter.
+fn memory(sh: &Shell, images: &Path) -> Result<()> {
+    let numbers = Image::words(sh, &images.join(MEMORY), ".klamm_memory")?;
+    let [batch, partition, connection, task, base] = numbers[..] else {
+        bail!("{MEMORY} has {} numbers", numbers.len());
+    };
+    let mut table = row(&["one more".into(), "buys".into(), "bytes".into()]) + "|---|---|---|\n";
+    for (what, buys, bytes) in [
+        ("`BATCHES`", "a batch under way, besides its `CHUNK`", batch),
+        ("`PARTITIONS`", "a partition that is written to, and a topic", partition),
+        ("`CONNS`", "a connection and four known brokers, besides `RX` and `TX`", connection),
+        ("`TASKS`", "a call that waits", task),
+        ("", "all else, once", base),
+    ] {
+        table += &row(&[what.into(), buys.into(), thousands(bytes.into())]);
+    }
+    tables::settle(sh, CHAPTER, "memory", &table)
 }
 
 /// Prints the row of an image; returns what is wrong with it.

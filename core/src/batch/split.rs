@@ -140,19 +140,16 @@ impl Producer<'_> {
         let mut write = start + HEADER as usize;
         let mut offset_delta = 0;
         while let Some(view) = RecordIter::new(&self.storage.chunks[read..end]).next() {
-            let (ts_delta, size) = (view.ts_delta, view.range.len());
-            // What stays as it is: all behind length, attributes and the two deltas.
-            let front = 1 + varlong_len(ts_delta) + varint_len(view.offset_delta);
-            let rest = body_len(size) - front;
-            let body = 1 + varlong_len(ts_delta) + varint_len(offset_delta) + rest;
+            let (ts_delta, tail, size) = (view.ts_delta, view.tail, view.range.len());
+            let body = 1 + varlong_len(ts_delta) + varint_len(offset_delta) + tail;
             let mut head = Writer::new(&mut self.storage.chunks[write..]);
             head.put_varint(body as i32);
             head.put_u8(0);
             head.put_varlong(ts_delta);
             head.put_varint(offset_delta);
             write += head.finish().unwrap_or_default();
-            shift(&mut self.storage.chunks, read + size - rest..read + size, write);
-            write += rest;
+            shift(&mut self.storage.chunks, read + size - tail..read + size, write);
+            write += tail;
             read += size;
             offset_delta += 1;
         }
@@ -175,17 +172,4 @@ impl Producer<'_> {
         let records = start..start + (batch.size - HEADER) as usize;
         self.storage.chunks.get(records).unwrap_or_default()
     }
-}
-
-/// The bytes of a record behind its length, from those of the whole record.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "records are below 2 GiB"
-)]
-fn body_len(size: usize) -> usize {
-    (1..=5)
-        .map(|length| size.saturating_sub(length))
-        .find(|body| varint_len(*body as i32) + body == size)
-        .unwrap_or_default()
 }

@@ -384,7 +384,7 @@ impl<'a> Producer<'a> {
             #[cfg(feature = "compression")]
             codec,
             #[cfg(feature = "compression")]
-            squeezed: flags & FROZEN != 0,
+            squeezed: flags & (FROZEN | COMPRESSED) != 0,
             stamped: flags & STAMPED != 0,
             released: true,
             sent: true,
@@ -420,7 +420,8 @@ impl<'a> Producer<'a> {
             let range = self.bytes_of(b);
             let room = self.storage.chunks.get_mut(range).ok_or(RestoreError::Corrupt)?;
             room.copy_from_slice(bytes);
-            if flags & FROZEN == 0 {
+            // A part of a split may be compressed, by the adapter, before it is frozen.
+            if flags & (FROZEN | COMPRESSED) == 0 {
                 // It may have lain behind another one, its records counted from that one's first.
                 self.place_records(b, chunk, HEADER..size);
             }

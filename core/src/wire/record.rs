@@ -158,6 +158,8 @@ pub(crate) struct RecordView<'b> {
     pub(crate) header_count: u32,
     /// The headers as they lie there, without their number.
     pub(crate) raw_headers: &'b [u8],
+    /// Bytes behind length, attributes and the two deltas: what stays as it is in another batch.
+    pub(crate) tail: usize,
     /// Where the record lies in the bytes handed to [`RecordIter::new`], with its length.
     pub(crate) range: Range<usize>,
 }
@@ -219,12 +221,21 @@ fn record(input: &[u8]) -> Parsed<'_, RecordView<'_>> {
     let (body, _attributes) = be_u8(body)?;
     let (body, ts_delta) = varlong(body)?;
     let (body, offset_delta) = varint(body)?;
+    let tail = body.len();
     let (body, key) = nullable(body)?;
     let (body, value) = nullable(body)?;
     let (raw_headers, header_count) = varint(body)?;
     let header_count = u32::try_from(header_count).map_err(|_| BAD)?;
-    let range = 0..0;
-    let view = RecordView { ts_delta, offset_delta, key, value, header_count, raw_headers, range };
+    let view = RecordView {
+        ts_delta,
+        offset_delta,
+        key,
+        value,
+        header_count,
+        raw_headers,
+        tail,
+        range: 0..0,
+    };
     Ok((rest, view))
 }
 
