@@ -123,7 +123,13 @@ async fn order(
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let records = match kind.unwrap_or_default().split(';').next().unwrap_or_default().trim() {
         "application/octet-stream" => whole(rest, headers.get(KEY).map(HeaderValue::as_bytes)),
-        "application/json" | "application/x-ndjson" | "application/jsonl" | "text/plain" | "" => {
+        "application/json"
+        | "application/x-ndjson"
+        | "application/jsonl"
+        | "text/plain"
+        // What curl says of its own accord.
+        | "application/x-www-form-urlencoded"
+        | "" => {
             lines(rest, shared.config.http.records).map_err(|error| bad(&error))?
         }
         _ => {

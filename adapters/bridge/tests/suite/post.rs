@@ -28,7 +28,9 @@ fn bearer() -> String {
 async fn lines_are_records_and_every_one_has_an_answer() {
     let rig = Rig::start().await;
     let body = "{\"value\":\"a\",\"partition\":1}\n{\"value\":{\"b\":2},\"partition\":1}\n";
-    let (status, answer) = post(rig.address(), TOPIC, &bearer(), body).await;
+    // As curl sends it, if it is told nothing else.
+    let headers = format!("{}content-type: application/x-www-form-urlencoded\r\n", bearer());
+    let (status, answer) = post(rig.address(), TOPIC, &headers, body).await;
     let expected = json!({ "records": [
         { "partition": 1, "offset": 0 },
         { "partition": 1, "offset": 1 },
