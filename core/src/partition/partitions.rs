@@ -91,10 +91,10 @@ impl<'p> Partitions<'p> {
 
     /// A random partition that is available; any if none is.
     pub fn random_available(&mut self) -> i32 {
-        /// Where few partitions have slots at all, the next one that has is found at once.
-        const TRIES: u32 = if CLUSTER { 8 } else { 0 };
+        // Where few partitions have slots at all, the next one that has is found at once.
+        let tries = if CLUSTER { 8 } else { 0 };
         let mut index = 0;
-        for _ in 0..TRIES {
+        for _ in 0..tries {
             index = self.rng.below(self.count().cast_unsigned()).cast_signed();
             if self.is_available(index) {
                 return index;
