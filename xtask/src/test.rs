@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
+use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets, web};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -56,6 +56,11 @@ const STAGES: &[Stage] = &[
         name: "c",
         what: "C programs, libraries for bare targets, Apache Kafka",
         run: c::check,
+    },
+    Stage {
+        name: "web",
+        what: "the npm package: its size, its types, every runtime and bundler",
+        run: web::check,
     },
     Stage {
         name: "firmware",

@@ -1,0 +1,33 @@
+//! klamm for JavaScript: the core behind numbers and bytes. The npm package `klamm` is this module and `js/`.
+//!
+//! What crosses the boundary crosses it in bulk: records of many calls lie in one area ([`Engine::append`]), and a
+//! [`Engine::turn`] hands out everything that is to be done, all reports included. Areas are allocated at the start and
+//! stay where they are; only a second `Engine` may make the memory grow, and detach what JavaScript saw of it.
+#![cfg_attr(target_arch = "wasm32", no_std)]
+
+extern crate alloc;
+
+mod crc;
+mod engine;
+mod input;
+#[cfg(feature = "codecs")]
+mod jobs;
+mod options;
+mod output;
+mod setup;
+mod status;
+
+pub use engine::Engine;
+pub use setup::Setup;
+
+/// Half of what std's allocator for this target weighs is what it is linked with.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// Without a word: messages would be a third of the module.
+#[cfg(target_arch = "wasm32")]
+#[panic_handler]
+fn stop(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}
