@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 /** Entries that Node can `require`, by their name in `cjs/`. */
-const COMMONJS = { index: 'platform/node', kafkajs: 'kafkajs/node' };
+const COMMONJS = { index: 'platform/node', kafkajs: 'kafkajs/node', inline: 'platform/inline' };
 const WASM = ['klamm.wasm', 'klamm-codecs.wasm'];
 
 process.chdir(join(import.meta.dirname, '..'));
@@ -20,6 +20,7 @@ for (const file of readdirSync('js/wasm')) {
   cpSync(join('js/wasm', file), WASM.includes(file) ? join('pkg', file) : join('pkg/wasm', file));
 }
 await commonjs();
+folders();
 manifest();
 for (const file of ['LICENSE-APACHE', 'LICENSE-MIT']) cpSync(join('..', file), join('pkg', file));
 cpSync('README.md', 'pkg/README.md');
@@ -55,6 +56,16 @@ async function commonjs() {
   }
   for (const [name, entry] of Object.entries(COMMONJS)) {
     writeFileSync(`pkg/cjs/${name}.d.cts`, `export * from './types/${entry}.cjs';\n`);
+  }
+}
+
+/** For tools that know no `exports`: a folder for each subpath. */
+function folders() {
+  for (const name of Object.keys(COMMONJS)) {
+    if (name === 'index') continue;
+    mkdirSync(join('pkg', name), { recursive: true });
+    const contents = { type: 'module', sideEffects: false, main: `../cjs/${name}.cjs`, types: `../cjs/${name}.d.cts` };
+    writeFileSync(join('pkg', name, 'package.json'), `${JSON.stringify(contents, null, 2)}\n`);
   }
 }
 

@@ -20,8 +20,8 @@ const main = join(wasm, 'test/runtimes/main.mjs');
 const binary = (path) => join(wasm, 'node_modules', path);
 const COMMANDS = {
   node: [process.execPath, main],
-  deno: [binary('@deno/linux-x64-glibc/deno'), 'run', '--allow-all', '--node-modules-dir=manual', main],
-  bun: [binary('@oven/bun-linux-x64/bin/bun'), 'run', main],
+  deno: [binary('.bin/deno'), 'run', '--allow-all', '--node-modules-dir=manual', main],
+  bun: [binary('.bin/bun'), 'run', main],
 };
 
 let broker;
