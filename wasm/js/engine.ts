@@ -2,46 +2,44 @@
 
 import { setupError } from './options.js';
 
-/** What `wasm-bindgen` makes of `src/engine.rs`. */
-export interface RawEngine {
-  free(): void;
-  input(): number;
-  input_bytes(): number;
-  receive(): number;
-  receive_bytes(): number;
-  transmit(): number;
-  output(): number;
-  topic(bytes: number): number;
-  partitions(topic: number): number;
-  topic_error(topic: number): number;
-  leader(topic: number, partition: number): number;
-  append(bytes: number, now: number): number;
-  flush(now: number): number;
-  is_flushed(ticket: number): boolean;
-  close(now: number): void;
-  purge(now: number): void;
-  pause(paused: boolean, now: number): void;
-  free_bytes(): number;
-  stats(): void;
-  connected(connection: number, now: number): void;
-  disconnected(connection: number, now: number): void;
-  set_busy(connection: number, busy: boolean): void;
-  received(connection: number, bytes: number, now: number): number;
-  turn(now: number, wall: number): number;
-  compressed?(job: number, bytes: number, now: number): void;
-}
-
-export interface RawSetup {
-  free(): void;
-  area(): number;
-}
-
-/** The module, initialised. */
-export interface EngineModule {
+/** What a module exports: handles and numbers, which `wasm-bindgen` made of `src/engine.rs`. */
+interface Exports {
   memory: WebAssembly.Memory;
-  Setup: new (bytes: number) => RawSetup;
-  Engine: { start(setup: RawSetup, now: number): RawEngine | undefined };
+  setup_new(bytes: number): number;
+  setup_area(setup: number): number;
+  engine_start(setup: number, now: number): number;
+  engine_call(engine: number, what: number, a: number, b: number, now: number): number;
 }
+
+/** Numbers of `Engine::call`. */
+const enum Call {
+  Input,
+  InputBytes,
+  Receive,
+  ReceiveBytes,
+  Transmit,
+  Output,
+  Topic,
+  Partitions,
+  TopicError,
+  Leader,
+  Append,
+  Flush,
+  IsFlushed,
+  Purge,
+  FreeBytes,
+  Stats,
+  Connected,
+  Disconnected,
+  SetBusy,
+  Received,
+  SetClock,
+  Turn,
+  Compressed,
+}
+
+/** Milliseconds between two looks at the time of day. */
+const CLOCK = 1_000;
 
 /** Reports' outcomes. */
 export const DELIVERED = 0;
@@ -82,52 +80,68 @@ export class Engine {
   /** Milliseconds until the next turn is due. */
   sleep = 0;
   readonly inputBytes: number;
-  readonly #raw: RawEngine;
-  readonly #memory: WebAssembly.Memory;
+  readonly #exports: Exports;
+  readonly #engine: number;
   readonly #receiveBytes: number;
-  /** Views of the memory, made anew when it grew: a second engine started. */
-  bytes!: Uint8Array;
-  words!: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
   readonly input: number;
   readonly #receive: number;
   readonly #transmit: number;
   readonly #output: number;
+  #clockSet = -Infinity;
 
-  constructor(module: EngineModule, servers: string, clientId: string, pairs: readonly number[]) {
-    const texts = [utf8.encode(servers), utf8.encode(clientId)] as const;
-    const head = 20 + pairs.length * 4;
-    const setup = new module.Setup(head + texts[0].length + texts[1].length);
-    try {
-      const area = setup.area();
-      const view = new DataView(module.memory.buffer, area);
-      const seed = crypto.getRandomValues(new Uint32Array(2));
-      [pairs.length / 2, texts[0].length, texts[1].length, ...seed, ...pairs].forEach((word, n) => {
-        view.setUint32(n * 4, word, true);
-      });
-      const bytes = new Uint8Array(module.memory.buffer, area);
-      bytes.set(texts[0], head);
-      bytes.set(texts[1], head + texts[0].length);
-      const raw = module.Engine.start(setup, now());
-      if (raw === undefined) throw this.#refused(module.memory.buffer, setup.area());
-      this.#raw = raw;
-    } finally {
-      setup.free();
+  /** An engine of the compiled module, with a memory of its own. */
+  static async start(module: WebAssembly.Module, servers: string, clientId: string, pairs: readonly number[]): Promise<Engine> {
+    // What the glue of wasm-bindgen is for (text, objects, exceptions) never crosses the boundary.
+    const imports: WebAssembly.Imports = {};
+    for (const { module: from, name } of WebAssembly.Module.imports(module)) {
+      (imports[from] ??= {})[name] = () => {
+        throw new Error(`klamm: ${name}`);
+      };
     }
-    this.#memory = module.memory;
-    this.input = this.#raw.input();
-    this.inputBytes = this.#raw.input_bytes();
-    this.#receive = this.#raw.receive();
-    this.#receiveBytes = this.#raw.receive_bytes();
-    this.#transmit = this.#raw.transmit();
-    this.#output = this.#raw.output() >> 2;
-    this.look();
+    const { exports } = await WebAssembly.instantiate(module, imports);
+    return new Engine(exports as unknown as Exports, servers, clientId, pairs);
   }
 
-  /** Views of what is the memory now. */
-  look(): void {
-    if (this.bytes?.buffer === this.#memory.buffer) return;
-    this.bytes = new Uint8Array(this.#memory.buffer);
-    this.words = new Int32Array(this.#memory.buffer);
+  private constructor(exports: Exports, servers: string, clientId: string, pairs: readonly number[]) {
+    this.#exports = exports;
+    const texts = [utf8.encode(servers), utf8.encode(clientId)] as const;
+    const head = 20 + pairs.length * 4;
+    const setup = exports.setup_new(head + texts[0].length + texts[1].length);
+    const area = exports.setup_area(setup);
+    const view = new DataView(exports.memory.buffer, area);
+    const seed = crypto.getRandomValues(new Uint32Array(2));
+    [pairs.length / 2, texts[0].length, texts[1].length, ...seed, ...pairs].forEach((word, n) => {
+      view.setUint32(n * 4, word, true);
+    });
+    const bytes = new Uint8Array(exports.memory.buffer, area);
+    bytes.set(texts[0], head);
+    bytes.set(texts[1], head + texts[0].length);
+    this.#engine = exports.engine_start(setup, now());
+    if (this.#engine === 0) throw this.#refused(exports.memory.buffer, area);
+    // Nothing is allocated from here on, so the memory stays where it is.
+    this.bytes = new Uint8Array(exports.memory.buffer);
+    this.words = new Int32Array(exports.memory.buffer);
+    this.input = this.#call(Call.Input);
+    this.inputBytes = this.#call(Call.InputBytes);
+    this.#receive = this.#call(Call.Receive);
+    this.#receiveBytes = this.#call(Call.ReceiveBytes);
+    this.#transmit = this.#call(Call.Transmit);
+    this.#output = this.#call(Call.Output) >>> 2;
+    this.#setClock();
+  }
+
+  #call(what: Call, a = 0, b = 0, at = 0): number {
+    return this.#exports.engine_call(this.#engine, what, a, b, at);
+  }
+
+  /** Says what time of day it was at the last turn. */
+  #setClock(): void {
+    const wall = Date.now();
+    if (Math.abs(wall - this.#clockSet) < CLOCK) return;
+    this.#clockSet = wall;
+    this.#call(Call.SetClock, 0, 0, wall);
   }
 
   #refused(buffer: ArrayBuffer, area: number): Error {
@@ -141,55 +155,48 @@ export class Engine {
   topic(name: string): number {
     const bytes = utf8.encode(name);
     if (bytes.length > 249) return -5;
-    this.look();
     this.bytes.set(bytes, this.#receive);
-    return this.#raw.topic(bytes.length);
+    return this.#call(Call.Topic, bytes.length) | 0;
   }
 
   partitions(topic: number): number {
-    return this.#raw.partitions(topic);
+    return this.#call(Call.Partitions, topic);
   }
 
   /** The node id of a partition's leader; -1 if that is not known. */
   leader(topic: number, partition: number): number {
-    return this.#raw.leader(topic, partition);
+    return this.#call(Call.Leader, topic, partition) | 0;
   }
 
   topicError(topic: number): number {
-    return this.#raw.topic_error(topic);
+    return this.#call(Call.TopicError, topic) | 0;
   }
 
   /** Where `append`'s words begin; they end where it says. */
   append(bytes: number): [at: number, end: number] {
-    const end = this.#raw.append(bytes, now());
-    this.look();
+    const end = this.#call(Call.Append, bytes, 0, now());
     return [this.#output, this.#output + end];
   }
 
   flush(): number {
-    return this.#raw.flush(now());
+    return this.#call(Call.Flush, 0, 0, now());
   }
 
   isFlushed(ticket: number): boolean {
-    return this.#raw.is_flushed(ticket);
-  }
-
-  close(): void {
-    this.#raw.close(now());
+    return this.#call(Call.IsFlushed, 0, ticket) !== 0;
   }
 
   purge(): void {
-    this.#raw.purge(now());
+    this.#call(Call.Purge, 0, 0, now());
   }
 
   freeBytes(): number {
-    return this.#raw.free_bytes();
+    return this.#call(Call.FreeBytes) >>> 0;
   }
 
   /** The counters, in the order of `src/engine.rs`. */
   stats(): number[] {
-    this.#raw.stats();
-    this.look();
+    this.#call(Call.Stats);
     const at = this.#output + 4;
     return Array.from({ length: 12 }, (_, n) => {
       const [low, high] = [this.words[at + 2 * n]!, this.words[at + 2 * n + 1]!];
@@ -198,15 +205,15 @@ export class Engine {
   }
 
   connected(connection: number): void {
-    this.#raw.connected(connection, now());
+    this.#call(Call.Connected, connection, 0, now());
   }
 
   disconnected(connection: number): void {
-    this.#raw.disconnected(connection, now());
+    this.#call(Call.Disconnected, connection, 0, now());
   }
 
   setBusy(connection: number, busy: boolean): void {
-    this.#raw.set_busy(connection, busy);
+    this.#call(Call.SetBusy, connection, Number(busy));
   }
 
   /** Hands in bytes; returns what `Engine::received` of the module says about the worst of them. */
@@ -214,24 +221,22 @@ export class Engine {
     let said = 0;
     for (let at = 0; at < bytes.length && (said & 255) === 0; at += this.#receiveBytes) {
       const part = bytes.length > this.#receiveBytes ? bytes.subarray(at, at + this.#receiveBytes) : bytes;
-      this.look();
-      this.bytes.set(part, this.#receive);
-      said |= this.#raw.received(connection, part.length, now());
+        this.bytes.set(part, this.#receive);
+      said |= this.#call(Call.Received, connection, part.length, now());
     }
     return said;
   }
 
   /** What the platform made of a batch's records; `undefined`: nothing is gained. */
   compressed(job: number, bytes: Uint8Array | undefined): void {
-    this.look();
     if (bytes !== undefined) this.bytes.set(bytes, this.#transmit);
-    this.#raw.compressed?.(job, bytes?.length ?? 0, now());
+    this.#call(Call.Compressed, job, bytes?.length ?? 0, now());
   }
 
   /** Lets time pass, and hands out what is to be done. Is another turn due at once? */
   turn(actions: Actions): boolean {
-    const end = this.#output + this.#raw.turn(now(), Date.now());
-    this.look();
+    const end = this.#output + this.#call(Call.Turn, 0, 0, now());
+    this.#setClock();
     const words = this.words;
     const again = words[this.#output] !== 0;
     this.sleep = words[this.#output + 1]! >>> 0;
@@ -285,9 +290,5 @@ export class Engine {
       offset: words[at + 10]! < 0 ? undefined : long(9),
       timestamp: words[at + 12]! < 0 ? undefined : Number(long(11)),
     };
-  }
-
-  free(): void {
-    this.#raw.free();
   }
 }

@@ -29,7 +29,6 @@ const NUMBERS = [
   'singleAddress',
   'stopOnDataLoss',
   'compressionType',
-  'ackTimeoutMs',
   'bufferMemory',
   'maxTopics',
   'maxPartitions',

@@ -66,14 +66,19 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
 
   async #start(): Promise<void> {
     const options = this.#options;
-    const codecs = options.compressionType !== undefined && options.compressionType !== 'none';
-    const [module, brokers] = await Promise.all([this.#platform.load(codecs || options.codecs === true), this.#servers()]);
-    const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options } as typeof options, (codecs || options.codecs === true) && hasGzip);
-    const engine = new Engine(module, brokers, options.clientId ?? 'klamm', numbers);
+    const codecs = this.#hasCodecs;
+    const [module, brokers] = await Promise.all([this.#platform.load(codecs), this.#servers()]);
+    const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options }, codecs && hasGzip);
+    const engine = await Engine.start(module, brokers, options.clientId ?? 'klamm', numbers);
     this.#engine = engine;
     this.#driver = new Driver(engine, this.#platform.dial(options), this.#driverEvents());
     this.#intake.start(engine);
     this.#driver.schedule();
+  }
+
+  get #hasCodecs(): boolean {
+    const { codecs = this.#platform.hasAll === true, compressionType = 'none' } = this.#options;
+    return codecs || compressionType !== 'none';
   }
 
   async #servers(): Promise<string> {
@@ -194,8 +199,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
   #codec(compression: Compression | undefined): number {
     if (compression === undefined) return -1;
     const codec = CODECS.indexOf(compression);
-    const { compressionType = 'none', codecs } = this.#options;
-    if (codec < 0 || (codec > 0 && compressionType === 'none' && codecs !== true)) {
+    if (codec < 0 || (codec > 0 && !this.#hasCodecs)) {
       throw new KlammError('CODEC', `compression: ${compression} is not loaded; set compressionType, or codecs: true`);
     }
     return codec;
@@ -240,7 +244,6 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     clearTimeout(timer);
     this.#lastStats = this.stats();
     this.#driver?.stop(true);
-    this.#engine?.free();
     this.#engine = undefined;
   }
 

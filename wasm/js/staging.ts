@@ -53,7 +53,6 @@ export class Staging {
    */
   put(call: Call, place: number, message: Message, key: Plain, value: Plain, partition: number, codec: number): boolean {
     const engine = this.#engine;
-    if (engine.words.length === 0) engine.look();
     const start = engine.input + this.end;
     const headers = message.headers === undefined ? undefined : list(message.headers);
     const bound = HEAD + 12 + most(key) + most(value) + (headers?.bound ?? 0) + 3;

@@ -128,7 +128,10 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   enableIdempotence?: boolean;
   /** Default 'none'. */
   compressionType?: Compression;
-  /** Load the codecs although `compressionType` is 'none', for messages that ask for one. Default false. */
+  /**
+   * Load the module with codecs although `compressionType` is 'none', for messages that ask for one. It has also the
+   * newest versions of the protocol, and splits batches that a topic finds too large. Default: where it is a file.
+   */
   codecs?: boolean;
   /** Default 5. */
   lingerMs?: number;
@@ -153,8 +156,6 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   singleAddress?: boolean;
   /** Accept nothing more when a broker lost data. */
   stopOnDataLoss?: boolean;
-  /** How long the broker may wait for replicas; default `requestTimeoutMs`. */
-  ackTimeoutMs?: number;
   /** How long a message may wait for its topic's metadata or for memory. Default 60,000. */
   maxBlockMs?: number;
 

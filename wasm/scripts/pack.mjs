@@ -15,10 +15,8 @@ rmSync('pkg', { recursive: true, force: true });
 inline();
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { stdio: 'inherit' });
 mkdirSync('pkg/wasm', { recursive: true });
-for (const file of readdirSync('js/wasm')) {
-  if (file.endsWith('.wasm.d.ts')) continue;
-  cpSync(join('js/wasm', file), WASM.includes(file) ? join('pkg', file) : join('pkg/wasm', file));
-}
+for (const file of WASM) cpSync(join('js/wasm', file), join('pkg', file));
+cpSync('js/wasm/inline.js', 'pkg/wasm/inline.js');
 await commonjs();
 folders();
 manifest();

@@ -23,8 +23,6 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 const TRANSMIT_BYTES: usize = 128 * 1024;
 /// Room in the area of staged records beyond the largest of them.
 const INPUT_SPARE: usize = 256 * 1024;
-/// How often the core is told the time of day, in microseconds.
-const CLOCK_MICROS: u64 = 1_000_000;
 /// Words of an address: three, and a name of at most 255 bytes.
 const CONNECT_WORDS: usize = 4 + 64;
 
@@ -39,7 +37,8 @@ pub struct Engine {
     topics: Vec<TopicId>,
     /// Connections whose socket takes nothing at the moment.
     busy: Box<[bool]>,
-    clock_set: Option<Instant>,
+    /// The time of the last turn.
+    now: Instant,
     input: Box<[u8]>,
     receive: Box<[u8]>,
     transmit: Box<[u8]>,
@@ -54,7 +53,7 @@ impl core::fmt::Debug for Engine {
     }
 }
 
-/// The start, and the areas.
+/// The start, and everything else: one export, for each weighs what ten lines do.
 #[wasm_bindgen]
 impl Engine {
     /// A producer as the setup says; without one, the setup's area says why.
@@ -68,7 +67,7 @@ impl Engine {
             busy: vec![false; conns.len()].into_boxed_slice(),
             conns,
             topics: Vec::with_capacity(usize::from(bounds.topics)),
-            clock_set: None,
+            now: instant(now),
             input: vec![0; request + INPUT_SPARE].into_boxed_slice(),
             receive: vec![0; RECEIVE_BYTES].into_boxed_slice(),
             transmit: vec![0; transmit.max(TRANSMIT_BYTES)].into_boxed_slice(),
@@ -79,45 +78,44 @@ impl Engine {
         })
     }
 
-    /// Where records are staged.
-    pub fn input(&mut self) -> *mut u8 {
-        self.input.as_mut_ptr()
-    }
-
-    /// How many bytes of them fit.
-    #[must_use]
-    pub fn input_bytes(&self) -> usize {
-        self.input.len()
-    }
-
-    /// Where bytes of sockets go, and names.
-    pub fn receive(&mut self) -> *mut u8 {
-        self.receive.as_mut_ptr()
-    }
-
-    /// How many bytes of them fit.
-    #[must_use]
-    pub fn receive_bytes(&self) -> usize {
-        self.receive.len()
-    }
-
-    /// Where bytes for sockets come from.
-    pub fn transmit(&mut self) -> *mut u8 {
-        self.transmit.as_mut_ptr()
-    }
-
-    /// Where words come from.
-    #[must_use]
-    pub fn output(&self) -> *const u32 {
-        self.output.place()
+    /// Calls what `js/engine.ts` has by this number, with up to two numbers and the time (20: the time of day of the last
+    /// turn, in milliseconds).
+    pub fn call(&mut self, what: u32, a: usize, b: u32, now: f64) -> u32 {
+        match what {
+            0 => return address(&self.input),
+            1 => return word(self.input.len()),
+            2 => return address(&self.receive),
+            3 => return word(self.receive.len()),
+            4 => return address(&self.transmit),
+            5 => return self.output.place(),
+            6 => return self.topic(a).cast_unsigned(),
+            7 => return self.partitions(a).cast_unsigned(),
+            8 => return self.topic_error(a).cast_unsigned(),
+            9 => return self.leader(a, b.cast_signed()).cast_unsigned(),
+            10 => return word(self.append(a, instant(now))),
+            11 => return self.producer.flush(instant(now)).number(),
+            12 => return self.producer.is_flushed(FlushTicket::from_number(b)).into(),
+            13 => self.producer.purge(Scope::ALL, instant(now)),
+            14 => return self.producer.free_bytes(),
+            15 => self.stats(),
+            16 => self.connected(a, instant(now)),
+            17 => self.disconnected(a, instant(now)),
+            18 => self.set_busy(a, b != 0),
+            19 => return self.received(a, b as usize, instant(now)),
+            20 => self.producer.set_clock(timestamp(now), self.now),
+            21 => return word(self.turn(instant(now))),
+            #[cfg(feature = "codecs")]
+            22 => self.compressed(a, b as usize, instant(now)),
+            _ => {}
+        }
+        0
     }
 }
 
-/// The application's side.
-#[wasm_bindgen]
+/// The application's side, and the areas.
 impl Engine {
     /// The handle of the topic whose name is in the area for received bytes; negative for an error of `send`.
-    pub fn topic(&mut self, bytes: usize) -> i32 {
+    fn topic(&mut self, bytes: usize) -> i32 {
         let name = self.receive.get(..bytes).and_then(|name| str::from_utf8(name).ok());
         match self.producer.topic(name.unwrap_or_default()) {
             Ok(topic) => {
@@ -131,22 +129,19 @@ impl Engine {
     }
 
     /// How many partitions the topic has; 0 while that is not known.
-    #[must_use]
-    pub fn partitions(&self, topic: usize) -> i32 {
+    fn partitions(&self, topic: usize) -> i32 {
         let topic = self.topics.get(topic);
         topic.and_then(|topic| self.producer.partition_count(*topic)).unwrap_or(0)
     }
 
     /// The last error that metadata gave for the topic; 0 for none.
-    #[must_use]
-    pub fn topic_error(&self, topic: usize) -> i32 {
+    fn topic_error(&self, topic: usize) -> i32 {
         let topic = self.topics.get(topic);
         topic.and_then(|topic| self.producer.topic_error(*topic)).map_or(0, |code| code.0.into())
     }
 
     /// The node id of a partition's leader; -1 if that is not known.
-    #[must_use]
-    pub fn leader(&self, topic: usize, partition: i32) -> i32 {
+    fn leader(&self, topic: usize, partition: i32) -> i32 {
         let topic = self.topics.get(topic);
         topic.and_then(|topic| self.producer.leader(*topic, partition)).unwrap_or(-1)
     }
@@ -155,8 +150,7 @@ impl Engine {
     /// records and of bytes that are done with, and why it stopped (0: it did not; 1: no memory). Then five words each:
     /// the first of some records, their batch, the first's index in it, how many there are; or the record, `u32::MAX`,
     /// and why it was refused.
-    pub fn append(&mut self, bytes: usize, now: f64) -> usize {
-        let now = instant(now);
+    fn append(&mut self, bytes: usize, now: Instant) -> usize {
         self.output.clear();
         let (mut records, mut at) = (0, 0);
         let mut stopped = 0;
@@ -191,40 +185,8 @@ impl Engine {
         self.output.finish([records, word(at), stopped, 0])
     }
 
-    /// Stops waiting for more records. The ticket is for `is_flushed`.
-    pub fn flush(&mut self, now: f64) -> u32 {
-        self.producer.flush(instant(now)).number()
-    }
-
-    /// Has all that was accepted before the flush an outcome?
-    #[must_use]
-    pub fn is_flushed(&self, ticket: u32) -> bool {
-        self.producer.is_flushed(FlushTicket::from_number(ticket))
-    }
-
-    /// Accepts nothing more, and flushes.
-    pub fn close(&mut self, now: f64) {
-        self.producer.close(instant(now));
-    }
-
-    /// Gives up all that has no outcome.
-    pub fn purge(&mut self, now: f64) {
-        self.producer.purge(Scope::ALL, instant(now));
-    }
-
-    /// Holds back what was never sent, until it is called with false.
-    pub fn pause(&mut self, paused: bool, now: f64) {
-        self.producer.pause(paused, instant(now));
-    }
-
-    /// Bytes that no batch has.
-    #[must_use]
-    pub fn free_bytes(&self) -> u32 {
-        self.producer.free_bytes()
-    }
-
     /// Writes the counters, two words each, in the order of `js/stats.ts`.
-    pub fn stats(&mut self) {
+    fn stats(&mut self) {
         let stats = self.producer.stats();
         self.output.clear();
         for counter in [
@@ -247,25 +209,24 @@ impl Engine {
 }
 
 /// The run loop's side.
-#[wasm_bindgen]
 impl Engine {
     /// The connection is open.
-    pub fn connected(&mut self, connection: usize, now: f64) {
+    fn connected(&mut self, connection: usize, now: Instant) {
         if let Some(conn) = self.conns.get(connection) {
-            self.producer.handle_connected(*conn, instant(now));
+            self.producer.handle_connected(*conn, now);
         }
     }
 
     /// The connection is gone, or could not be made.
-    pub fn disconnected(&mut self, connection: usize, now: f64) {
+    fn disconnected(&mut self, connection: usize, now: Instant) {
         self.set_busy(connection, false);
         if let Some(conn) = self.conns.get(connection) {
-            self.producer.handle_disconnected(*conn, instant(now));
+            self.producer.handle_disconnected(*conn, now);
         }
     }
 
     /// Does the socket take nothing at the moment?
-    pub fn set_busy(&mut self, connection: usize, busy: bool) {
+    fn set_busy(&mut self, connection: usize, busy: bool) {
         if let Some(place) = self.busy.get_mut(connection) {
             *place = busy;
         }
@@ -273,11 +234,11 @@ impl Engine {
 
     /// Bytes from the peer. Returns how it broke the protocol (0: it did not), plus 256 if the connection became ready,
     /// plus 512 for each millisecond of silence that the broker asked for.
-    pub fn received(&mut self, connection: usize, bytes: usize, now: f64) -> u32 {
+    fn received(&mut self, connection: usize, bytes: usize, now: Instant) -> u32 {
         let Some(conn) = self.conns.get(connection) else { return 0 };
         let before = self.producer.stats();
         let read = self.receive.get(..bytes).unwrap_or_default();
-        let result = self.producer.handle_received(*conn, read, instant(now));
+        let result = self.producer.handle_received(*conn, read, now);
         let after = self.producer.stats();
         let broken = result.map_or_else(|error| status::of_protocol(&error), |()| 0);
         let ready = if after.connects > before.connects { 256 } else { 0 };
@@ -287,12 +248,8 @@ impl Engine {
 
     /// Lets time pass, and says what is to be done: whether to call again at once (1), and in how many milliseconds
     /// otherwise (`u32::MAX`: never). Then entries, which `js/engine.ts` reads. Returns where they end.
-    pub fn turn(&mut self, now: f64, wall: f64) -> usize {
-        let now = instant(now);
-        if self.clock_set.is_none_or(|at| now.micros_since(at) >= CLOCK_MICROS) {
-            self.producer.set_clock(timestamp(wall), now);
-            self.clock_set = Some(now);
-        }
+    fn turn(&mut self, now: Instant) -> usize {
+        self.now = now;
         self.output.clear();
         self.producer.handle_timeout(now);
         let mut used = 0;
@@ -366,12 +323,11 @@ impl Engine {
 
 /// What a batch that JavaScript compressed has become.
 #[cfg(feature = "codecs")]
-#[wasm_bindgen]
 impl Engine {
     /// So many bytes of the area for bytes to be sent are what the job's records have become; 0: nothing is gained.
-    pub fn compressed(&mut self, job: usize, bytes: usize, now: f64) {
+    fn compressed(&mut self, job: usize, bytes: usize, now: Instant) {
         let small = if bytes == 0 { None } else { self.transmit.get(..bytes) };
-        self.jobs.done(&mut self.producer, job, small, instant(now));
+        self.jobs.done(&mut self.producer, job, small, now);
     }
 }
 
@@ -440,4 +396,9 @@ const fn instant(micros: f64) -> Instant {
 #[allow(clippy::cast_possible_truncation, reason = "saturates")]
 const fn timestamp(millis: f64) -> Timestamp {
     Timestamp::from_millis(millis as i64)
+}
+
+/// Where an area is in this module's memory.
+fn address(area: &[u8]) -> u32 {
+    word(area.as_ptr().addr())
 }

@@ -23,7 +23,8 @@ pub use setup::Setup;
 /// Half of what std's allocator for this target weighs is what it is linked with.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static HEAP: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
 /// Without a word: messages would be a third of the module.
 #[cfg(target_arch = "wasm32")]

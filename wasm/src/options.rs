@@ -107,13 +107,12 @@ impl<'c> Draft<'c> {
                 let Some(chosen) = codec(value) else { return false };
                 config.compression_type = chosen;
             }
-            (24, ..) => config.policies.ack_timeout_ms = value,
-            (25, ..) => limits.buffer_memory = value,
-            (26, _, Ok(value)) => limits.topics = value,
-            (27, _, Ok(value)) => limits.partitions = value,
-            (28, Ok(value), _) => limits.brokers = value,
-            (29, Ok(value), _) => limits.connections = value,
-            (30, ..) => config.compress_outside = value != 0,
+            (24, ..) => limits.buffer_memory = value,
+            (25, _, Ok(value)) => limits.topics = value,
+            (26, _, Ok(value)) => limits.partitions = value,
+            (27, Ok(value), _) => limits.brokers = value,
+            (28, Ok(value), _) => limits.connections = value,
+            (29, ..) => config.compress_outside = value != 0,
             _ => return false,
         }
         true

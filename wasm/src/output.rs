@@ -31,8 +31,9 @@ impl Output {
         Self { words: vec![0; WORDS].into_boxed_slice(), len: HEAD }
     }
 
-    pub(crate) const fn place(&self) -> *const u32 {
-        self.words.as_ptr()
+    /// Where it is in this module's memory.
+    pub(crate) fn place(&self) -> u32 {
+        word(self.words.as_ptr().addr())
     }
 
     /// Empty again.

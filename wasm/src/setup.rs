@@ -29,8 +29,8 @@ impl Setup {
 
     /// Where it is in the memory.
     #[must_use]
-    pub fn area(&mut self) -> *mut u8 {
-        self.area.as_mut_ptr()
+    pub fn area(&self) -> *const u8 {
+        self.area.as_ptr()
     }
 }
 

@@ -84,7 +84,7 @@ fn modules(sh: &Shell) -> Result<()> {
         sh.copy_file(&module, &named)?;
         cmd!(sh, "cargo run -q -p klamm-bindgen -- {named} {out}").run()?;
         let made = format!("{out}/{name}_bg.wasm");
-        cmd!(sh, "node wasm/node_modules/.bin/wasm-opt {made} -o {out}/{name}.wasm -O3 -Oz")
+        cmd!(sh, "node wasm/node_modules/.bin/wasm-opt {made} -o {out}/{name}.wasm -Oz --converge")
             .args(WASM_FEATURES)
             .args(["--strip-debug", "--strip-producers", "--strip-target-features"])
             .run()?;

@@ -27,6 +27,7 @@ const read = (name: string) => () =>
 
 export const platform: Platform = {
   load: loader(read('../klamm.wasm'), read('../klamm-codecs.wasm')),
+  hasAll: true,
   dial(options): Dial {
     const { bridge, token, tls = false, sasl, transport } = options;
     if (bridge !== undefined) return overWebSocket(bridge, token);

@@ -13,6 +13,7 @@ const read = (name: string) => async () => (await readFile(new URL(name, import.
 /** Files of the package are beside its modules. */
 export const platform: Platform = {
   load: loader(read('../klamm.wasm'), read('../klamm-codecs.wasm')),
+  hasAll: true,
   dial,
 };
 
