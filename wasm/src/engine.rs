@@ -32,7 +32,8 @@ const MALFORMED: u32 = u32::MAX;
 /// A producer, and the areas in which it and JavaScript meet.
 #[wasm_bindgen]
 pub struct Engine {
-    producer: Producer<'static>,
+    /// On the heap from the start: each move of it would be a kilobyte of code.
+    producer: Box<Producer<'static>>,
     conns: Vec<ConnId>,
     topics: Vec<TopicId>,
     /// Connections whose socket takes nothing at the moment.

@@ -37,7 +37,7 @@ impl Setup {
 impl Setup {
     /// The producer that the area describes. Else the area says why there is none: a number, two bounds and the lengths
     /// of two texts, as words, and the texts.
-    pub(crate) fn producer(&mut self, now: Instant) -> Option<(Producer<'static>, Bounds)> {
+    pub(crate) fn producer(&mut self, now: Instant) -> Option<(Box<Producer<'static>>, Bounds)> {
         let error = match self.read(now) {
             Some(Ok(done)) => return Some(done),
             Some(Err(error)) => error,
@@ -50,7 +50,7 @@ impl Setup {
         None
     }
 
-    fn read(&self, now: Instant) -> Option<Result<(Producer<'static>, Bounds), ConfigError>> {
+    fn read(&self, now: Instant) -> Option<Result<(Box<Producer<'static>>, Bounds), ConfigError>> {
         let word = |n: usize| {
             let bytes = self.area.get(n * 4..)?.first_chunk()?;
             Some(u32::from_le_bytes(*bytes))
@@ -73,7 +73,7 @@ impl Setup {
         limits.max_request_size = config.max_request_size;
         let bounds = Bounds { request: config.max_request_size, topics: limits.topics };
         let producer = Producer::new(&config, Storage::boxed(&limits), seed, now);
-        Some(producer.map(|producer| (producer, bounds)))
+        Some(producer.map(|producer| (Box::new(producer), bounds)))
     }
 
     fn say(&mut self, status: u32, [min, max]: [u32; 2], texts: [&str; 2]) {
