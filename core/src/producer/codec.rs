@@ -105,7 +105,8 @@ impl Producer<'_> {
     /// What the record asks for, if there is memory for it.
     pub(super) fn codec_for(&self, to: Destination) -> Result<Compression, SendError> {
         let codec = to.compression.unwrap_or(self.config.compression_type);
-        let fine = self.storage.codecs.has(codec) && codec.check().is_ok();
+        let fine = matches!(codec, Compression::None)
+            || self.storage.codecs.has(codec) && codec.check().is_ok();
         if fine { Ok(codec) } else { Err(SendError::CodecMissing) }
     }
 
@@ -114,7 +115,7 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         let wants = batch.codec != Compression::None && !batch.squeezed;
         // With a guest the bytes behind its own are not free.
-        self.config.compress_outside && wants && !batch.guest.is_some()
+        self.config.compress_outside && wants && !batch.kin().guest.is_some()
     }
 
     /// Where a partition waits that could go to `place` if its next batch were compressed.

@@ -17,7 +17,8 @@ const RECORD_MIN: u32 = 7;
 /// A record that has a place: where, and the deltas that it is written with.
 pub(super) struct Place {
     pub(super) batch: usize,
-    pub(super) ts_delta: i64,
+    /// Within 24 days of the batch's first record, where 32 bits and few instructions do.
+    pub(super) ts_delta: i32,
     pub(super) offset_delta: i32,
     /// Bytes of the record after its length.
     pub(super) body: usize,
@@ -50,19 +51,17 @@ impl Producer<'_> {
         let place = self.place(
             p,
             record,
-            body,
+            (body, alone - HEADER),
             #[cfg(feature = "compression")]
             codec,
         );
         #[cfg(feature = "policies")]
         let place = place.map_err(|error| self.overflow(error, 1));
         let place = place?;
-        let batch = &mut self.storage.batches[place.batch];
-        let (chunk, size) = (batch.chunk, batch.size as usize);
-        let end = self.storage.batch_start(chunk)
-            + self.storage.capacity(self.storage.batches[place.batch].chunks) as usize;
-        let start = self.storage.batch_start(chunk) + size;
+        let batch = &self.storage.batches[place.batch];
+        let start = self.storage.batch_start(batch.chunk) + batch.size as usize;
         // The room was checked with the exact size, so `write` has enough.
+        let end = start + record_size(place.body);
         let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
         let written = write(room, &place).unwrap_or_default();
         if to.partition.is_none() {
@@ -80,7 +79,7 @@ impl Producer<'_> {
         batch.records += 1;
         batch.size += written as u32;
         batch.plain = batch.size;
-        let timestamp = batch.base_timestamp.wrapping_add(place.ts_delta);
+        let timestamp = batch.base_timestamp.wrapping_add(i64::from(place.ts_delta));
         batch.max_timestamp =
             if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
         self.grown(p, b, 1, written as u32);
@@ -90,8 +89,7 @@ impl Producer<'_> {
     /// The batch has got `records` more, of so many bytes.
     #[cfg_attr(not(feature = "policies"), allow(unused_variables, reason = "who counts bytes"))]
     pub(super) fn grown(&mut self, p: usize, b: usize, records: u16, bytes: u32) {
-        self.stats.accepted += u64::from(records);
-        self.stats.buffered += u64::from(records);
+        self.counters.buffered.up(u32::from(records));
         #[cfg(feature = "policies")]
         self.queue_records(p, b, records, bytes);
         let batch = &self.storage.batches[b];
@@ -117,15 +115,14 @@ impl Producer<'_> {
     }
 
     /// The batch that takes the record: the open one of the partition, or a new one. `body` is the record's with deltas
-    /// of 0.
+    /// of 0, `alone` the same with its length.
     fn place(
         &mut self,
         p: usize,
         record: &Record<'_>,
-        body: usize,
+        (body, alone): (usize, u32),
         #[cfg(feature = "compression")] codec: crate::Compression,
     ) -> Result<Place, SendError> {
-        let alone = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
         #[cfg(feature = "policies")]
         self.make_queue_room(p, 1, alone)?;
         let anchored = record.timestamp.is_some() || self.clock.is_some();
@@ -137,9 +134,10 @@ impl Producer<'_> {
         if let Some(b) = open {
             self.anchor(b);
             let batch = &self.storage.batches[b];
-            if batch.anchored == anchored {
+            if batch.anchored == anchored
+                && let Ok(ts_delta) = i32::try_from(self.ts_delta(record, batch))
+            {
                 let offset_delta = i32::from(batch.records);
-                let ts_delta = self.ts_delta(record, batch);
                 let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
                 if batch.size.saturating_add(size) <= self.batch_max {
@@ -224,12 +222,14 @@ impl Producer<'_> {
         self.age.push_back(&mut self.storage.batches, AGE, b);
         if !self.age_cursor.is_some() {
             self.age_cursor = Link::to(b);
-            self.wake = true;
+            self.wake_for(|this| this.delivery_end(b));
         }
         #[cfg(feature = "policies")]
         self.queue_batch(b);
         if !due {
-            self.wake |= self.linger.is_empty();
+            if self.linger.is_empty() {
+                self.wake_for(|this| this.linger_end(b));
+            }
             self.linger.push_back(&mut self.storage.batches, AUX, b);
         }
         Ok(b)

@@ -3,13 +3,14 @@
 
 use super::{Producer, Timer};
 use crate::batch::AGE;
+use crate::cluster::CLUSTER;
 use crate::connection::{ConnSlot, ConnState};
 use crate::partition::{Place, WAIT};
 use crate::storage::list;
 use crate::time::{Instant, Timestamp, deadline};
 
 /// Levels of the exponential backoff that have lists of their own.
-pub(crate) const BACKOFF_LEVELS: usize = 8;
+pub(crate) const BACKOFF_LEVELS: usize = if CLUSTER { 8 } else { 4 };
 
 impl Producer<'_> {
     /// Time only moves forward, whatever the adapter's clock does.
@@ -25,6 +26,19 @@ impl Producer<'_> {
         }
         self.now = self.now.max(now);
         self.now
+    }
+
+    /// A deadline has come up. Where adapters do not say until when they sleep, that is news in any case.
+    pub(super) fn wake_for(&mut self, deadline: impl FnOnce(&Self) -> Instant) {
+        #[cfg(feature = "alloc")]
+        {
+            self.wake_at = self.wake_at.min(deadline(self));
+        }
+        #[cfg(not(feature = "alloc"))]
+        {
+            let _ = deadline;
+            self.wake = true;
+        }
     }
 
     pub(crate) fn expire(&mut self) {
@@ -56,7 +70,7 @@ impl Producer<'_> {
         for c in 0..self.storage.connections.len() {
             self.expire_connection(c);
         }
-        let redial = self.redial_at.is_some_and(|at| at <= now);
+        let redial = self.redial_at <= now;
         if self.arrange_due || redial || self.wants_metadata() || self.wants_id() {
             self.arrange();
         }
@@ -65,8 +79,8 @@ impl Producer<'_> {
     fn expire_connection(&mut self, c: usize) {
         let now = self.now;
         let conn = &mut self.storage.connections[c];
-        if conn.muted_until.is_some_and(|until| until <= now) {
-            conn.muted_until = None;
+        if conn.is_muted() && conn.muted_until <= now {
+            conn.muted_until = Instant::ZERO;
             self.wake = true;
         }
         let conn = &self.storage.connections[c];
@@ -96,7 +110,7 @@ impl Producer<'_> {
 
     /// When the batch is given up. One that had less than a request timeout before the last jump in time gets that once
     /// more: a device that slept an hour tries before it gives up.
-    fn delivery_end(&self, b: usize) -> Instant {
+    pub(super) fn delivery_end(&self, b: usize) -> Instant {
         let batch = &self.storage.batches[b];
         let end = deadline(batch.opened, self.config.delivery_timeout_ms);
         let timeout = self.config.request_timeout_ms;
@@ -150,10 +164,12 @@ impl Producer<'_> {
             }
         }
         for conn in self.storage.connections.iter() {
-            next.consider(Timer::Connection, conn.muted_until.unwrap_or(Instant::FAR));
+            if conn.is_muted() {
+                next.consider(Timer::Connection, conn.muted_until);
+            }
             next.consider(Timer::Connection, self.closes_at(conn));
         }
-        next.consider(Timer::Connection, self.redial_at.unwrap_or(Instant::FAR));
+        next.consider(Timer::Connection, self.redial_at);
         if self.clock.is_none() {
             next.consider(Timer::Linger, self.clock_due);
         }

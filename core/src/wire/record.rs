@@ -51,8 +51,8 @@ pub(crate) fn record_body_size(
 
 /// What a body takes that was `body` bytes long with both deltas 0.
 #[inline]
-pub(crate) fn with_deltas(body: usize, ts_delta: i64, offset_delta: i32) -> usize {
-    body.saturating_add(varlong_len(ts_delta) + varint_len(offset_delta) - 2)
+pub(crate) fn with_deltas(body: usize, ts_delta: i32, offset_delta: i32) -> usize {
+    body.saturating_add(varint_len(ts_delta) + varint_len(offset_delta) - 2)
 }
 
 /// Bytes of a record whose body has this size, with the length in front.
@@ -158,6 +158,8 @@ pub(crate) struct RecordView<'b> {
     pub(crate) header_count: u32,
     /// The headers as they lie there, without their number.
     pub(crate) raw_headers: &'b [u8],
+    /// Bytes behind length, attributes and the two deltas: what stays as it is in another batch.
+    pub(crate) tail: usize,
     /// Where the record lies in the bytes handed to [`RecordIter::new`], with its length.
     pub(crate) range: Range<usize>,
 }
@@ -219,12 +221,21 @@ fn record(input: &[u8]) -> Parsed<'_, RecordView<'_>> {
     let (body, _attributes) = be_u8(body)?;
     let (body, ts_delta) = varlong(body)?;
     let (body, offset_delta) = varint(body)?;
+    let tail = body.len();
     let (body, key) = nullable(body)?;
     let (body, value) = nullable(body)?;
     let (raw_headers, header_count) = varint(body)?;
     let header_count = u32::try_from(header_count).map_err(|_| BAD)?;
-    let range = 0..0;
-    let view = RecordView { ts_delta, offset_delta, key, value, header_count, raw_headers, range };
+    let view = RecordView {
+        ts_delta,
+        offset_delta,
+        key,
+        value,
+        header_count,
+        raw_headers,
+        tail,
+        range: 0..0,
+    };
     Ok((rest, view))
 }
 
