@@ -16,6 +16,7 @@ const LOOK = 5;
 type Token = string | (() => string | Promise<string>) | undefined;
 
 export function overWebSocket(bridge: string | URL, token: Token): Dial {
+  if (typeof WebSocket !== 'function') throw new KlammError('UNSUPPORTED', 'bridge: there is no WebSocket here (Node has one from version 22 on); use brokers');
   const base = new URL(bridge);
   if (base.protocol === 'http:' || base.protocol === 'https:') base.protocol = base.protocol.replace('http', 'ws');
   if (base.protocol !== 'ws:' && base.protocol !== 'wss:') {

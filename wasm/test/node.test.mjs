@@ -94,6 +94,7 @@ describe('what fails', () => {
       [{ linger: 5 }, 'unknown option linger'],
       [{ acks: 2 }, 'acks'],
       [{ bridge: 'wss://example.org' }, 'either brokers or bridge'],
+      [{ brokers: [], batchSize: 1.5 }, 'batchSize'],
       [{ sasl: { mechanism: 'plain', username: 'u', password: 'p' } }, 'dangerouslyAllowPlaintext'],
     ]) {
       assert.throws(() => producer(options), (error) => error.code === 'CONFIG' && error.message.includes(word), word);

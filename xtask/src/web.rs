@@ -84,7 +84,7 @@ fn modules(sh: &Shell) -> Result<()> {
         sh.copy_file(&module, &named)?;
         cmd!(sh, "cargo run -q -p klamm-bindgen -- {named} {out}").run()?;
         let made = format!("{out}/{name}_bg.wasm");
-        cmd!(sh, "node wasm/node_modules/.bin/wasm-opt {made} -o {out}/{name}.wasm -Oz")
+        cmd!(sh, "node wasm/node_modules/.bin/wasm-opt {made} -Oz -o {out}/{name}.wasm")
             .args(WASM_FEATURES)
             // What is inlined nowhere is alike everywhere, which gzip likes.
             .args(["--one-caller-inline-max-function-size", "1"])
@@ -108,6 +108,8 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     cmd!(sh, "node node_modules/typescript/bin/tsc -p test/types").run()?;
     let _command = sh.push_env("KLAMM", command);
     // One file at a time: each has a broker of its own, and there are two cores.
-    cmd!(sh, "node --test --test-concurrency=1 test/").run()?;
+    let files = sh.read_dir("test")?;
+    let tests = files.iter().filter(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    cmd!(sh, "node --test --test-concurrency=1").args(tests).run()?;
     Ok(())
 }
