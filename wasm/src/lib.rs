@@ -1,7 +1,7 @@
 //! klamm for JavaScript: the core behind numbers and bytes. The npm package `klamm` is this module and `js/`.
 //!
-//! What crosses the boundary crosses it in bulk: records of many calls lie in one area ([`Engine::append`]), and a
-//! [`Engine::turn`] hands out everything that is to be done, all reports included. Areas are allocated at the start and
+//! What crosses the boundary crosses it in bulk: records of many calls lie in one area (`append`), and a
+//! `turn` hands out everything that is to be done, all reports included. Areas are allocated at the start and
 //! stay where they are; only a second `Engine` may make the memory grow, and detach what JavaScript saw of it.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
