@@ -22,6 +22,7 @@ mod targets;
 mod test;
 #[cfg(test)]
 mod test_lists;
+mod web;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Firmware(firmware::Args),
     /// Builds the firmware for real boards, and says how large it is
     Boards(boards::Args),
+    /// Builds the npm package, in wasm/pkg
+    Web(web::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -80,6 +83,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Bench(args) => bench::run(&sh, args),
         Command::Firmware(args) => firmware::run(&sh, args),
         Command::Boards(args) => boards::run(&sh, args),
+        Command::Web(args) => web::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

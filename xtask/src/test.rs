@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets};
+use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets, web};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -58,6 +58,11 @@ const STAGES: &[Stage] = &[
         run: c::check,
     },
     Stage { name: "bridge", what: "web pages through the bridge to Apache Kafka", run: bridge },
+    Stage {
+        name: "web",
+        what: "the npm package: its size, its types, every runtime and bundler",
+        run: web::check,
+    },
     Stage {
         name: "firmware",
         what: "a microcontroller in QEMU, Apache Kafka, and what can go wrong",

@@ -1,0 +1,25 @@
+// What every entry of the package has besides its Producer.
+
+export { KlammError, SendError, type ErrorCode, type KlammErrorDetails } from './errors.js';
+export { json, text } from './serializers.js';
+export type { WritableOptions } from './writable.js';
+export type {
+  Acks,
+  Address,
+  Bytes,
+  Compression,
+  DeliveredEvent,
+  Headers,
+  Message,
+  PartitionChoice,
+  Partitioner,
+  ProducerEvents,
+  ProducerOptions,
+  ProducerStats,
+  RecordMetadata,
+  SaslOptions,
+  SendOptions,
+  Serializers,
+  TlsOptions,
+  Transport,
+} from './types.js';

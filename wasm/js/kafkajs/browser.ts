@@ -1,0 +1,13 @@
+// `klamm/kafkajs` in browsers, through a bridge.
+
+import { platform } from '../platform/browser.js';
+import { Kafka as Base } from './kafka.js';
+import type { KafkaConfig } from './types.js';
+
+export class Kafka extends Base {
+  constructor(config: KafkaConfig) {
+    super(config, platform);
+  }
+}
+
+export * from './api.js';

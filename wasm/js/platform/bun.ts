@@ -1,0 +1,3 @@
+// The package in Bun, which has Node's sockets and files.
+
+export * from './node.js';

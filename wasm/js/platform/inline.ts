@@ -1,0 +1,24 @@
+// The package with its module in the text: one file, nothing to fetch. A third larger, and only without codecs.
+
+import { KlammError } from '../errors.js';
+import { Producer as Base } from '../producer.js';
+import type { Platform } from '../platform.js';
+import type { Bytes, ProducerOptions } from '../types.js';
+import { base64 } from '../wasm/inline.js';
+import { decode, loader } from './module.js';
+import { dial } from './web.js';
+
+export const platform: Platform = {
+  load: loader(() => decode(base64), () => {
+    throw new KlammError('UNSUPPORTED', 'codecs are not part of klamm/inline');
+  }),
+  dial,
+};
+
+export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
+  constructor(options: ProducerOptions<K, V>) {
+    super(options, platform);
+  }
+}
+
+export * from '../api.js';

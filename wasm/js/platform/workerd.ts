@@ -1,0 +1,56 @@
+// The package in Cloudflare's Workers. Connections live in the request that made them: make the producer within the
+// handler or in a Durable Object, and close it there.
+
+// @ts-expect-error the runtime's own module
+import { connect } from 'cloudflare:sockets';
+import codecs from '../klamm-codecs.wasm';
+import plain from '../klamm.wasm';
+
+import { KlammError } from '../errors.js';
+import { overStreams, type Dial } from '../link.js';
+import { Producer as Base } from '../producer.js';
+import type { Platform } from '../platform.js';
+import { authenticated } from '../sasl.js';
+import type { Address, Bytes, ProducerOptions, Transport } from '../types.js';
+import { overWebSocket } from '../websocket.js';
+import { loader } from './module.js';
+
+interface Socket extends Transport {
+  opened: Promise<unknown>;
+}
+
+type Connect = (address: { hostname: string; port: number }, options: { secureTransport: 'on' | 'off' }) => Socket;
+
+export const platform: Platform = {
+  load: loader(
+    () => plain,
+    () => codecs,
+  ),
+  // A request may have six, and one is left to the program.
+  maxConnections: 5,
+  dial(options): Dial {
+    const { bridge, token, tls = false, sasl, transport } = options;
+    if (bridge !== undefined) return overWebSocket(bridge, token);
+    if (typeof tls === 'object') throw new KlammError('UNSUPPORTED', 'tls: Cloudflare takes no options, only true or false');
+    const link = overStreams(transport ?? ((address) => open(address, tls)));
+    return sasl === undefined ? link : authenticated(link, sasl, options.clientId ?? 'klamm', tls || transport !== undefined);
+  },
+};
+
+async function open({ host, port }: Address, tls: boolean): Promise<Transport> {
+  const socket = (connect as Connect)({ hostname: host, port }, { secureTransport: tls ? 'on' : 'off' });
+  try {
+    await socket.opened;
+    return socket;
+  } catch (cause) {
+    throw new KlammError('CONNECTION', `${host}:${port}: ${String(cause)}`, { cause });
+  }
+}
+
+export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
+  constructor(options: ProducerOptions<K, V>) {
+    super(options, platform);
+  }
+}
+
+export * from '../api.js';

@@ -1,0 +1,19 @@
+// What every runtime does: calls for two seconds, meanwhile the broker is killed and started again.
+
+export const ROUNDS = 40;
+export const PER_ROUND = 50;
+
+/** Sends, and says how many places in the log there are for how many messages. */
+export async function work(Producer, options, topic) {
+  const producer = new Producer({ requestTimeoutMs: 2_000, ...options });
+  const sends = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const messages = Array.from({ length: PER_ROUND }, (_, n) => ({ key: `${n % 5}`, value: `${round * PER_ROUND + n}` }));
+    sends.push(producer.send({ topic, messages }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const places = (await Promise.all(sends)).flat();
+  await producer.close();
+  const different = new Set(places.map(({ partition, offset }) => `${partition}/${offset}`));
+  return { messages: places.length, places: different.size, stats: producer.stats() };
+}

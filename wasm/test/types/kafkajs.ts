@@ -1,0 +1,69 @@
+// klamm/kafkajs has KafkaJS's types: compiled, never run.
+
+import type * as theirs from 'kafkajs';
+import type * as ours from 'klamm/kafkajs';
+
+/** A value of this type, that there never is. */
+declare function a<T>(): T;
+/** Fails to compile if `From` cannot stand for `To`. */
+declare function stands<From extends To, To>(): void;
+
+// What a program hands in: what was written for KafkaJS is taken.
+stands<theirs.KafkaConfig, ours.KafkaConfig>();
+stands<theirs.ProducerConfig, ours.ProducerConfig>();
+stands<theirs.ProducerRecord, ours.ProducerRecord>();
+stands<theirs.ProducerBatch, ours.ProducerBatch>();
+stands<theirs.Message, ours.Message>();
+stands<theirs.IHeaders, ours.IHeaders>();
+stands<theirs.RetryOptions, ours.RetryOptions>();
+stands<theirs.SASLOptions, ours.SASLOptions>();
+stands<theirs.ICustomPartitioner, ours.ICustomPartitioner>();
+stands<theirs.logCreator, ours.logCreator>();
+stands<theirs.CompressionTypes, ours.CompressionTypes>();
+
+// And the other way, but for bytes: KafkaJS wants a Buffer where klamm takes any Uint8Array.
+stands<ours.KafkaConfig, theirs.KafkaConfig>();
+stands<ours.ProducerConfig, theirs.ProducerConfig>();
+stands<ours.RetryOptions, theirs.RetryOptions>();
+stands<ours.SASLOptions, theirs.SASLOptions>();
+stands<ours.ICustomPartitioner, theirs.ICustomPartitioner>();
+stands<ours.logCreator, theirs.logCreator>();
+
+// What a program gets.
+stands<ours.Producer, theirs.Producer>();
+stands<theirs.Producer, ours.Producer>();
+stands<ours.FlushingProducer, theirs.Producer>();
+stands<ours.RecordMetadata, theirs.RecordMetadata>();
+stands<theirs.RecordMetadata, ours.RecordMetadata>();
+stands<ours.Transaction, theirs.Transaction>();
+stands<theirs.Transaction, ours.Transaction>();
+stands<ours.Logger, theirs.Logger>();
+stands<theirs.Logger, ours.Logger>();
+stands<ours.LogEntry, theirs.LogEntry>();
+stands<ours.ProducerEvents, theirs.ProducerEvents>();
+stands<theirs.ProducerEvents, ours.ProducerEvents>();
+stands<ours.ConnectEvent, theirs.ConnectEvent>();
+stands<theirs.ConnectEvent, ours.ConnectEvent>();
+stands<ours.RequestEvent, theirs.RequestEvent>();
+stands<theirs.RequestEvent, ours.RequestEvent>();
+stands<ours.RequestTimeoutEvent, theirs.RequestTimeoutEvent>();
+stands<theirs.RequestTimeoutEvent, ours.RequestTimeoutEvent>();
+stands<ours.RequestQueueSizeEvent, theirs.RequestQueueSizeEvent>();
+stands<theirs.RequestQueueSizeEvent, ours.RequestQueueSizeEvent>();
+stands<ours.KafkaJSError, theirs.KafkaJSError>();
+stands<ours.KafkaJSNonRetriableError, theirs.KafkaJSNonRetriableError>();
+stands<ours.KafkaJSProtocolError, theirs.KafkaJSProtocolError>();
+stands<ours.KafkaJSNumberOfRetriesExceeded, theirs.KafkaJSNumberOfRetriesExceeded>();
+stands<ours.KafkaJSConnectionError, theirs.KafkaJSConnectionError>();
+stands<ours.KafkaJSRequestTimeoutError, theirs.KafkaJSRequestTimeoutError>();
+stands<ours.KafkaJSAggregateError, theirs.KafkaJSAggregateError>();
+
+// A function that was written for the one takes the other's producer.
+async function written(producer: theirs.Producer): Promise<string | undefined> {
+  await producer.connect();
+  const off = producer.on(producer.events.REQUEST, ({ payload }) => payload.duration.toFixed());
+  off();
+  const [place] = await producer.send({ topic: 't', messages: [{ key: 'k', value: Buffer.from('v'), headers: { a: ['b'] } }], acks: -1 });
+  return place?.baseOffset;
+}
+void written(a<ours.Kafka>().producer({ idempotent: true, createPartitioner: a<typeof ours.Partitioners>().DefaultPartitioner }));
