@@ -11,6 +11,7 @@ mod image;
 mod lint;
 mod mutants;
 mod no_std;
+mod page;
 mod panics;
 mod setup;
 mod sim;
@@ -50,6 +51,8 @@ enum Command {
     Firmware(firmware::Args),
     /// Builds the firmware for real boards, and says how large it is
     Boards(boards::Args),
+    /// Builds the demo page that the bridge serves
+    Page(page::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -78,6 +81,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Bench(args) => bench::run(&sh, args),
         Command::Firmware(args) => firmware::run(&sh, args),
         Command::Boards(args) => boards::run(&sh, args),
+        Command::Page(args) => page::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

@@ -1,0 +1,55 @@
+// The simulator's module, and the pictures that it gives.
+
+import type { Counts, Lane, Line } from '../model.ts';
+
+/** As `frame.rs` writes it. */
+export interface Frame {
+  now: number;
+  counts: Counts & { refused: number };
+  gauges: {
+    retries: number;
+    duplicates: number;
+    in_flight: number;
+    used: number;
+    memory: number;
+    batch: number;
+    latency: number;
+    producer_id: number | null;
+    connections: number;
+  };
+  nodes: { id: number; up: boolean; cut: boolean; connected: boolean }[];
+  lanes: Lane[];
+  news: Line[];
+  broken: string | null;
+  audit: string | null;
+  full: boolean;
+}
+
+/** What wasm-bindgen makes of `lib.rs`. */
+export interface Engine {
+  run(milliseconds: number): void;
+  step(): void;
+  setRate(rate: number): void;
+  setChaos(on: boolean): void;
+  send(partition: number, records: number): void;
+  fault(name: string, target: number): void;
+  heal(): void;
+  finish(): void;
+  frame(): string;
+  free(): void;
+}
+
+interface Glue {
+  default(options: { module_or_path: URL }): Promise<unknown>;
+  Playground: new (seed: number) => Engine;
+}
+
+/** Loads the module; what is returned starts runs. */
+export async function load(): Promise<(seed: number) => Engine> {
+  // @ts-ignore: it is made by wasm-bindgen, beside the bundle.
+  const glue = (await import('./playground/klamm_playground.js')) as Glue;
+  await glue.default({ module_or_path: new URL('./playground/klamm_playground_bg.wasm', import.meta.url) });
+  return (seed) => new glue.Playground(seed);
+}
+
+export const picture = (engine: Engine): Frame => JSON.parse(engine.frame()) as Frame;
