@@ -182,6 +182,23 @@ export class Lanes {
   }
 }
 
+/** What the colours mean. */
+export function legend(): HTMLElement {
+  const chip = (state: string) => h('span', { class: 'chip', 'data-state': state, 'aria-hidden': true });
+  const stored = h('span', { class: 'chip tape', 'aria-hidden': true });
+  const known = h('span', { class: 'chip tape acknowledged', 'aria-hidden': true });
+  return h(
+    'ul',
+    { class: 'legend', 'aria-label': 'Colours' },
+    h('li', {}, chip('open'), 'open: takes records'),
+    h('li', {}, chip('sealed'), 'sealed'),
+    h('li', {}, chip('flying'), 'in flight'),
+    h('li', {}, chip('again'), 'to be sent again, with the same number'),
+    h('li', {}, stored, 'stored, not acknowledged'),
+    h('li', {}, known, 'acknowledged'),
+  );
+}
+
 function zoneOf(batch: Batch): number {
   if (batch.state === 'open') return 0;
   return batch.state === 'flying' ? 2 : 1;

@@ -3,7 +3,7 @@
 import { Charts } from '../charts.ts';
 import { Counters } from '../counters.ts';
 import { button, h, setText } from '../dom.ts';
-import { Lanes } from '../lanes.ts';
+import { Lanes, legend } from '../lanes.ts';
 import type { Batch, Lane } from '../model.ts';
 import { News } from '../news.ts';
 import { Bridge } from './bridge.ts';
@@ -58,6 +58,7 @@ export class Live {
       this.#counters.rest,
       h('h2', { class: 'hidden' }, 'Partitions'),
       this.#lanes.element,
+      legend(),
       this.#charts.element,
       h('h2', {}, 'What happened'),
       this.#news.element,

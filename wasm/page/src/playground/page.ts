@@ -3,7 +3,7 @@
 import { Charts } from '../charts.ts';
 import { Counters } from '../counters.ts';
 import { h, isCalm, setText } from '../dom.ts';
-import { Lanes } from '../lanes.ts';
+import { Lanes, legend } from '../lanes.ts';
 import { News } from '../news.ts';
 import { Controls } from './controls.ts';
 import { type Engine, type Frame, load, picture } from './engine.ts';
@@ -55,6 +55,7 @@ export class Playground {
       this.#said,
       h('h2', { class: 'hidden' }, 'Partitions'),
       this.#lanes.element,
+      legend(),
       h('div', { class: 'columns' }, this.#faults.element, h('div', {}, h('h2', {}, 'What happened'), this.#news.element)),
       h('h2', { class: 'hidden' }, 'Charts'),
       this.#charts.element,
