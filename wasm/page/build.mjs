@@ -20,7 +20,7 @@ await build({
   legalComments: 'eof',
   outdir: out,
   // The two WebAssembly modules stay files of their own: this one's glue, and the npm package that the bridge serves.
-  external: ['./playground/*', './pkg/*'],
+  external: ['./simulator/*', './pkg/*'],
   logLevel: 'warning',
 });
 for (const file of ['index.html', 'icon.svg']) await copyFile(`${here}src/${file}`, `${out}/${file}`);

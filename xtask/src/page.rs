@@ -46,28 +46,28 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     }
     let _dir = sh.push_dir(SOURCES);
     cmd!(sh, "node_modules/.bin/tsc --noEmit").run()?;
-    cmd!(sh, "node --test --test-concurrency=1 test/").env("KLAMM_PAGE", site).run()?;
+    cmd!(sh, "node --test test/playground.test.mjs").env("KLAMM_PAGE", site).run()?;
     Ok(())
 }
 
 fn build(sh: &Shell, site: &Path) -> Result<()> {
     let module = module(sh)?;
     let out = sh.current_dir().join(site);
-    let playground = out.join("playground");
-    sh.remove_path(&playground)?;
-    cmd!(sh, "cargo run -q -p klamm-bindgen -- {module} {playground}").run()?;
+    let simulator = out.join("simulator");
+    sh.remove_path(&simulator)?;
+    cmd!(sh, "cargo run -q -p klamm-bindgen -- {module} {simulator}").run()?;
     let _dir = sh.push_dir(SOURCES);
     if !sh.path_exists("node_modules/.package-lock.json") {
         cmd!(sh, "npm ci --no-audit --no-fund").run()?;
     }
     cmd!(sh, "node build.mjs {out}").run()?;
-    for file in sh.read_dir(&playground)? {
+    for file in sh.read_dir(&simulator)? {
         // Declarations are for editors.
         if file.extension().is_some_and(|extension| extension == "ts") {
             sh.remove_path(file)?;
         }
     }
-    let wasm = playground.join(format!("{MODULE}_bg.wasm"));
+    let wasm = simulator.join(format!("{MODULE}_bg.wasm"));
     println!("{}: {} KiB", wasm.display(), std::fs::metadata(&wasm)?.len() / 1_024);
     Ok(())
 }

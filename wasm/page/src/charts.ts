@@ -88,7 +88,7 @@ export class Charts {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        padding: [6, 0, 2, 0],
+        padding: [6, 0, 8, 0],
         scales: {
           x: { time: false, range: (_, __, max) => [max - SPAN, max] },
           y: { range: (_, __, max) => [0, kind.max ?? Math.max(1, max * 1.15)] },

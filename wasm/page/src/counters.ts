@@ -14,8 +14,8 @@ const FIGURES: Figure[] = [
   { of: 'buffered', name: 'On their way', what: 'no outcome yet' },
   { of: 'delivered', name: 'Delivered', what: 'acknowledged' },
   { of: 'stored', name: 'In the logs', what: 'read back' },
-  { of: 'lost', name: 'Lost', what: 'acknowledged, not in a log' },
-  { of: 'twice', name: 'Twice', what: 'more than once in a log' },
+  { of: 'lost', name: 'Lost', what: 'delivered, not stored' },
+  { of: 'twice', name: 'Twice', what: 'stored more than once' },
 ];
 
 export class Counters {

@@ -22,18 +22,14 @@ const WORDS: Record<State, string> = {
   failed: 'given up',
 };
 
-interface Chip {
-  element: HTMLElement;
-  zone: number;
-}
-
 /** One lane. */
 class LaneView {
   readonly element: HTMLElement;
   readonly #where = h('span', { class: 'where' });
   readonly #end = h('span', { class: 'end' });
   readonly #track = h('div', { class: 'track', role: 'img' });
-  readonly #chips = new Map<string, Chip>();
+  readonly #chips = new Map<string, HTMLElement>();
+  readonly #more = [0, 1, 2].map(() => h('span', { class: 'chip more', 'aria-hidden': true, hidden: true }));
   readonly #tape = new Map<number, HTMLElement>();
   #width = 0;
   #said = 0;
@@ -57,6 +53,7 @@ class LaneView {
       this.#track.append(mark);
       left += zone.share;
     }
+    this.#track.append(...this.#more);
     new ResizeObserver(() => (this.#width = this.#track.clientWidth)).observe(this.#track);
   }
 
@@ -81,13 +78,16 @@ class LaneView {
   #drawChips(zones: Batch[][], log: Logged[]): void {
     const left = new Set(this.#chips.keys());
     for (const [zone, batches] of zones.entries()) {
+      const room = this.#room(zone);
+      const shown = batches.length > room ? room - 1 : batches.length;
       for (const [index, batch] of batches.entries()) {
         left.delete(batch.id);
-        const chip = this.#chips.get(batch.id) ?? this.#make(batch.id);
-        chip.zone = zone;
-        show(chip.element, batch);
-        place(chip.element, this.#x(zone, index, batches.length));
+        const element = this.#chips.get(batch.id) ?? this.#make(batch.id);
+        show(element, batch);
+        element.classList.toggle('behind', index >= shown);
+        place(element, this.#x(zone, Math.min(index, room - 1)));
       }
+      this.#drawMore(zone, batches.length - shown);
     }
     for (const id of left) this.#fuse(id, log);
   }
@@ -98,15 +98,24 @@ class LaneView {
     if (!chip) return;
     this.#chips.delete(id);
     const index = log.findLastIndex((stored) => stored.id === id);
-    if (index >= 0) place(chip.element, this.#x(3, log.length - 1 - index, log.length));
-    chip.element.classList.add('gone');
-    setTimeout(() => chip.element.remove(), FUSE);
+    if (index >= 0) place(chip, this.#x(3, log.length - 1 - index));
+    chip.classList.add('gone');
+    setTimeout(() => chip.remove(), FUSE);
+  }
+
+  /** How many there are for which there is no room. */
+  #drawMore(zone: number, count: number): void {
+    const more = this.#more[zone];
+    if (!more) return;
+    more.hidden = count === 0;
+    setText(more, `+${count}`);
+    place(more, this.#x(zone, this.#room(zone) - 1));
   }
 
   #drawLog(log: Logged[]): void {
     const left = new Set(this.#tape.keys());
     for (const [index, stored] of log.toReversed().entries()) {
-      const x = this.#x(3, index, log.length);
+      const x = this.#x(3, index);
       if (x + this.#chip() > this.#width + 1) continue;
       left.delete(stored.offset);
       let element = this.#tape.get(stored.offset);
@@ -128,27 +137,30 @@ class LaneView {
     }
   }
 
-  #make(id: string): Chip {
+  #make(id: string): HTMLElement {
     const element = h('span', { class: 'chip', 'data-batch': id });
     this.#track.append(element);
-    const chip = { element, zone: 0 };
-    this.#chips.set(id, chip);
-    place(element, this.#x(0, 0, 1));
-    return chip;
+    this.#chips.set(id, element);
+    place(element, this.#x(0, 0));
+    return element;
   }
 
   #chip(): number {
-    return this.#width < 480 ? 30 : 42;
+    return this.#width < 480 ? 26 : 42;
   }
 
-  /** The oldest of a zone is next to the zone that follows; in the log the newest is. */
-  #x(zone: number, index: number, count: number): number {
+  /** How many batches a zone can show. */
+  #room(zone: number): number {
+    const width = (ZONES[zone]?.share ?? 0) * this.#width - GAP;
+    return Math.max(Math.floor(width / (this.#chip() + GAP)), 1);
+  }
+
+  /** The oldest of a zone is next to the zone that follows; in the log the newest is next to what comes. */
+  #x(zone: number, index: number): number {
     const before = ZONES.slice(0, zone).reduce((sum, each) => sum + each.share, 0) * this.#width;
-    const width = (ZONES[zone]?.share ?? 0) * this.#width - 2 * GAP;
-    const chip = this.#chip();
-    if (zone === 3) return before + GAP + index * (chip + 2);
-    const step = Math.min(chip + GAP, count > 1 ? (width - chip) / (count - 1) : 0);
-    return before + GAP + width - chip - index * step;
+    const step = this.#chip() + GAP;
+    if (zone === 3) return before + GAP + index * (step - 2);
+    return before + (ZONES[zone]?.share ?? 0) * this.#width - (index + 1) * step;
   }
 }
 

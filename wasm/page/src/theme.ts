@@ -13,7 +13,8 @@ export function theme(button: HTMLButtonElement, changed: () => void): void {
   const show = () => {
     if (choice === 'system') delete document.documentElement.dataset['theme'];
     else document.documentElement.dataset['theme'] = choice;
-    setText(button, `Theme: ${choice}`);
+    button.setAttribute('aria-label', `Theme: ${choice}`);
+    setText(button.lastElementChild ?? button, choice);
     changed();
   };
   button.addEventListener('click', () => {

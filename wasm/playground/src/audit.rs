@@ -74,7 +74,8 @@ impl Audit {
 
     /// Holds the logs against the reports.
     pub(crate) fn verdict(&self, ledger: &Ledger) -> Verdict {
-        let delivered = |(_, fate): &(usize, Option<Fate>)| matches!(fate, Some(Fate::Delivered(_)));
+        let delivered =
+            |(_, fate): &(usize, Option<Fate>)| matches!(fate, Some(Fate::Delivered(_)));
         let fates = ledger.entries().iter().map(|entry| entry.fate).enumerate();
         let lost = fates
             .filter(delivered)

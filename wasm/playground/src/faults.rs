@@ -28,7 +28,8 @@ pub(crate) fn move_leader(simulation: &mut Simulation, partition: i32) -> Result
     let others = simulation.cluster.isr(TOPIC, partition);
     let can = |node: &&i32| **node != leader && simulation.cluster.is_up(**node);
     let next = others.iter().filter(can).min_by_key(|node| (**node - leader).rem_euclid(NODES));
-    let node = *next.ok_or_else(|| format!("partition {partition} has no other replica in sync"))?;
+    let node =
+        *next.ok_or_else(|| format!("partition {partition} has no other replica in sync"))?;
     simulation.cluster.elect(TOPIC, partition, node, now).map_err(|e| format!("{e:?}"))?;
     Ok(node)
 }
@@ -72,7 +73,11 @@ fn logged(simulation: &Simulation, partition: i32) -> Vec<(u64, i64)> {
 }
 
 /// The next Produce of the partition goes wrong.
-pub(crate) fn inject(simulation: &mut Simulation, name: &str, partition: i32) -> Result<(), String> {
+pub(crate) fn inject(
+    simulation: &mut Simulation,
+    name: &str,
+    partition: i32,
+) -> Result<(), String> {
     let (kind, code) = name.split_once(' ').unwrap_or((name, "0"));
     let code = code.parse::<i16>().map_err(|e| format!("{name}: {e}"))?;
     let fault = match kind {

@@ -52,8 +52,9 @@ pub(crate) struct Gauges {
     pub(crate) memory: u32,
     /// Bytes of a full batch.
     pub(crate) batch: u32,
-    /// The average time a Produce took so far, in milliseconds.
-    pub(crate) latency: f64,
+    /// Answers to Produce so far, and the sum of the milliseconds they took.
+    pub(crate) answers: u64,
+    pub(crate) answer_time: u64,
     pub(crate) producer_id: Option<i64>,
     pub(crate) connections: u32,
 }
@@ -75,7 +76,7 @@ pub(crate) struct Lane {
     pub(crate) in_sync: Vec<i32>,
     /// The offset behind the last record.
     pub(crate) end: i64,
-    /// Faults that wait for a Produce.
+    /// Batches without an outcome, oldest first.
     pub(crate) batches: Vec<Batch>,
     pub(crate) log: Vec<Logged>,
 }

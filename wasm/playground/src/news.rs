@@ -30,7 +30,12 @@ pub(crate) struct Line {
 pub(crate) fn of(event: &Event) -> Option<(Tone, String)> {
     let text = match event.kind {
         EventKind::Sent { batch, broker, retries } if retries > 0 => {
-            format!("{} sent again to node {}, for the {} time", b(&batch), broker.node, nth(retries + 1))
+            format!(
+                "{} sent again to node {}, for the {} time",
+                b(&batch),
+                broker.node,
+                nth(retries + 1)
+            )
         }
         EventKind::Failed { batch, reason, maybe_persisted } => {
             let stored = if maybe_persisted { "perhaps stored" } else { "not stored" };
@@ -42,7 +47,8 @@ pub(crate) fn of(event: &Event) -> Option<(Tone, String)> {
             backoff_us / 1_000
         ),
         EventKind::LeaderChanged { partition, from, to } => {
-            let node = |node: Option<i32>| node.map_or_else(|| "nobody".into(), |n| format!("node {n}"));
+            let node =
+                |node: Option<i32>| node.map_or_else(|| "nobody".into(), |n| format!("node {n}"));
             let tone = if from.is_none() { Tone::Plain } else { Tone::Warn };
             let text = format!("partition {}: led by {}", partition.index, node(to));
             return Some((tone, text));
@@ -51,13 +57,17 @@ pub(crate) fn of(event: &Event) -> Option<(Tone, String)> {
             return Some((Tone::Plain, format!("connected to {}", name(broker.node))));
         }
         EventKind::Disconnected { broker, unanswered, .. } => {
-            format!("{}: connection gone, {unanswered} requests without an answer", name(broker.node))
+            format!(
+                "{}: connection gone, {unanswered} requests without an answer",
+                name(broker.node)
+            )
         }
         EventKind::Throttled { broker, millis } => {
             format!("node {} asks for {millis} ms of silence", broker.node)
         }
         EventKind::DataLoss(partition) => {
-            let text = format!("partition {}: the broker lost acknowledged records", partition.index);
+            let text =
+                format!("partition {}: the broker lost acknowledged records", partition.index);
             return Some((Tone::Bad, text));
         }
         EventKind::EpochBumped { partition, epoch: Some(epoch) } => {

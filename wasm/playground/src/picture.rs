@@ -3,9 +3,9 @@
 use klamm_sim::simulator::Fate;
 
 use crate::audit::Stored;
+use crate::board::{Chip, Name};
 use crate::frame::{Batch, Counts, Frame, Gauges, Lane, Logged, Node};
 use crate::game::Game;
-use crate::board::{Chip, Name};
 use crate::setup::{BATCH_SIZE, MEMORY, NODES, PARTITIONS, TOPIC};
 
 impl Game {
@@ -16,21 +16,9 @@ impl Game {
     }
 
     pub(crate) fn picture(&mut self) -> Frame {
-        let stats = self.simulation.producer().stats();
-        let verdict = self.audit.verdict(&self.simulation.ledger);
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a short run")]
         let now = self.simulation.now() as f64 / 1_000.0;
-        let counts = Counts {
-            accepted: stats.accepted,
-            delivered: stats.delivered,
-            failed: stats.not_persisted + stats.dropped,
-            unknown: stats.unknown,
-            buffered: stats.buffered,
-            stored: verdict.stored,
-            lost: verdict.lost,
-            twice: verdict.twice,
-            refused: self.refused,
-        };
+        let counts = self.counts();
         Frame {
             now,
             counts,
@@ -44,13 +32,33 @@ impl Game {
         }
     }
 
+    /// Not by the producer's counters: its last check fills the memory with records of its own.
+    fn counts(&self) -> Counts {
+        let ledger = &self.simulation.ledger;
+        let count = |of: fn(&Fate) -> bool| {
+            let fates = ledger.entries().iter().filter_map(|entry| entry.fate.as_ref());
+            fates.filter(|fate| of(fate)).count() as u64
+        };
+        let verdict = self.audit.verdict(ledger);
+        Counts {
+            accepted: ledger.next(),
+            delivered: count(|fate| matches!(fate, Fate::Delivered(_))),
+            failed: count(|fate| matches!(fate, Fate::NotPersisted(_) | Fate::Dropped)),
+            unknown: count(|fate| matches!(fate, Fate::Unknown(_))),
+            buffered: ledger.unreported() as u64,
+            stored: verdict.stored,
+            lost: verdict.lost,
+            twice: verdict.twice,
+            refused: self.refused,
+        }
+    }
+
     fn gauges(&mut self) -> Gauges {
         let duplicates = self.simulation.cluster.stats().duplicates;
         let metrics = self.simulation.producer().metrics();
         let flying = |(_, chip): &(&Name, &Chip)| chip.state == crate::board::State::Flying;
         let in_flight = self.board.chips().filter(flying).map(|(_, chip)| u64::from(chip.bytes));
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of a short run")]
-        let latency = metrics.traffic.produce_latency.average_us() as f64 / 1_000.0;
+        let latency = metrics.traffic.produce_latency;
         Gauges {
             retries: metrics.traffic.retries,
             duplicates,
@@ -58,7 +66,8 @@ impl Game {
             used: metrics.queue_bytes,
             memory: MEMORY,
             batch: BATCH_SIZE,
-            latency,
+            answers: latency.count,
+            answer_time: latency.sum_us / 1_000,
             producer_id: metrics.producer_id,
             connections: metrics.connections,
         }

@@ -8,7 +8,6 @@ export interface Actions {
   restart(seed: number): void;
   rate(rate: number): void;
   chaos(on: boolean): void;
-  heal(): void;
   finish(): void;
 }
 
@@ -55,7 +54,7 @@ export class Controls {
       h('div', { class: 'group' }, h('label', { for: 'rate' }, 'Records/s'), this.#rate, rate),
       h('div', { class: 'group' }, h('label', { for: 'seed' }, 'Seed'), this.#seed, button('Another', another)),
       h('div', { class: 'group' }, h('label', { class: 'switch', for: 'chaos' }, this.#chaos, 'Chaos')),
-      h('div', { class: 'group end' }, button('End all faults', actions.heal, { id: 'heal' }), this.#finish),
+      h('div', { class: 'group end' }, this.#finish),
     );
   }
 

@@ -13,7 +13,9 @@ export interface Frame {
     used: number;
     memory: number;
     batch: number;
-    latency: number;
+    /** Answers to Produce so far, and the sum of the milliseconds they took. */
+    answers: number;
+    answer_time: number;
     producer_id: number | null;
     connections: number;
   };
@@ -47,8 +49,8 @@ interface Glue {
 /** Loads the module; what is returned starts runs. */
 export async function load(): Promise<(seed: number) => Engine> {
   // @ts-ignore: it is made by wasm-bindgen, beside the bundle.
-  const glue = (await import('./playground/klamm_playground.js')) as Glue;
-  await glue.default({ module_or_path: new URL('./playground/klamm_playground_bg.wasm', import.meta.url) });
+  const glue = (await import('./simulator/klamm_playground.js')) as Glue;
+  await glue.default({ module_or_path: new URL('./simulator/klamm_playground_bg.wasm', import.meta.url) });
   return (seed) => new glue.Playground(seed);
 }
 

@@ -72,7 +72,10 @@ export class Faults {
   readonly #kind = h('select', { id: 'fault' });
   readonly #partition = h('select', { id: 'fault-partition' });
 
-  constructor(readonly fault: Fault) {
+  constructor(
+    readonly fault: Fault,
+    heal: () => void,
+  ) {
     for (const [group, faults] of FAULTS) {
       const options = faults.map(([name, what]) => h('option', { value: name }, what));
       this.#kind.append(h('optgroup', { label: group }, ...options));
@@ -82,7 +85,7 @@ export class Faults {
     this.element = h(
       'div',
       { class: 'faults' },
-      h('h2', {}, 'Break something'),
+      h('div', { class: 'head' }, h('h2', {}, 'Break something'), button('End all faults', heal, { class: 'small', id: 'heal' })),
       this.#nodes,
       h(
         'div',

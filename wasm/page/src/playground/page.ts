@@ -19,7 +19,10 @@ export class Playground {
   readonly #controls: Controls;
   readonly #counters = new Counters();
   readonly #lanes = new Lanes((partition) => this.#fault('move', partition));
-  readonly #faults = new Faults((name, target) => this.#fault(name, target));
+  readonly #faults = new Faults(
+    (name, target) => this.#fault(name, target),
+    () => this.#heal(),
+  );
   readonly #charts = new Charts();
   readonly #news = new News();
   readonly #said = h('p', { class: 'said', role: 'status', id: 'said' });
@@ -32,6 +35,8 @@ export class Playground {
   /** Milliseconds of the run that are still to be run: less than one. */
   #owed = 0;
   #sampled = 0;
+  /** How many answers there were, and how long they took, at the last point of the charts. */
+  #answers = { count: 0, sum: 0 };
 
   constructor(host: HTMLElement) {
     const seed = Number(new URLSearchParams(location.search).get('seed') ?? FIRST_SEED);
@@ -42,7 +47,6 @@ export class Playground {
         restart: (seed) => this.#restart(seed),
         rate: (rate) => this.#act((engine) => engine.setRate(rate)),
         chaos: (on) => this.#act((engine) => engine.setChaos(on)),
-        heal: () => this.#heal(),
         finish: () => this.#act((engine) => engine.finish()),
       },
       Number.isInteger(seed) && seed >= 0 ? seed : FIRST_SEED,
@@ -91,6 +95,7 @@ export class Playground {
     this.#engine.setRate(this.#controls.rate);
     this.#isOver = false;
     this.#owed = this.#sampled = 0;
+    this.#answers = { count: 0, sum: 0 };
     this.#lanes.clear();
     this.#news.clear();
     this.#charts.clear();
@@ -165,12 +170,15 @@ export class Playground {
   #sample(frame: Frame): void {
     if (frame.now - this.#sampled < SAMPLE) return;
     this.#sampled = frame.now;
+    const { answers: count, answer_time: sum } = frame.gauges;
+    const before = this.#answers;
+    this.#answers = { count, sum };
     const sealed = frame.lanes.flatMap((lane) => lane.batches).filter((batch) => batch.state !== 'open');
     const fill = sealed.reduce((sum, batch) => sum + batch.fill, 0) / sealed.length;
     this.#charts.add({
       at: frame.now / 1000,
       delivered: frame.counts.delivered,
-      latency: frame.gauges.latency,
+      latency: count > before.count ? (sum - before.sum) / (count - before.count) : null,
       fill: sealed.length > 0 ? 100 * fill : null,
       inFlight: frame.gauges.in_flight,
     });
