@@ -195,7 +195,8 @@ pub struct Config<'c> {
     /// An adaptive partitioner leaves out leaders that have taken nothing for so long (KIP-794). Default 0: none.
     pub partitioner_availability_timeout_ms: u32,
     /// All leaders are reached through the bootstrap servers, whatever address metadata names: for proxies that know
-    /// the way to each leader, or networks that show one address. One connection then serves them all. Default false.
+    /// the way to each leader, or networks that show one address. One connection then serves them all. Default false;
+    /// without the Cargo feature `cluster` always so.
     pub single_address: bool,
     /// Batches that got a producer id, epoch and sequence wait for `Producer::release_batch` before their first byte is
     /// sent. Default false.
@@ -244,47 +245,6 @@ impl<'c> Config<'c> {
             #[cfg(feature = "snapshot")]
             hold_stamped: false,
             crc32c: crate::wire::crc::crc32c,
-        }
-    }
-
-    /// The options without the texts, which `Producer::new` copies into the storage.
-    pub(crate) const fn without_texts(&self) -> Config<'static> {
-        Config {
-            bootstrap_servers: "",
-            client_id: "",
-            acks: self.acks,
-            enable_idempotence: self.enable_idempotence,
-            compression_type: self.compression_type,
-            compress_outside: self.compress_outside,
-            linger_ms: self.linger_ms,
-            batch_size: self.batch_size,
-            batch_records: self.batch_records,
-            max_request_size: self.max_request_size,
-            max_in_flight_requests_per_connection: self.max_in_flight_requests_per_connection,
-            retries: self.retries,
-            retry_backoff_ms: self.retry_backoff_ms,
-            retry_backoff_max_ms: self.retry_backoff_max_ms,
-            reconnect_backoff_ms: self.reconnect_backoff_ms,
-            reconnect_backoff_max_ms: self.reconnect_backoff_max_ms,
-            request_timeout_ms: self.request_timeout_ms,
-            delivery_timeout_ms: self.delivery_timeout_ms,
-            socket_connection_setup_timeout_ms: self.socket_connection_setup_timeout_ms,
-            socket_connection_setup_timeout_max_ms: self.socket_connection_setup_timeout_max_ms,
-            connections_max_idle_ms: self.connections_max_idle_ms,
-            metadata_max_age_ms: self.metadata_max_age_ms,
-            allow_auto_create_topics: self.allow_auto_create_topics,
-            clock_wait_ms: self.clock_wait_ms,
-            stop_on_data_loss: self.stop_on_data_loss,
-            #[cfg(feature = "policies")]
-            policies: self.policies,
-            start_sequence: self.start_sequence,
-            start_epoch: self.start_epoch,
-            partitioner: self.partitioner,
-            partitioner_availability_timeout_ms: self.partitioner_availability_timeout_ms,
-            single_address: self.single_address,
-            #[cfg(feature = "snapshot")]
-            hold_stamped: self.hold_stamped,
-            crc32c: self.crc32c,
         }
     }
 

@@ -7,19 +7,25 @@ use anyhow::{Result, ensure};
 use xshell::{Shell, cmd};
 
 use crate::image::Image;
+use crate::tables::{self, row, thousands};
 use crate::target::Compiler;
 use crate::{setup, test};
 
 const BARE: &[&str] = &["thumbv6m-none-eabi", "thumbv7m-none-eabi"];
-const INCLUDE: &str = "adapters/c/include";
+pub(crate) const INCLUDE: &str = "adapters/c/include";
 const EXAMPLE: &str = "adapters/c/examples/posix/produce.c";
+const README: &str = "adapters/c/README.md";
 const CALLS: &str = "adapters/c/tests/calls.c";
-const CROSS: &str = "arm-none-eabi-gcc";
-const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wundef", "-Wconversion", "-Werror"];
+pub(crate) const CROSS: &str = "arm-none-eabi-gcc";
+pub(crate) const WARNINGS: &[&str] =
+    &["-Wall", "-Wextra", "-Wpedantic", "-Wundef", "-Wconversion", "-Werror"];
 const SANITIZERS: &[&str] = &["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 /// Bytes of flash that all functions of the header may have together, with copying, clearing and comparing of memory,
 /// which other code of a program has too.
 const FLASH_BUDGET: u64 = 40 * 1024;
+/// What the run loop needs of a system, and declarations of that system's, for a compiler that has none of it.
+const PORTS: &str = "adapters/c/examples/ports";
+const SYSTEMS: &str = "adapters/c/tests/systems";
 /// Where the programs are put.
 const PROGRAMS: &str = "target/c";
 
@@ -43,7 +49,10 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
 fn bare(sh: &Shell) -> Result<()> {
     let compiler = Compiler::find(sh, BARE)?;
     println!("all functions of klamm.h, bytes of flash");
+    let head = ["bytes of flash, every function of the header", "without", "`full`"];
+    let mut table = row(&head.map(str::to_owned)) + "|---|---|---|\n";
     for target in BARE {
+        let mut cells = vec![format!("`{target}`")];
         for (features, what, most) in [("", "small", Some(FLASH_BUDGET)), ("full", "full", None)] {
             compiler
                 .build(sh, target)
@@ -55,11 +64,13 @@ fn bare(sh: &Shell) -> Result<()> {
             let image = link(sh, &format!("{libraries}/libklamm_c.a"), &image)?;
             let flash = image.flash();
             println!("{target}, {what}: {flash}");
+            cells.push(thousands(flash));
             let over = most.is_some_and(|most| flash > most);
             ensure!(!over, "{target}, {what}: {flash} bytes of flash, over {FLASH_BUDGET}");
         }
+        table += &row(&cells);
     }
-    Ok(())
+    tables::settle(sh, README, "sizes", &table)
 }
 
 /// The same calls as on this machine, on a Cortex-M3: with enumerations as small as can be, its convention, and of an int.
@@ -137,6 +148,14 @@ fn programs(sh: &Shell) -> Result<()> {
     }
     cmd!(sh, "c++ -std=c++11 {WARNINGS...} -x c++ -I {INCLUDE} -c {CALLS} -o {PROGRAMS}/calls.o")
         .run()?;
+    for (port, system) in
+        [("freertos_lwip", "freertos"), ("zephyr", "zephyr"), ("esp_idf", "esp_idf")]
+    {
+        cmd!(sh, "cc -std=c99 -D_POSIX_C_SOURCE=200809L {WARNINGS...} -fsyntax-only")
+            .args(["-I", INCLUDE, "-I", &format!("{SYSTEMS}/{system}")])
+            .arg(format!("{PORTS}/{port}.c"))
+            .run()?;
+    }
     // The sanitizers see C code only; valgrind sees the library too.
     setup::program(sh, "valgrind", "valgrind")?;
     cmd!(sh, "valgrind -q --error-exitcode=9 {PROGRAMS}/calls").run()?;

@@ -2,6 +2,8 @@
 //! options is done here with LLVM's own, which every compiler has; without an address sanitizer, which safe code
 //! does not need.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use xshell::{Shell, cmd};
 
@@ -21,7 +23,8 @@ const FLAGS: &[&str] = &[
     "-Coverflow-checks=on",
 ];
 
-const SMOKE_SECONDS: u32 = 8;
+/// What the test command does is the same on each machine and in each run: so many inputs from this seed.
+const SMOKE: &[&str] = &["-seed=1", "-runs=100000"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -30,51 +33,71 @@ pub(crate) struct Args {
     /// How long each one runs
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// The seed; another one in each run without it
+    #[arg(long)]
+    seed: Option<u32>,
 }
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
-    // libFuzzer itself is C++.
-    setup::program(sh, "c++", "g++")?;
     let targets = targets(sh)?;
     let chosen = match &args.target {
         None => targets,
         Some(name) if targets.contains(name) => vec![name.clone()],
         Some(name) => bail!("no fuzz target is called `{name}`; there are {}", targets.join(", ")),
     };
-
-    let _dir = sh.push_dir("fuzz");
-    let host = host(sh)?;
-    // With --target the flags do not reach build scripts, which have no fuzzer to link to.
-    cmd!(sh, "cargo build --release --bins --target {host} --target-dir target")
-        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
-        .run()?;
+    let mut how = vec![format!("-max_total_time={}", args.seconds)];
+    how.extend(args.seed.map(|seed| format!("-seed={seed}")));
+    let programs = build(sh)?;
     for target in chosen {
-        fuzz(sh, &host, &target, args.seconds)?;
+        // What was found before is where the next run begins.
+        let corpus = format!("fuzz/corpus/{target}");
+        sh.create_dir(&corpus)?;
+        fuzz(sh, &programs, &target, Path::new(&corpus), &how)?;
     }
     Ok(())
 }
 
 pub(crate) fn smoke(sh: &Shell) -> Result<()> {
-    run(sh, &Args { target: None, seconds: SMOKE_SECONDS })
+    let programs = build(sh)?;
+    let how: Vec<String> = SMOKE.iter().copied().map(String::from).collect();
+    for target in targets(sh)? {
+        let corpus = sh.create_temp_dir()?;
+        fuzz(sh, &programs, &target, corpus.path(), &how)?;
+    }
+    Ok(())
 }
 
-fn fuzz(sh: &Shell, host: &str, target: &str, seconds: u32) -> Result<()> {
-    let corpus = format!("corpus/{target}");
-    let artifacts = format!("artifacts/{target}/");
-    sh.create_dir(&corpus)?;
+/// Builds all targets, and says where they are.
+fn build(sh: &Shell) -> Result<String> {
+    // libFuzzer itself is C++.
+    setup::program(sh, "c++", "g++")?;
+    let host = host(sh)?;
+    let _dir = sh.push_dir("fuzz");
+    // With --target the flags do not reach build scripts, which have no fuzzer to link to.
+    cmd!(sh, "cargo build --release --bins --target {host} --target-dir target")
+        .env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"))
+        .run()?;
+    Ok(format!("fuzz/target/{host}/release"))
+}
+
+/// New inputs go to `corpus`; the checked-in seeds are only read.
+fn fuzz(sh: &Shell, programs: &str, target: &str, corpus: &Path, how: &[String]) -> Result<()> {
+    let artifacts = format!("fuzz/artifacts/{target}/");
     sh.create_dir(&artifacts)?;
-    // New inputs go to the first directory; the checked-in seeds are only read.
-    let output = cmd!(sh, "target/{host}/release/{target} {corpus} seeds/{target}")
-        .args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={artifacts}")])
-        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"])
+    let output = cmd!(sh, "{programs}/{target} {corpus} fuzz/seeds/{target}")
+        .args(how)
+        .arg(format!("-artifact_prefix={artifacts}"))
+        .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=1"])
         .ignore_status()
         .output()?;
     let log = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        bail!("{target} failed; its input is in fuzz/{artifacts}\n{log}");
+        bail!("{target} failed; its input is in {artifacts}\n{log}");
     }
     // Of the rest, pages of recommendations for a dictionary.
-    for line in log.lines().filter_map(|line| line.strip_prefix("stat::")) {
+    for line in
+        log.lines().filter(|line| line.starts_with("INFO: Seed") || line.starts_with("stat::"))
+    {
         println!("{target}: {line}");
     }
     Ok(())

@@ -56,6 +56,15 @@ impl Image {
         named.map(|section| section.size).sum()
     }
 
+    /// The words of a section that an image has for us.
+    pub(crate) fn words(sh: &Shell, path: &Path, section: &str) -> Result<Vec<u32>> {
+        let bytes = sh.read_binary_file(path)?;
+        let file = object::File::parse(&*bytes)?;
+        let section = file.section_by_name(section).with_context(|| format!("no {section}"))?;
+        let (words, _) = section.data()?.as_chunks();
+        Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
+    }
+
     /// `.data` too: its first values are copied from there.
     pub(crate) fn flash(&self) -> u64 {
         self.sections.iter().filter(|section| section.in_flash).map(|section| section.size).sum()

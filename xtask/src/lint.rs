@@ -8,7 +8,8 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
-    "acks-0,crc-table,flexible,split",
+    "acks-0,cluster,crc-table,flexible,split",
+    "cluster",
     "flexible",
     "split",
     "alloc",
@@ -31,8 +32,13 @@ const CORE_FEATURES: &[&str] = &[
 ];
 
 /// The same of the embassy adapter; `defmt` and `log` bear each other.
-const EMBASSY_FEATURES: &[&str] =
-    &["", "net,embassy-net/medium-ip,embassy-net/proto-ipv6", "ethernet,ipv6", "defmt,log"];
+const EMBASSY_FEATURES: &[&str] = &[
+    "",
+    "cluster",
+    "net,embassy-net/medium-ip,embassy-net/proto-ipv6",
+    "ethernet,ipv6",
+    "defmt,log",
+];
 
 /// Workspaces of their own: what they need cannot be in the same lock file or profile as the rest.
 const APART: &[&str] = &[
@@ -43,6 +49,14 @@ const APART: &[&str] = &[
     "firmware-examples/size",
     "firmware-examples/same-bytes/thumb",
     "firmware-examples/same-bytes/wasm",
+];
+
+/// Of those that are linted, on this machine whatever they are for: packages (all of them where none is named). What is
+/// left builds a C library (the peers of `tests/bench`), or vendors' crates for one chip only (boards).
+const LINTED: &[(&str, &[&str])] = &[
+    ("firmware-examples", &["--workspace"]),
+    ("firmware-examples/size", &[]),
+    ("tests/bench", &["-p", "klamm-bench"]),
 ];
 
 pub(crate) fn fmt(sh: &Shell) -> Result<()> {
@@ -67,5 +81,11 @@ pub(crate) fn clippy(sh: &Shell) -> Result<()> {
             .run()?;
     }
     cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?;
+    for (dir, packages) in LINTED {
+        // Firmware aborts where it panics, which only its release profile says.
+        cmd!(sh, "cargo clippy --release --manifest-path {dir}/Cargo.toml {packages...}")
+            .args(["--", "-D", "warnings"])
+            .run()?;
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod boards;
 mod c;
+mod c_image;
 mod doc;
 mod firmware;
 mod fuzz;
@@ -16,6 +17,7 @@ mod panics;
 mod setup;
 mod sim;
 mod size;
+mod tables;
 mod target;
 mod targets;
 mod test;

@@ -38,7 +38,11 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
 
 pub(crate) fn smoke(sh: &Shell) -> Result<()> {
     run(sh, &Args { seeds: SMOKE_SEEDS, from: 0, seed: None, trace: false })?;
-    // The core of firmware: one version of each API, no splits. Not optimized, to compile less.
-    let list = ["--seeds", "200"];
-    Ok(cmd!(sh, "cargo run -p klamm-sim --no-default-features --bin sim -- {list...}").run()?)
+    // The core of firmware: one version of each API, no splits; and with a single address. Not optimized, to compile less.
+    for features in ["cluster", ""] {
+        cmd!(sh, "cargo run -p klamm-sim --no-default-features --features={features} --bin sim")
+            .args(["--", "--seeds", "200"])
+            .run()?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@
 //! use klamm_embassy::{Config, Destination, EmbassyNet, Producer, Record, Resources, Runner};
 //! use static_cell::ConstStaticCell;
 //!
-//! // Six batches of 1,400 bytes, two partitions, one connection: 14,632 bytes of `.bss`.
+//! // Six batches of 1,400 bytes, two partitions, one connection: 14 KB of `.bss`.
 //! static RESOURCES: ConstStaticCell<Resources<'static, 1400, 6, 2>> =
 //!     ConstStaticCell::new(Resources::new());
 //!
@@ -43,15 +43,22 @@
 //! # The time of day
 //!
 //! Records carry the time at which they were made. A device has to be told what time it is:
-//! [`Producer::set_clock`], by an RTC or a time server. **Until then records wait**; they get the time
+//! [`Producer::set_clock`], by an RTC or a time server (`firmware-examples/sntp`). **Until then records wait**; they get the time
 //! of their making then. Where nobody will ever tell, set `Config::clock_wait_ms`, or give each record
 //! a timestamp of its own.
+//!
+//! # TLS
+//!
+//! Not in this crate, but a [`Network`] like others: `firmware-examples/tls` has one of embedded-tls, with
+//! the broker's certificate verified. `klamm_embassy::new(memory, Tls::new(stack, authority, random,
+//! records), &config, seed)` is all that changes.
 //!
 //! # Pitfalls
 //!
 //! - embassy-net panics when its `StackResources` are full: [`EmbassyNet`] says how many it takes.
 //! - The default connection of [`Resources`] is one. With as many as there are brokers, leaders need
-//!   not take turns.
+//!   not take turns: each turn is a reconnect, and a device that writes to partitions on three brokers
+//!   takes many (`docs/embedded.md`).
 //! - `Config::linger_ms` decides how often the radio wakes: 60,000 collects a minute's records, if
 //!   there are chunks for them, and then sends them at once. `metadata_max_age_ms` and
 //!   `connections_max_idle_ms` wake it too.
@@ -64,7 +71,8 @@
 //! `snappy`, and 6,208 with `gzip-tight`.
 //!
 //! The chunk that a batch is compressed into is the spare one that `BATCHES` counts. Features of the
-//! core that cost flash are off: `flexible`, `split`, `acks-0`, `crc-table`.
+//! core that cost flash are off: `flexible`, `split`, `acks-0`, `crc-table`. `cluster` is on; a device
+//! that reaches all leaders at one address (a broker, a gateway, a proxy) does without it.
 #![no_std]
 
 #[macro_use]

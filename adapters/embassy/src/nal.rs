@@ -1,4 +1,4 @@
-//! Over any stack with the traits of `embedded-nal-async`: modems, W5500, TLS, hosts.
+//! Over any stack with the traits of `embedded-nal-async`: modems, W5500, hosts.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -18,7 +18,8 @@ use crate::network::Network;
 /// # What the connection has to promise
 /// `read` is dropped when there is something to write, and called again. It must lose no bytes by
 /// that, as `embedded-io-async` encourages; what reads straight from the hardware into the caller's
-/// memory may do so, and then garbles the stream: wrap it in a buffer. Dropping the connection has
+/// memory may do so, and then garbles the stream: wrap it in a buffer. So does embedded-tls, which
+/// wants a [`Network`](crate::Network) of its own: `firmware-examples/tls`. Dropping the connection has
 /// to close it. A `write` is dropped only to give the connection up.
 ///
 /// # Deadlines

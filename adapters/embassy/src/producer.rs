@@ -7,8 +7,7 @@ use core::task::{Context, Poll};
 use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
 use embassy_time::Instant;
 use klamm::{
-    Destination, Outcome, PartitionId, Record, RecordId, Scope, SendError, Stats, Timestamp,
-    TopicId,
+    Destination, PartitionId, Record, RecordId, Scope, SendError, Stats, Timestamp, TopicId,
 };
 
 use crate::error::{Lost, ProduceError};
@@ -87,43 +86,31 @@ impl<'d, M: RawMutex> Producer<'d, M> {
         record: &Record<'_>,
     ) -> Result<Delivered, ProduceError> {
         let mut accepted = false;
-        let delivery = self
-            .wait(|inner, slot, now, cx| {
-                if !accepted {
-                    // An outcome needs a slot to be put down in.
-                    if !inner.waiters.take(slot) {
-                        look_again(cx);
-                        return Poll::Pending;
-                    }
-                    let Poll::Ready(result) = inner.poll_send(slot, to, record, now, cx) else {
-                        return Poll::Pending;
-                    };
-                    match result {
-                        Ok(record) => inner.waiters.accepted(*slot, record),
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
-                    accepted = true;
+        self.wait(|inner, slot, now, cx| {
+            if !accepted {
+                // An outcome needs a slot to be put down in.
+                if !inner.waiters.take(slot) {
+                    look_again(cx);
+                    return Poll::Pending;
                 }
-                match inner.waiters.outcome(*slot) {
-                    Some(delivery) => Poll::Ready(Ok(delivery)),
-                    None => {
-                        inner.waiters.wait(slot, Why::Event, cx);
-                        Poll::Pending
-                    }
+                let Poll::Ready(result) = inner.poll_send(slot, to, record, now, cx) else {
+                    return Poll::Pending;
+                };
+                match result {
+                    Ok(record) => inner.waiters.accepted(*slot, record),
+                    Err(error) => return Poll::Ready(Err(ProduceError::Refused(error))),
                 }
-            })
-            .await
-            .map_err(ProduceError::Refused)?;
-        match delivery.outcome {
-            Outcome::Delivered { log_append_time, .. } => Ok(Delivered {
-                partition: delivery.partition,
-                offset: delivery.offset,
-                log_append_time,
-            }),
-            Outcome::NotPersisted(reason) => Err(ProduceError::NotPersisted(reason)),
-            Outcome::Unknown(reason) => Err(ProduceError::Unknown(reason)),
-            _ => Err(ProduceError::Dropped),
-        }
+                accepted = true;
+            }
+            match inner.waiters.outcome(*slot) {
+                Some(outcome) => Poll::Ready(outcome),
+                None => {
+                    inner.waiters.wait(slot, Why::Event, cx);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 
     /// Ends the lingering of all that was accepted so far, and waits until each record of it has an
@@ -203,7 +190,7 @@ impl<'d, M: RawMutex> Producer<'d, M> {
     #[must_use]
     pub fn last_error(&self) -> Option<Lost> {
         self.shared.with(|inner, _| {
-            let connects = inner.core.stats().connects;
+            let connects = inner.connects();
             inner.lost.filter(|(_, before)| *before == connects).map(|(lost, _)| lost)
         })
     }

@@ -12,15 +12,15 @@ use crate::waiting::Waiter;
 ///
 /// | parameter | buys | bytes on thumbv7m |
 /// |---|---|---|
-/// | `CHUNK` | the largest batch, with its header of 61 bytes and 114 for the heads of a request | `CHUNK` x `BATCHES` |
-/// | `BATCHES` | batches under way, and one spare for splits and compression | 128 each besides |
-/// | `PARTITIONS` | partitions that can be written to, of at most as many topics | 216 each |
-/// | `CONNS` | connections, and four times as many known brokers | 968 each, and the buffers |
+/// | `CHUNK` | the largest batch, with its header of 61 bytes and 90 for the heads of a request | `CHUNK` x `BATCHES` |
+/// | `BATCHES` | batches under way, and one spare for splits and compression | 116 each besides |
+/// | `PARTITIONS` | partitions that can be written to, of at most as many topics | 190 each |
+/// | `CONNS` | connections, and four times as many known brokers | 864 each, and the buffers |
 /// | `RX`, `TX` | what a socket holds on its way in and out | each x `CONNS` |
-/// | `TASKS` | calls that wait at the same time | 72 each |
+/// | `TASKS` | calls that wait at the same time | 40 each |
 /// | `M` | the lock: see [`new`](crate::new) | |
 ///
-/// And some 700 bytes besides. Answers are read piece by piece, so `RX` may be small however large the
+/// And some 540 bytes besides. Without the feature `cluster` a connection takes 496. Answers are read piece by piece, so `RX` may be small however large the
 /// cluster is; a `TX` of a chunk and a half keeps a connection busy. More than `TASKS` calls may
 /// wait: the others look every 10 ms whether it is their turn, which costs power, and their order.
 pub struct Resources<

@@ -26,7 +26,7 @@ pub(crate) struct Inner<'d> {
     /// Those who read reports; without one nobody does, and they are taken as they come.
     pub(crate) readers: u8,
     /// What happened to a connection last, and how many had become ready by then.
-    pub(crate) lost: Option<(Lost, u64)>,
+    pub(crate) lost: Option<(Lost, u32)>,
 }
 
 impl<'d, M: RawMutex> Shared<'d, M> {
@@ -55,6 +55,11 @@ impl<'d, M: RawMutex> Shared<'d, M> {
 }
 
 impl Inner<'_> {
+    /// How many connections became ready, as far as it is compared.
+    pub(crate) fn connects(&self) -> u32 {
+        (self.core.stats().connects & 0xffff_ffff) as u32
+    }
+
     /// The runner is woken when any demand or deadline appears.
     pub(crate) fn register_runner(&mut self, waker: &Waker) {
         self.runner.register(waker);

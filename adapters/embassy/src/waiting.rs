@@ -4,7 +4,10 @@
 use core::task::{Context, Waker};
 
 use embassy_time::{Duration, Instant};
-use klamm::{Outcome, PartitionId, RecordId, Report};
+use klamm::{Outcome, PartitionId, Reason, RecordId, Report, Timestamp};
+
+use crate::error::ProduceError;
+use crate::producer::Delivered;
 
 /// A slot for a call that waits.
 pub(crate) struct Waiter {
@@ -12,7 +15,7 @@ pub(crate) struct Waiter {
     what: What,
 }
 
-/// What it waits for. Without `repr` a free slot is not all zeros (the tag lies in `Delivery`'s),
+/// What it waits for. Without `repr` a free slot is not all zeros (the tag lies in a payload's),
 /// and one such slot takes all of `Resources` from `.bss` to `.data`, and into flash.
 #[derive(Clone, Copy)]
 #[repr(u8)]
@@ -27,8 +30,15 @@ enum What {
     Room(u32),
     /// The record's outcome.
     Outcome(RecordId),
-    /// Nothing any more: there it is.
-    Known(Delivery),
+    /// Nothing any more: there it is. -1 is none.
+    Delivered {
+        partition: PartitionId,
+        offset: i64,
+        append_time: i64,
+    },
+    NotPersisted(Reason),
+    Unknown(Reason),
+    Dropped,
 }
 
 /// Why a call has to wait.
@@ -40,14 +50,6 @@ pub(crate) enum Why {
     Topic,
     /// For room, behind those who wait for it already.
     Room,
-}
-
-/// What became of one record.
-#[derive(Clone, Copy)]
-pub(crate) struct Delivery {
-    pub(crate) partition: PartitionId,
-    pub(crate) offset: Option<i64>,
-    pub(crate) outcome: Outcome,
 }
 
 impl Waiter {
@@ -111,11 +113,21 @@ impl<'d> Waiters<'d> {
     }
 
     /// The outcome, if it is there.
-    pub(crate) fn outcome(&self, slot: Option<usize>) -> Option<Delivery> {
-        match self.slots.get(slot?)?.what {
-            What::Known(delivery) => Some(delivery),
-            _ => None,
-        }
+    pub(crate) fn outcome(&self, slot: Option<usize>) -> Option<Result<Delivered, ProduceError>> {
+        let known = |number: i64| (number >= 0).then_some(number);
+        Some(match self.slots.get(slot?)?.what {
+            What::Delivered { partition, offset, append_time } => Ok(Delivered {
+                partition,
+                offset: known(offset),
+                log_append_time: known(append_time).map(Timestamp::from_millis),
+            }),
+            What::NotPersisted(reason) => Err(ProduceError::NotPersisted(reason)),
+            What::Unknown(reason) => Err(ProduceError::Unknown(reason)),
+            What::Dropped => Err(ProduceError::Dropped),
+            What::Free | What::Event | What::Topic | What::Room(_) | What::Outcome(_) => {
+                return None;
+            }
+        })
     }
 
     /// May whoever has this slot, or none, take room? Not while somebody waits for it longer.
@@ -152,11 +164,16 @@ impl<'d> Waiters<'d> {
             let What::Outcome(record) = waiter.what else { continue };
             let place = record.index.checked_sub(report.first);
             if record.batch == report.batch && place.is_some_and(|place| place < report.records) {
-                waiter.what = What::Known(Delivery {
-                    partition: report.partition,
-                    offset: report.offset(record.index),
-                    outcome: report.outcome,
-                });
+                waiter.what = match report.outcome {
+                    Outcome::Delivered { log_append_time, .. } => What::Delivered {
+                        partition: report.partition,
+                        offset: report.offset(record.index).unwrap_or(-1),
+                        append_time: log_append_time.map_or(-1, Timestamp::as_millis),
+                    },
+                    Outcome::NotPersisted(reason) => What::NotPersisted(reason),
+                    Outcome::Unknown(reason) => What::Unknown(reason),
+                    _ => What::Dropped,
+                };
             }
         }
     }

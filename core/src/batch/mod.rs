@@ -117,13 +117,6 @@ pub(crate) struct BatchSlot {
     pub(crate) head: u16,
     /// The last error answered.
     pub(crate) code: ErrorCode,
-    /// A part of a split: the slot whose `RecordId`s these are, and the index of the first one.
-    pub(crate) origin: Link,
-    pub(crate) first: u16,
-    /// Parts split off from this slot that have not been reported: it is not reused before.
-    pub(crate) parts: u16,
-    /// The part split off in place, whose records lie behind this batch's in its chunk (`batch/share.rs`).
-    pub(crate) guest: Link,
     /// Records that reports were already taken for (a report for each piece around bad ones).
     pub(crate) told: u16,
     pub(crate) links: [Links; LISTS],
@@ -133,8 +126,7 @@ pub(crate) struct BatchSlot {
     pub(crate) size: u32,
     pub(crate) plain: u32,
     pub(crate) sequence: Sequence,
-    /// Of such a part: where its records begin, from the start of the batch that it is the guest of; else 0.
-    pub(crate) guest_at: u32,
+    pub(crate) kin: [Kin; KIN],
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
     pub(crate) born: u32,
     /// `Producer::asleep` when it was opened.
@@ -191,11 +183,7 @@ impl BatchSlot {
         plain: 0,
         sequence: Sequence::ZERO,
         code: ErrorCode::NONE,
-        origin: Link::NONE,
-        first: 0,
-        parts: 0,
-        guest: Link::NONE,
-        guest_at: 0,
+        kin: [Kin::NONE; KIN],
         told: 0,
         bad: false,
         born: 0,
@@ -206,6 +194,39 @@ impl BatchSlot {
         base_offset: 0,
         append_time: 0,
     };
+}
+
+/// What a batch that was split, or a part of one, knows of the others. A snapshot may have some, too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kin {
+    /// A part: the slot whose `RecordId`s these are, and the index of the first one.
+    pub(crate) origin: Link,
+    pub(crate) first: u16,
+    /// Parts split off from this slot that have not been reported: it is not reused before.
+    pub(crate) parts: u16,
+    /// The part split off in place, whose records lie behind this batch's in its chunk (`batch/share.rs`).
+    pub(crate) guest: Link,
+    /// Of such a part: where its records begin, from the start of the batch that it is the guest of; else 0.
+    pub(crate) guest_at: u32,
+}
+
+const KIN: usize = if cfg!(any(feature = "split", feature = "snapshot")) { 1 } else { 0 };
+
+impl Kin {
+    const NONE: Self =
+        Self { origin: Link::NONE, first: 0, parts: 0, guest: Link::NONE, guest_at: 0 };
+}
+
+impl BatchSlot {
+    pub(crate) fn kin(&self) -> Kin {
+        self.kin.first().copied().unwrap_or(Kin::NONE)
+    }
+
+    pub(crate) fn change_kin(&mut self, change: impl FnOnce(&mut Kin)) {
+        if let Some(kin) = self.kin.first_mut() {
+            change(kin);
+        }
+    }
 }
 
 impl Linked for BatchSlot {

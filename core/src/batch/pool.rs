@@ -117,7 +117,7 @@ impl Producer<'_> {
         batch.state = BatchState::Done;
         batch.fate = fate;
         batch.reason = reason;
-        let records = u64::from(batch.records);
+        let records = u32::from(batch.records);
         let pinned = batch.pinned;
         #[cfg(feature = "events")]
         self.note_outcome(b);
@@ -126,14 +126,16 @@ impl Producer<'_> {
         }
         let batch = &self.storage.batches[b];
         self.storage.partitions[usize::from(batch.partition)].unread += 1;
-        self.stats.buffered -= records;
-        match fate {
-            Fate::Delivered => self.stats.delivered += records,
-            Fate::NotPersisted => self.stats.not_persisted += records,
-            Fate::Unknown => self.stats.unknown += records,
+        let counters = &mut self.counters;
+        counters.buffered.down(records);
+        let outcome = match fate {
+            Fate::Delivered => &mut counters.delivered,
+            Fate::NotPersisted => &mut counters.not_persisted,
+            Fate::Unknown => &mut counters.unknown,
             #[cfg(feature = "policies")]
-            Fate::Dropped => self.stats.dropped += records,
-        }
+            Fate::Dropped => &mut counters.dropped,
+        };
+        outcome.up(records);
         if !pinned {
             self.make_report(b);
         }
@@ -158,20 +160,21 @@ impl Producer<'_> {
     pub(crate) fn release(&mut self, b: usize) {
         let p = usize::from(self.storage.batches[b].partition);
         self.storage.partitions[p].unread -= 1;
-        if SPLITS && self.storage.batches[b].guest.is_some() {
+        if SPLITS && self.storage.batches[b].kin().guest.is_some() {
             self.hand_over(b);
             self.refile(p);
         }
         let batch = self.storage.batches[b];
         self.give_back_chunks(batch.chunk, batch.chunks);
         self.storage.batches[b].chunks = 0;
-        if !SPLITS || batch.parts == 0 {
+        if !SPLITS || batch.kin().parts == 0 {
             self.give_back_slot(b);
         }
-        if let Some(origin) = batch.origin.get().filter(|_| SPLITS) {
+        if let Some(origin) = batch.kin().origin.get().filter(|_| SPLITS) {
             let slot = &mut self.storage.batches[origin];
-            slot.parts -= 1;
-            if slot.parts == 0 && slot.state == BatchState::Done && slot.told == slot.records {
+            slot.change_kin(|kin| kin.parts -= 1);
+            if slot.kin().parts == 0 && slot.state == BatchState::Done && slot.told == slot.records
+            {
                 self.give_back_slot(origin);
             }
         }

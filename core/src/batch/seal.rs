@@ -145,7 +145,8 @@ impl Producer<'_> {
     fn compress(&mut self, b: usize) {
         let batch = self.storage.batches[b];
         // With a guest, that one's records lie in the same chunk.
-        if batch.squeezed || batch.codec == crate::Compression::None || batch.guest.is_some() {
+        if batch.squeezed || batch.codec == crate::Compression::None || batch.kin().guest.is_some()
+        {
             return;
         }
         let mut codecs = core::mem::take(&mut self.storage.codecs);

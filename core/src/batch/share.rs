@@ -16,10 +16,10 @@ impl Producer<'_> {
         let to = start + (cut + Shape::TAILROOM) as usize;
         shift(&mut self.storage.chunks, records, to);
         let slot = &mut self.storage.batches[guest];
-        slot.guest_at = cut + Shape::TAILROOM;
+        slot.change_kin(|kin| kin.guest_at = cut + Shape::TAILROOM);
         slot.size = HEADER + batch.size - cut;
         slot.plain = slot.size;
-        self.storage.batches[b].guest = Link::to(guest);
+        self.storage.batches[b].change_kin(|kin| kin.guest = Link::to(guest));
     }
 
     /// The first part is split once more: what is cut off joins the guest, so a chunk never has more than one.
@@ -28,13 +28,16 @@ impl Producer<'_> {
         let start = self.storage.batch_start(batch.chunk);
         let bytes = batch.size - cut;
         let slot = &mut self.storage.batches[guest];
-        slot.guest_at -= bytes;
+        slot.change_kin(|kin| {
+            kin.guest_at -= bytes;
+            kin.first = batch.kin().first + keep;
+        });
         slot.size += bytes;
         slot.plain = slot.size;
         slot.records += batch.records - keep;
         slot.sequence = batch.sequence.plus(keep);
-        slot.first = batch.first + keep;
-        let (records, to) = (start + cut as usize..start + batch.size as usize, slot.guest_at);
+        let to = slot.kin().guest_at;
+        let records = start + cut as usize..start + batch.size as usize;
         shift(&mut self.storage.chunks, records, start + to as usize);
     }
 
@@ -45,13 +48,15 @@ impl Producer<'_> {
             return;
         }
         let batch = &mut self.storage.batches[b];
-        let Some(guest) = core::mem::take(&mut batch.guest).get() else { return };
+        let Some(guest) = batch.kin().guest.get() else { return };
+        batch.change_kin(|kin| kin.guest = Link::NONE);
         let (chunk, chunks) = (batch.chunk, core::mem::take(&mut batch.chunks));
         let slot = &mut self.storage.batches[guest];
         slot.chunks = chunks;
         // One that has its outcome already is only read any more.
         if slot.state != BatchState::Done {
-            let from = slot.guest_at..slot.guest_at + slot.size - HEADER;
+            let at = slot.kin().guest_at;
+            let from = at..at + slot.size - HEADER;
             self.place_records(guest, chunk, from);
         }
     }

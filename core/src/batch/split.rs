@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{AGE, BatchSlot, BatchState, HEADER, QUEUE};
+use super::{AGE, BatchSlot, BatchState, HEADER, KIN, Kin, QUEUE};
 use crate::partition::outcome::Answer;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link};
@@ -34,9 +34,9 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         // What is cut off joins the guest that stands right behind, if there is one: order is kept, and no slot taken.
         let next = list::next(&self.storage.batches, QUEUE, b);
-        let guest = batch.guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
+        let guest = batch.kin().guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
         // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
-        let needs_chunk = batch.unsure || batch.guest.is_some();
+        let needs_chunk = batch.unsure || batch.kin().guest.is_some();
         let chunk = !needs_chunk || self.has_free_chunk() || self.may_take_spare(p);
         let possible = guest.is_some() || self.has_slot() && chunk;
         // Only then: what is not split goes out again as it was, also compressed or not.
@@ -90,7 +90,9 @@ impl Producer<'_> {
             self.give_back_chunks(chunk.unwrap_or_default(), u16::from(chunk.is_some()));
             return None;
         };
-        let origin = if batch.origin.is_some() { batch.origin } else { Link::to(b) };
+        let kin = batch.kin();
+        let origin = if kin.origin.is_some() { kin.origin } else { Link::to(b) };
+        let kin = Kin { origin, first: kin.first + keep, parts: 0, guest: Link::NONE, ..kin };
         self.storage.batches[tail] = BatchSlot {
             links: BatchSlot::EMPTY.links,
             state: BatchState::Sealed,
@@ -99,10 +101,7 @@ impl Producer<'_> {
             chunks: u16::from(chunk.is_some()),
             records: batch.records - keep,
             sequence: batch.sequence.plus(keep),
-            origin,
-            first: batch.first + keep,
-            parts: 0,
-            guest: Link::NONE,
+            kin: [kin; KIN],
             frozen: false,
             stamped: false,
             retries: 0,
@@ -114,7 +113,7 @@ impl Producer<'_> {
             None => self.take_in(b, tail, cut),
         }
         if let Some(origin) = origin.get() {
-            self.storage.batches[origin].parts += 1;
+            self.storage.batches[origin].change_kin(|kin| kin.parts += 1);
         }
         let partition = &mut self.storage.partitions[p];
         partition.queue.insert_after(&mut self.storage.batches, QUEUE, Link::to(b), tail);
@@ -156,7 +155,7 @@ impl Producer<'_> {
         let slot = &mut self.storage.batches[b];
         slot.size = (write - start) as u32;
         slot.plain = slot.size;
-        slot.guest_at = 0;
+        slot.change_kin(|kin| kin.guest_at = 0);
         self.storage.batches[b].max_timestamp = self.max_timestamp(b);
     }
 
@@ -168,7 +167,8 @@ impl Producer<'_> {
     /// The records of a batch that is not compressed.
     pub(crate) fn record_bytes(&self, b: usize) -> &[u8] {
         let batch = &self.storage.batches[b];
-        let start = self.storage.batch_start(batch.chunk) + batch.guest_at.max(HEADER) as usize;
+        let start =
+            self.storage.batch_start(batch.chunk) + batch.kin().guest_at.max(HEADER) as usize;
         let records = start..start + (batch.size - HEADER) as usize;
         self.storage.chunks.get(records).unwrap_or_default()
     }

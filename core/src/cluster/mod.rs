@@ -9,6 +9,10 @@ use crate::partition::partitions::Sticky;
 use crate::producer::queue::Count;
 use crate::storage::list::{Link, List};
 use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
+
+/// Are leaders at addresses of their own? Else the bootstrap servers are all the brokers there are.
+pub(crate) const CLUSTER: bool = cfg!(feature = "cluster");
 
 #[derive(Clone, Copy, Debug)]
 #[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
@@ -34,16 +38,38 @@ pub(crate) struct TopicSlot {
     pub(crate) turn: u32,
     /// Scratch while a metadata answer is read: the largest partition index so far, + 1.
     pub(crate) counted: i32,
-    pub(crate) uuid: TopicUuid,
-    /// The id before the last change.
-    pub(crate) previous_uuid: TopicUuid,
+    pub(crate) ids: TopicIds,
+}
+
+/// The id of a topic, and the one before its last change (KIP-516); nothing where no version with ids is spoken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TopicIds([TopicUuid; IDS]);
+
+const IDS: usize = if FLEXIBLE { 2 } else { 0 };
+
+impl TopicIds {
+    pub(crate) const NONE: Self = Self([TopicUuid::ZERO; IDS]);
+
+    pub(crate) fn now(&self) -> TopicUuid {
+        self.0.first().copied().unwrap_or(TopicUuid::ZERO)
+    }
+
+    pub(crate) fn before(&self) -> TopicUuid {
+        self.0.get(1).copied().unwrap_or(TopicUuid::ZERO)
+    }
+
+    pub(crate) fn change(&mut self, id: TopicUuid) {
+        if let [now, before] = &mut self.0[..] {
+            *before = *now;
+            *now = id;
+        }
+    }
 }
 
 impl TopicSlot {
     pub(crate) const EMPTY: Self = Self {
         name_len: 0,
-        uuid: TopicUuid::ZERO,
-        previous_uuid: TopicUuid::ZERO,
+        ids: TopicIds::NONE,
         partitions: 0,
         expected: 0,
         error: ErrorCode::NONE,

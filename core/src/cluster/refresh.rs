@@ -1,7 +1,7 @@
 //! Metadata: when to ask, and what an answer changes. It is read as a stream, so a cluster of any size passes through
 //! the memory of a few brokers and partitions.
 
-use super::BrokerSlot;
+use super::{BrokerSlot, CLUSTER};
 use crate::backoff::backoff_micros;
 use crate::batch::QUEUE;
 use crate::connection::ConnState;
@@ -126,7 +126,7 @@ impl Producer<'_> {
         Ok(())
     }
 
-    fn begin_topic(&mut self, c: usize, error: ErrorCode, name: Option<&str>, id: TopicUuid) {
+    fn begin_topic(&mut self, c: usize, error: ErrorCode, name: Option<&[u8]>, id: TopicUuid) {
         let found = match name {
             Some(name) => self.find_topic(name),
             None => self.find_uuid(&id),
@@ -139,11 +139,10 @@ impl Producer<'_> {
         let before = topic.error;
         topic.error = error;
         topic.counted = 0;
-        if id.is_known() && id != topic.uuid {
-            let recreated = topic.uuid.is_known();
-            let back = id == topic.previous_uuid;
-            topic.previous_uuid = topic.uuid;
-            topic.uuid = id;
+        if id.is_known() && id != topic.ids.now() {
+            let recreated = topic.ids.now().is_known();
+            let back = id == topic.ids.before();
+            topic.ids.change(id);
             if recreated {
                 // Leader epochs start again, and so must sequences (KAFKA-16012, franz-go 1417).
                 topic.partitions = 0;
@@ -210,7 +209,8 @@ impl Producer<'_> {
         }
         let waits = matches!(partition.place, Place::Backoff(_));
         let broker = self.leader_slot(c, leader);
-        self.metadata.crowded |= broker.is_none() && !self.storage.partitions[p].queue.is_empty();
+        self.metadata.crowded |=
+            CLUSTER && broker.is_none() && !self.storage.partitions[p].queue.is_empty();
         self.set_leader(p, broker.map_or(Link::NONE, Link::to));
         if newer && waits {
             // What the backoff waits for has happened.
@@ -250,7 +250,7 @@ impl Producer<'_> {
         self.metadata.due = now.plus_millis(self.config.metadata_max_age_ms);
         self.metadata.rebootstrap = false;
         let answer = self.metadata.answer;
-        for slot in self.storage.brokers.iter_mut() {
+        for slot in self.storage.brokers.iter_mut().filter(|_| CLUSTER) {
             let gone = slot.used && !slot.bootstrap && slot.seen != answer;
             if gone && slot.leads == 0 && !slot.conn.is_some() && slot.ready.is_empty() {
                 *slot = BrokerSlot::EMPTY;
@@ -290,23 +290,25 @@ impl Producer<'_> {
         self.request_metadata();
     }
 
-    pub(crate) fn find_topic(&self, name: &str) -> Option<usize> {
+    pub(crate) fn find_topic(&self, name: &[u8]) -> Option<usize> {
         let used = self.storage.topics.iter().take(usize::from(self.topics_used));
         used.enumerate().position(|(t, topic)| {
             usize::from(topic.name_len) == name.len()
-                && self.storage.text_bytes(Text::Name(t), topic.name_len) == name.as_bytes()
+                && self.storage.text_bytes(Text::Name(t), topic.name_len) == name
         })
     }
 
     /// By the id of the moment, or the one before: an answer may be about a request from before a refresh.
     pub(crate) fn find_uuid(&self, id: &TopicUuid) -> Option<usize> {
         let mut used = self.storage.topics.iter().take(usize::from(self.topics_used));
-        used.position(|topic| id.is_known() && (topic.uuid == *id || topic.previous_uuid == *id))
+        used.position(|topic| {
+            id.is_known() && (topic.ids.now() == *id || topic.ids.before() == *id)
+        })
     }
 
     /// The slot that a leader is reached by: its own or, behind a single address, that of the server that named it.
     pub(crate) fn leader_slot(&mut self, c: usize, node: i32) -> Option<usize> {
-        if self.config.single_address {
+        if !CLUSTER || self.config.single_address {
             return self.storage.connections[c].broker.get();
         }
         self.broker_slot(node)
@@ -350,22 +352,24 @@ impl Producer<'_> {
     }
 
     /// A broker's address, from metadata or a leader hint.
-    pub(crate) fn note_broker(&mut self, node: i32, host: &str, port: i32) {
-        if self.config.single_address {
+    pub(crate) fn note_broker(&mut self, node: i32, host: &[u8], port: i32) {
+        if !CLUSTER || self.config.single_address {
             return;
         }
         let (Ok(port), Ok(host_len)) = (u16::try_from(port), u8::try_from(host.len())) else {
             return;
         };
-        let Some(broker) = self.broker_slot(node).filter(|_| host_len > 0) else { return };
-        self.storage.brokers[broker].seen = self.metadata.answer;
-        let slot = self.storage.brokers[broker];
-        if slot.port == port
-            && self.storage.text_bytes(Text::Host(broker), slot.host_len) == host.as_bytes()
-        {
+        // Names of hosts are ASCII; others would be no `str`.
+        if host_len == 0 || !host.iter().all(u8::is_ascii) {
             return;
         }
-        if !self.storage.set_text(Text::Host(broker), host.as_bytes()) {
+        let Some(broker) = self.broker_slot(node) else { return };
+        self.storage.brokers[broker].seen = self.metadata.answer;
+        let slot = self.storage.brokers[broker];
+        if slot.port == port && self.storage.text_bytes(Text::Host(broker), slot.host_len) == host {
+            return;
+        }
+        if !self.storage.set_text(Text::Host(broker), host) {
             return;
         }
         let slot = &mut self.storage.brokers[broker];
@@ -385,11 +389,11 @@ impl Producer<'_> {
     }
 
     /// A bootstrap connection to the very address that a broker advertises is that broker's connection from now on.
-    fn take_over_bootstrap(&mut self, broker: usize, host: &str, port: u16) {
+    fn take_over_bootstrap(&mut self, broker: usize, host: &[u8], port: u16) {
         let same = |(other, slot): &(usize, &BrokerSlot)| {
             slot.bootstrap
                 && slot.port == port
-                && self.storage.text_bytes(Text::Host(*other), slot.host_len) == host.as_bytes()
+                && self.storage.text_bytes(Text::Host(*other), slot.host_len) == host
                 && slot
                     .conn
                     .get()

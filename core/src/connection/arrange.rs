@@ -3,6 +3,7 @@
 use super::{ConnState, IN_FLIGHT, Request};
 use crate::backoff::backoff_micros;
 use crate::batch::AUX;
+use crate::cluster::CLUSTER;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
@@ -17,18 +18,18 @@ impl Producer<'_> {
     pub(crate) fn arrange(&mut self) {
         self.arrange_due = false;
         self.slot_wanted = false;
-        self.redial_at = None;
+        self.redial_at = Instant::FAR;
         while let Some(broker) = self.longest_waiting() {
             if !self.dial(broker) {
                 break;
             }
         }
-        if !self.slot_wanted {
+        if CLUSTER && !self.slot_wanted {
             for conn in self.storage.connections.iter_mut() {
                 conn.yields = false;
             }
         }
-        if core::mem::take(&mut self.metadata.crowded) {
+        if CLUSTER && core::mem::take(&mut self.metadata.crowded) {
             // Its broker's slot is free when the next answer comes.
             self.close_idlest();
         }
@@ -71,8 +72,7 @@ impl Producer<'_> {
             if slot.host_len == 0 {
                 self.request_metadata();
             } else if slot.retry_at > now {
-                let at = slot.retry_at;
-                self.redial_at = Some(self.redial_at.map_or(at, |earlier| earlier.min(at)));
+                self.redial_at = self.redial_at.min(slot.retry_at);
             } else if longest.is_none_or(|b| self.storage.brokers[b].dialed_at > slot.dialed_at) {
                 longest = Some(broker);
             }
@@ -85,7 +85,7 @@ impl Producer<'_> {
         let (mut least, mut found) = (usize::MAX, None);
         for (c, conn) in self.storage.connections.iter().enumerate() {
             let answers = metadata || id && conn.versions.init_producer_id >= 0;
-            let muted = if conn.muted_until.is_some() { IN_FLIGHT + 1 } else { 0 };
+            let muted = if conn.is_muted() { IN_FLIGHT + 1 } else { 0 };
             let load = conn.in_flight.len() + muted;
             if conn.state == ConnState::Ready && answers && load < least {
                 (least, found) = (load, Some(c));
@@ -106,9 +106,10 @@ impl Producer<'_> {
         let only_bootstrap = self.metadata.rebootstrap;
         let (mut first, mut candidate) = ((true, Instant::FAR, true), None);
         for (broker, slot) in self.storage.brokers.iter().enumerate() {
-            let turn = (slot.retry_at > now, slot.dialed_at, !slot.bootstrap);
+            let turn = (slot.retry_at > now, slot.dialed_at, CLUSTER && !slot.bootstrap);
             let usable = slot.used && slot.host_len > 0 && !slot.conn.is_some();
-            if usable && (slot.bootstrap || !only_bootstrap) && turn < first {
+            let allowed = !CLUSTER || slot.bootstrap || !only_bootstrap;
+            if usable && allowed && turn < first {
                 (first, candidate) = (turn, Some(broker));
             }
         }
@@ -122,13 +123,15 @@ impl Producer<'_> {
         let now = self.now;
         let retry_at = self.storage.brokers[broker].retry_at;
         if retry_at > now {
-            self.redial_at = Some(self.redial_at.map_or(retry_at, |at| at.min(retry_at)));
+            self.redial_at = self.redial_at.min(retry_at);
             return false;
         }
         let free = self.storage.connections.iter().position(|conn| conn.state == ConnState::Idle);
         let Some(c) = free else {
             self.slot_wanted = true;
-            self.make_room();
+            if CLUSTER {
+                self.make_room();
+            }
             return false;
         };
         let conn = &mut self.storage.connections[c];

@@ -51,7 +51,7 @@ impl Producer<'_> {
             broker.failures = 0;
             broker.old_handshake = false;
         }
-        self.stats.connects += 1;
+        self.counters.connects.up(1);
         #[cfg(feature = "events")]
         self.note_connected(c);
         if no_ids && self.config.enable_idempotence == Idempotence::Preferred {

@@ -1,19 +1,21 @@
 //! The connection slot: state, requests in flight, what is being written and read.
 
+mod answer;
 pub(crate) mod arrange;
 pub(crate) mod handshake;
 pub(crate) mod receive;
 pub(crate) mod transmit;
 
+use answer::Decoder;
 use heapless::Vec;
 
+use crate::cluster::CLUSTER;
 use crate::error_code::ErrorCode;
 use crate::storage::list::{Link, List};
 use crate::time::Instant;
-use crate::wire::{api_versions, init_producer_id, metadata, produce};
 
-/// Requests in flight: five Produce requests, and one for control.
-pub(crate) const IN_FLIGHT: usize = 6;
+/// Requests in flight: five Produce requests, or three where each is one batch, and one for control.
+pub(crate) const IN_FLIGHT: usize = if CLUSTER { 6 } else { 4 };
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(u8)]
@@ -50,7 +52,6 @@ pub(crate) enum Request {
 pub(crate) struct InFlight {
     pub(crate) request: Request,
     pub(crate) version: i8,
-    pub(crate) correlation: i32,
     pub(crate) deadline: Instant,
     /// The batches of a Produce request, through their AUX links.
     pub(crate) batches: List,
@@ -79,15 +80,13 @@ pub(crate) struct Cursor {
 }
 
 /// How far the frame being read has come.
-#[derive(Clone, Copy, Debug)]
-#[repr(u8)] // so that `Head` is all zeros
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
 pub(crate) enum Expect {
     /// Size and correlation id.
-    Head,
-    ApiVersions(api_versions::Decoder),
-    Metadata(metadata::Decoder),
-    InitProducerId(init_producer_id::Decoder),
-    Produce(produce::Decoder),
+    Head = 0,
+    /// The next element of `decoder`.
+    Element,
     /// The rest of the frame is of no interest.
     Rest,
 }
@@ -104,6 +103,7 @@ pub(crate) struct Versions {
 #[repr(C)] // small fields first: a Cortex-M reaches them by short instructions
 pub(crate) struct ConnSlot {
     pub(crate) state: ConnState,
+    pub(crate) expect: Expect,
     pub(crate) versions: Versions,
     /// Handshake: the version of `ApiVersions` to send next, + 1; 0 once sent.
     pub(crate) hello_plus_1: u8,
@@ -135,12 +135,12 @@ pub(crate) struct ConnSlot {
     pub(crate) next_correlation: i32,
     /// Bytes of the frame being read that have not been parsed.
     pub(crate) frame_left: u32,
-    /// The broker asked not to be sent anything.
-    pub(crate) muted_until: Option<Instant>,
+    /// The broker asked not to be sent anything; 0: it did not.
+    pub(crate) muted_until: Instant,
     /// The oldest first. Six at most, so taking that one out by moving the others is cheaper than a ring.
     pub(crate) in_flight: Vec<InFlight, IN_FLIGHT>,
     pub(crate) cursor: Option<Cursor>,
-    pub(crate) expect: Expect,
+    pub(crate) decoder: Decoder,
     /// While dialing or in the handshake: its deadline. Later: when it was last used.
     pub(crate) since: Instant,
 }
@@ -154,7 +154,7 @@ impl ConnSlot {
         hello_plus_1: 0,
         handshake_error: ErrorCode::NONE,
         offered_hello: 0,
-        muted_until: None,
+        muted_until: Instant::ZERO,
         ask_metadata: false,
         ask_id: false,
         next_correlation: 0,
@@ -162,6 +162,7 @@ impl ConnSlot {
         cursor: None,
         offered: false,
         expect: Expect::Head,
+        decoder: Decoder::START,
         kept: 0,
         frame_left: 0,
         topic: Link::NONE,
@@ -176,16 +177,26 @@ impl ConnSlot {
     /// May a Produce request go out, as far as the connection is concerned?
     pub(crate) fn takes_produce(&self, max_in_flight: u8) -> bool {
         self.state == ConnState::Ready
-            && self.muted_until.is_none()
+            && !self.is_muted()
             && self.cursor.is_none()
             && !self.yields
-            && self.produces() < usize::from(max_in_flight)
+            && self.produces() < usize::from(max_in_flight).min(IN_FLIGHT - 1)
             && !self.is_full()
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.muted_until > Instant::ZERO
+    }
+
+    /// The id of the oldest request in flight, or else of the next one: they are given and taken out in order.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "six at most")]
+    pub(crate) fn oldest_correlation(&self) -> i32 {
+        self.next_correlation.wrapping_sub(self.in_flight.len() as i32)
     }
 
     /// Is there a frame to go on with? One of which nothing is written waits while the broker asks for silence.
     pub(crate) fn is_writing(&self) -> bool {
-        self.cursor.is_some_and(|cursor| cursor.written > 0 || self.muted_until.is_none())
+        self.cursor.is_some_and(|cursor| cursor.written > 0 || !self.is_muted())
     }
 
     /// Is there no room for another request? Those that nobody has to answer make room.

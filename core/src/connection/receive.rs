@@ -3,14 +3,15 @@
 //! Bytes from a peer are never trusted: no length of theirs is reserved, every step uses up bytes, and what does not
 //! parse closes the connection.
 
-use super::{ConnState, Expect, InFlight, Request, UNANSWERED};
+use super::answer::{Decoder, Event};
+use super::{ConnState, Expect, InFlight, UNANSWERED};
 use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::storage::{copy, shift};
-use crate::wire::{Decode, Need, api_versions, init_producer_id, metadata, produce};
+use crate::wire::{Decode, Need};
 
 /// Size and correlation id.
 const HEAD: usize = 8;
@@ -80,7 +81,7 @@ impl Producer<'_> {
                 // An element said so: what follows is of no interest, in this call as in the next.
                 return Ok(bytes.len());
             }
-            if matches!(self.storage.connections[c].expect, Expect::Head) {
+            if self.storage.connections[c].expect == Expect::Head {
                 let Some(head) = rest.first_chunk::<HEAD>() else { return Ok(used) };
                 self.begin_frame(c, head)?;
                 used += HEAD;
@@ -111,11 +112,9 @@ impl Producer<'_> {
             return Err(ProtocolError::FrameSize { tls: s0 == 0x15 && s1 == 3 });
         }
         let conn = &mut self.storage.connections[c];
-        let next =
-            conn.in_flight.first().map_or(conn.next_correlation, |oldest| oldest.correlation);
         conn.stray = UNANSWERED
             && !matches!(self.config.acks, Acks::All | Acks::Leader)
-            && correlation.wrapping_sub(next) < 0;
+            && correlation.wrapping_sub(conn.oldest_correlation()) < 0;
         if conn.stray {
             // Event Hubs answers acks = 0; this one's request has made room for others meanwhile.
             conn.expect = Expect::Rest;
@@ -123,7 +122,7 @@ impl Producer<'_> {
             return Ok(());
         }
         while let Some(oldest) = conn.in_flight.first() {
-            if oldest.correlation == correlation {
+            if conn.oldest_correlation() == correlation {
                 break;
             }
             if oldest.is_awaited() {
@@ -138,16 +137,11 @@ impl Producer<'_> {
             // An answer to a request that is not even written.
             return Err(ProtocolError::Correlation);
         }
-        let version = i16::from(version);
-        conn.expect = match request {
-            Request::ApiVersions => Expect::ApiVersions(api_versions::Decoder::new(version)),
-            Request::Metadata => Expect::Metadata(metadata::Decoder::new(version)),
-            Request::InitProducerId => {
-                Expect::InitProducerId(init_producer_id::Decoder::new(version))
-            }
-            Request::Produce => Expect::Produce(produce::Decoder::new(version)),
-            Request::Unacknowledged => Expect::Rest,
-        };
+        conn.expect = Expect::Rest;
+        if let Some(decoder) = Decoder::of(request, i16::from(version)) {
+            conn.expect = Expect::Element;
+            conn.decoder = decoder;
+        }
         conn.frame_left = size - 4;
         conn.topic = Link::NONE;
         conn.subject = Link::NONE;
@@ -156,61 +150,55 @@ impl Producer<'_> {
 
     /// One step of the answer being read: the bytes used, or `None` when it needs more.
     fn step(&mut self, c: usize, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let now = self.now;
-        /// Runs the decoder and hands its event on; ends the frame with the last one.
-        macro_rules! decode {
-            ($decoder:ident, $events:ident, $handle:ident) => {{
-                let step = match $decoder.step(input) {
-                    Ok(step) => step,
-                    Err(Need::More) => return Ok(None),
-                    Err(Need::Bad) => return Err(ProtocolError::Malformed),
-                };
-                let end = matches!(step.event, Some($events::Event::End));
-                if end {
-                    self.storage.connections[c].expect = Expect::Rest;
-                }
+        let conn = &mut self.storage.connections[c];
+        if conn.expect == Expect::Rest {
+            return Ok(self.pass_rest(c, input.len()));
+        }
+        let step = match conn.decoder.step(input) {
+            Ok(step) => step,
+            Err(Need::More) => return Ok(None),
+            Err(Need::Bad) => return Err(ProtocolError::Malformed),
+        };
+        if let Some(event) = step.event {
+            if event.is_end() {
+                conn.expect = Expect::Rest;
                 #[cfg(feature = "events")]
-                if end {
-                    self.note_answered(c);
-                }
-                if let Some(event) = step.event {
-                    self.$handle(c, event)?;
-                }
-                Ok(Some(step.used))
-            }};
+                self.note_answered(c);
+            }
+            self.take_event(c, event)?;
         }
-        match &mut self.storage.connections[c].expect {
-            Expect::ApiVersions(decoder) => {
-                decode!(decoder, api_versions, on_api_versions)
-            }
-            Expect::Metadata(decoder) => decode!(decoder, metadata, on_metadata),
-            Expect::InitProducerId(decoder) => {
-                decode!(decoder, init_producer_id, on_producer_id)
-            }
-            Expect::Produce(decoder) => decode!(decoder, produce, on_produce),
-            Expect::Rest => {
-                let left = self.storage.connections[c].frame_left as usize;
-                if input.len() == left {
-                    // The frame is complete only here: its request leaves the ring, its batches were let go by the
-                    // last event.
-                    let conn = &mut self.storage.connections[c];
-                    conn.expect = Expect::Head;
-                    if !UNANSWERED || !core::mem::take(&mut conn.stray) {
-                        conn.forget_oldest();
-                    }
-                    if conn.state == ConnState::Ready {
-                        // Before that it is the handshake's deadline: a second ApiVersions may follow.
-                        conn.since = now;
-                    }
-                    // Room for another request; and somebody may be waiting for the whole slot.
-                    self.arrange_due |= self.slot_wanted;
-                    self.wake = true;
-                    return Ok(Some(input.len()));
-                }
-                if input.is_empty() { Ok(None) } else { Ok(Some(input.len())) }
-            }
-            Expect::Head => Ok(None),
+        Ok(Some(step.used))
+    }
+
+    fn take_event(&mut self, c: usize, event: Event<'_>) -> Result<(), ProtocolError> {
+        match event {
+            Event::ApiVersions(event) => self.on_api_versions(c, event),
+            Event::Metadata(event) => self.on_metadata(c, event),
+            Event::InitProducerId(event) => self.on_producer_id(c, event),
+            Event::Produce(event) => self.on_produce(c, event),
         }
+    }
+
+    /// Of the frame's rest `len` bytes are at hand: passes over them, or ends the frame.
+    fn pass_rest(&mut self, c: usize, len: usize) -> Option<usize> {
+        let now = self.now;
+        let conn = &mut self.storage.connections[c];
+        if len < conn.frame_left as usize {
+            return (len > 0).then_some(len);
+        }
+        // The frame is complete only here: its request leaves the ring, its batches were let go by the last event.
+        conn.expect = Expect::Head;
+        if !UNANSWERED || !core::mem::take(&mut conn.stray) {
+            conn.forget_oldest();
+        }
+        if conn.state == ConnState::Ready {
+            // Before that it is the handshake's deadline: a second ApiVersions may follow.
+            conn.since = now;
+        }
+        // Room for another request; and somebody may be waiting for the whole slot.
+        self.arrange_due |= self.slot_wanted;
+        self.wake = true;
+        Some(len)
     }
 
     /// The broker asks for silence (KIP-219). It reads nothing meanwhile, so what is in flight gets that time on top.
@@ -218,12 +206,12 @@ impl Producer<'_> {
         let now = self.now;
         let Some(millis) = u32::try_from(millis).ok().filter(|millis| *millis > 0) else { return };
         let millis = millis.min(THROTTLE_MAX_MS);
-        self.stats.throttled_ms += u64::from(millis);
+        self.counters.throttled_ms.up(millis);
         #[cfg(feature = "events")]
         self.note_throttled(c, millis);
         let until = now.plus_millis(millis);
         let conn = &mut self.storage.connections[c];
-        conn.muted_until = Some(conn.muted_until.map_or(until, |earlier| earlier.max(until)));
+        conn.muted_until = conn.muted_until.max(until);
         for sent in &mut conn.in_flight {
             sent.deadline = sent.deadline.plus_millis(millis);
         }

@@ -83,7 +83,7 @@ impl Producer<'_> {
                 self.storage.connections[c].hello_plus_1 = 0;
                 self.send_control(c, Request::ApiVersions, version)
             }
-            ConnState::Ready if conn.muted_until.is_none() && !conn.is_full() => {
+            ConnState::Ready if !conn.is_muted() && !conn.is_full() => {
                 let (id, metadata) = (conn.ask_id, conn.ask_metadata);
                 let versions = conn.versions;
                 if id {
@@ -110,7 +110,7 @@ impl Producer<'_> {
     fn send_control(&mut self, c: usize, request: Request, version: i16) -> bool {
         let correlation = self.storage.connections[c].next_correlation;
         let mut io = core::mem::take(&mut self.storage.io);
-        let client_id = self.storage.text(Text::ClientId, self.client_id_len);
+        let client_id = self.storage.text_bytes(Text::ClientId, self.client_id_len);
         let header = |api: ApiKey| {
             let version = api.spoken(version);
             RequestHeader { api, version, correlation, client_id }
@@ -160,7 +160,6 @@ impl Producer<'_> {
         let entry = InFlight {
             request,
             version: version as i8,
-            correlation,
             deadline,
             batches,
             #[cfg(feature = "events")]
@@ -169,7 +168,7 @@ impl Producer<'_> {
         if UNANSWERED && conn.in_flight.len() == IN_FLIGHT {
             // `is_full` said no: the oldest is one that nobody has to answer.
             conn.forget_oldest();
-            conn.stray |= !matches!(conn.expect, Expect::Head);
+            conn.stray |= conn.expect != Expect::Head;
         }
         let queued = conn.in_flight.push(entry);
         debug_assert!(queued.is_ok(), "room was made");
@@ -249,7 +248,7 @@ impl Producer<'_> {
         let mut count = wanted().count();
         loop {
             let asked = wanted().take(count).map(|(t, topic)| {
-                metadata::Ask::Name(self.storage.text(Text::Name(t), topic.name_len))
+                metadata::Ask::Name(self.storage.text_bytes(Text::Name(t), topic.name_len))
             });
             let auto_create = self.config.allow_auto_create_topics;
             if let Some(len) = metadata::write(header, asked, auto_create, out) {

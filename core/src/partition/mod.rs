@@ -8,6 +8,7 @@ mod recovery;
 pub(crate) mod sequence;
 mod table;
 
+use crate::cluster::CLUSTER;
 use crate::error_code::ErrorCode;
 #[cfg(feature = "policies")]
 use crate::producer::queue::Count;
@@ -15,6 +16,9 @@ use crate::storage::broken;
 use crate::storage::list::{Link, Linked, Links, List};
 use crate::time::Instant;
 use sequence::Sequence;
+
+/// Hash chains a partition; a few partitions need none.
+pub(crate) const BUCKETS: usize = if CLUSTER { 1 } else { 0 };
 
 /// The list that a partition can be in: a broker's ready list, or a backoff list.
 pub(crate) const WAIT: usize = 0;
@@ -57,8 +61,8 @@ pub(crate) struct PartitionSlot {
     pub(crate) silent_rounds: u8,
     /// Failed rounds since the last success: the backoff's exponent.
     pub(crate) failures: u8,
-    /// Next in the hash chain.
-    pub(crate) chain: Link,
+    /// Next in the hash chain, where there is one.
+    pub(crate) chain: [Link; BUCKETS],
     pub(crate) topic: u16,
     /// Broker slot of the leader.
     pub(crate) leader: Link,
@@ -102,7 +106,7 @@ pub(crate) struct PartitionSlot {
 impl PartitionSlot {
     pub(crate) const EMPTY: Self = Self {
         links: [Links::EMPTY; 1],
-        chain: Link::NONE,
+        chain: [Link::NONE; BUCKETS],
         topic: 0,
         index: 0,
         leader: Link::NONE,
@@ -138,6 +142,12 @@ impl PartitionSlot {
         #[cfg(feature = "events")]
         totals: crate::metrics::PartitionTotals::NONE,
     };
+}
+
+impl PartitionSlot {
+    pub(crate) fn next_in_chain(&self) -> Link {
+        self.chain.first().copied().unwrap_or(Link::NONE)
+    }
 }
 
 impl Linked for PartitionSlot {

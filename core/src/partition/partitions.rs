@@ -2,6 +2,7 @@
 
 use super::PartitionSlot;
 use crate::backoff::Rng;
+use crate::cluster::CLUSTER;
 use crate::connection::ConnState;
 use crate::producer::Producer;
 use crate::storage::list::Link;
@@ -90,7 +91,8 @@ impl<'p> Partitions<'p> {
 
     /// A random partition that is available; any if none is.
     pub fn random_available(&mut self) -> i32 {
-        const TRIES: u32 = 8;
+        /// Where few partitions have slots at all, the next one that has is found at once.
+        const TRIES: u32 = if CLUSTER { 8 } else { 0 };
         let mut index = 0;
         for _ in 0..TRIES {
             index = self.rng.below(self.count().cast_unsigned()).cast_signed();
@@ -100,10 +102,14 @@ impl<'p> Partitions<'p> {
         }
         // Few have a leader, or few have a slot: take the next one that has both.
         let slots = self.slots();
-        let from = self.rng.below(u32::from(self.producer.partitions_used)) as usize;
-        let (before, behind) = slots.split_at_checked(from).unwrap_or((&[], slots));
-        let mut turn = behind.iter().chain(before);
-        turn.find(|slot| self.is_led(slot)).map_or(index, |slot| slot.index)
+        let mut at = self.rng.below(u32::from(self.producer.partitions_used)) as usize;
+        for _ in 0..slots.len() {
+            if let Some(slot) = slots.get(at).filter(|slot| self.is_led(slot)) {
+                return slot.index;
+            }
+            at = if at + 1 < slots.len() { at + 1 } else { 0 };
+        }
+        index
     }
 
     /// A random partition whose leader is connected; any that is available if none is. Up to a step for each slot of
@@ -138,7 +144,7 @@ impl<'p> Partitions<'p> {
             let batch_max = self.producer.batch_max;
             let is_its =
                 |p: &usize| self.slots().get(*p).is_some_and(|slot| self.is_of(slot, index));
-            let known = self.sticky.slot.get().filter(is_its);
+            let known = self.sticky.slot.get().filter(|p| CLUSTER && is_its(p));
             self.seen = known.or_else(|| self.producer.find_partition(self.topic, index));
             self.sticky.slot = self.seen.map_or(Link::NONE, Link::to);
             let open = self.seen.and_then(|p| self.producer.storage.partitions[p].open.get());

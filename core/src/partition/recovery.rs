@@ -67,7 +67,7 @@ impl Producer<'_> {
         if verdict.moved {
             partition.void = true;
             partition.known_on = Link::NONE;
-            if !self.storage.topics[usize::from(partition.topic)].uuid.is_known() {
+            if !self.storage.topics[usize::from(partition.topic)].ids.now().is_known() {
                 // Without ids a topic that was created again begins with epoch 0 unnoticed: what metadata says next
                 // counts, or it would be taken for stale for ever (KAFKA-16012).
                 partition.leader_epoch = -1;
@@ -220,7 +220,7 @@ impl Producer<'_> {
         let mut at = self.head(p);
         while let Some(b) = at {
             let batch = &self.storage.batches[b];
-            if !batch.sent || batch.guest_at > 0 {
+            if !batch.sent || batch.kin().guest_at > 0 {
                 break;
             }
             decided &= matches!(batch.answer, Answer::Sequence | Answer::Final);
@@ -304,7 +304,7 @@ impl Producer<'_> {
     /// Rule 7: a new epoch fences the old one on this partition, so nothing numbered under it can be appended any
     /// more. Only with nothing in flight, and nothing unsure but behind an absent head.
     fn bump(&mut self, p: usize) {
-        self.stats.bumps += 1;
+        self.counters.bumps.up(1);
         let partition = &mut self.storage.partitions[p];
         if partition.in_flight > 0 {
             broken("an epoch is bumped with nothing in flight");
@@ -420,7 +420,7 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         let timed = batch.anchored || self.clock.is_some();
         let new = !batch.sent && partition.sent < WINDOW && batch.due && timed && !self.paused;
-        (new || batch.sent && batch.guest_at == 0).then_some(b)
+        (new || batch.sent && batch.kin().guest_at == 0).then_some(b)
     }
 
     /// May the partition send its next batch now, as far as it itself is concerned?

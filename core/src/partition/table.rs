@@ -1,7 +1,8 @@
 //! Finding the slot of a partition by topic and index: a hash of slot numbers, for a device may have two slots on a
 //! topic of 3,000 partitions.
 
-use super::{PartitionSlot, Place};
+use super::{BUCKETS, PartitionSlot, Place};
+use crate::cluster::CLUSTER;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 
@@ -17,13 +18,21 @@ impl Producer<'_> {
     }
 
     pub(crate) fn find_partition(&self, topic: usize, index: i32) -> Option<usize> {
+        let is_it = |partition: &PartitionSlot| {
+            partition.index == index && usize::from(partition.topic) == topic
+        };
+        if !CLUSTER {
+            // Few have slots, and looking at each of them costs less flash than hashing.
+            let used = usize::from(self.partitions_used);
+            return self.storage.partitions.iter().take(used).position(is_it);
+        }
         let mut at = self.storage.buckets[self.bucket(topic, index)];
         while let Some(p) = at.get() {
             let partition = &self.storage.partitions[p];
-            if partition.index == index && usize::from(partition.topic) == topic {
+            if is_it(partition) {
                 return Some(p);
             }
-            at = partition.chain;
+            at = partition.next_in_chain();
         }
         None
     }
@@ -43,34 +52,38 @@ impl Producer<'_> {
             self.forget_partition(p);
             p
         };
-        let bucket = self.bucket(topic, index);
-        let chain = self.storage.buckets[bucket];
         let slot = &mut self.storage.partitions[p];
         *slot = PartitionSlot::EMPTY;
         slot.topic = topic as u16;
         slot.index = index;
-        slot.chain = chain;
         slot.leader_epoch = -1;
-        self.storage.buckets[bucket] = Link::to(p);
+        if CLUSTER {
+            let bucket = self.bucket(topic, index);
+            let before = core::mem::replace(&mut self.storage.buckets[bucket], Link::to(p));
+            self.storage.partitions[p].chain = [before; BUCKETS];
+        }
         Some(p)
     }
 
     fn forget_partition(&mut self, p: usize) {
         let partition = self.storage.partitions[p];
         self.set_leader(p, Link::NONE);
+        if !CLUSTER {
+            return;
+        }
         let bucket = self.bucket(usize::from(partition.topic), partition.index);
         let mut at = self.storage.buckets[bucket];
         if at == Link::to(p) {
-            self.storage.buckets[bucket] = partition.chain;
+            self.storage.buckets[bucket] = partition.next_in_chain();
             return;
         }
         while let Some(earlier) = at.get() {
             let slot = &mut self.storage.partitions[earlier];
-            if slot.chain == Link::to(p) {
+            if slot.next_in_chain() == Link::to(p) {
                 slot.chain = partition.chain;
                 return;
             }
-            at = slot.chain;
+            at = slot.next_in_chain();
         }
     }
 

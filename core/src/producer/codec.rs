@@ -114,7 +114,7 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         let wants = batch.codec != Compression::None && !batch.squeezed;
         // With a guest the bytes behind its own are not free.
-        self.config.compress_outside && wants && !batch.guest.is_some()
+        self.config.compress_outside && wants && !batch.kin().guest.is_some()
     }
 
     /// Where a partition waits that could go to `place` if its next batch were compressed.

@@ -7,6 +7,7 @@ use super::Producer;
 use crate::batch::{AUX, QUEUE};
 #[cfg(feature = "acks-0")]
 use crate::batch::{Fate, NO_REASON};
+use crate::cluster::CLUSTER;
 use crate::config::Acks;
 use crate::connection::Request;
 use crate::id::TopicUuid;
@@ -28,7 +29,10 @@ impl Producer<'_> {
         let newest = i16::from(self.storage.connections[c].versions.produce);
         let newest = ApiKey::Produce.spoken(newest);
         let (mut batches, mut version, mut bytes, mut topics) = (List::EMPTY, newest, 0, 0);
-        while let Some(p) = self.storage.brokers[broker].ready.head() {
+        // Where one broker has all that is written to, which is little, a request is one batch: 0.4 KB of flash.
+        let goes_on = |batches: &List| CLUSTER || batches.is_empty();
+        while let Some(p) = self.storage.brokers[broker].ready.head().filter(|_| goes_on(&batches))
+        {
             self.leave_place(p);
             self.begin_round_on(p, c);
             let next = if self.is_sendable(p) { self.next_to_send(p) } else { None };
@@ -42,15 +46,19 @@ impl Producer<'_> {
             self.suit_codec(b, newest);
             let t = usize::from(self.storage.partitions[p].topic);
             // By id every topic needs one (Event Hubs offers Produce 13, and Metadata without ids).
-            let speaks =
-                if self.storage.topics[t].uuid.is_known() { newest } else { newest.min(BY_ID - 1) };
+            let speaks = if self.storage.topics[t].ids.now().is_known() {
+                newest
+            } else {
+                newest.min(BY_ID - 1)
+            };
             let first = batches.is_empty();
             self.freeze(b);
             if self.holds_back(p, b) {
                 continue;
             }
             let size = self.storage.batches[b].size + self.storage.headroom() + Shape::TAILROOM;
-            if !first && (speaks != version || bytes + size > self.config.max_request_size) {
+            let full = speaks != version || bytes + size > self.config.max_request_size;
+            if CLUSTER && !first && full {
                 self.put_back(broker, p);
                 break;
             }
@@ -60,8 +68,12 @@ impl Producer<'_> {
             #[cfg(feature = "events")]
             self.note_sent(c, b);
             let topic = &mut self.storage.topics[t];
-            let place = if topic.in_request > 0 { topic.request_tail } else { batches.tail() };
-            topics += u32::from(topic.in_request == 0);
+            let mut place = batches.tail();
+            if CLUSTER && topic.in_request > 0 {
+                place = topic.request_tail;
+            } else {
+                topics += 1;
+            }
             topic.in_request += 1;
             topic.request_tail = Link::to(b);
             batches.insert_after(&mut self.storage.batches, AUX, place, b);
@@ -74,9 +86,13 @@ impl Producer<'_> {
         let mut at = batches.head();
         while let Some(b) = at {
             self.refile(usize::from(self.storage.batches[b].partition));
-            at = list::next(&self.storage.batches, AUX, b);
+            at = self.next_in_request(b);
         }
         true
+    }
+
+    fn next_in_request(&self, b: usize) -> Option<usize> {
+        if CLUSTER { list::next(&self.storage.batches, AUX, b) } else { None }
     }
 
     /// Rule 2: a connection that died ended the round, also where nothing of the partition was in flight on it. What was
@@ -111,7 +127,7 @@ impl Producer<'_> {
         let first = core::mem::take(&mut batch.fresh) || first;
         if !first {
             batch.retries = batch.retries.saturating_add(1);
-            self.stats.retries += 1;
+            self.counters.retries.up(1);
         }
         batch.pinned = true;
         batch.heard = false;
@@ -120,7 +136,7 @@ impl Producer<'_> {
         let partition = &mut self.storage.partitions[p];
         partition.cursor = next;
         partition.in_flight += 1;
-        self.stats.batches += 1;
+        self.counters.batches.up(1);
         self.stamp(b);
     }
 
@@ -156,7 +172,7 @@ impl Producer<'_> {
         // Names are read from the storage while heads are written into it.
         let mut chunks = core::mem::take(&mut self.storage.chunks);
         while let Some(b) = at {
-            at = list::next(&self.storage.batches, AUX, b);
+            at = self.next_in_request(b);
             let partition =
                 &self.storage.partitions[usize::from(self.storage.batches[b].partition)];
             let (t, index) = (usize::from(partition.topic), partition.index);
@@ -171,12 +187,12 @@ impl Producer<'_> {
             partition_head(&mut before, version, index, batch.size);
             if previous != Some(t) {
                 let topic = &self.storage.topics[t];
-                let name = self.storage.text(Text::Name(t), topic.name_len);
-                let uuid = if version >= BY_ID { topic.uuid } else { TopicUuid::ZERO };
+                let name = self.storage.text_bytes(Text::Name(t), topic.name_len);
+                let uuid = if version >= BY_ID { topic.ids.now() } else { TopicUuid::ZERO };
                 topic_head(&mut before, version, name, &uuid, u32::from(topic.in_request));
             }
             if previous.is_none() {
-                let client_id = self.storage.text(Text::ClientId, self.client_id_len);
+                let client_id = self.storage.text_bytes(Text::ClientId, self.client_id_len);
                 let head = FrameHead { version, correlation, client_id, acks, timeout_ms, topics };
                 frame_head(&mut before, &head);
             }
@@ -211,9 +227,11 @@ impl Producer<'_> {
             }
         }
         self.storage.chunks = chunks;
-        self.stats.requests += 1;
+        self.counters.requests.up(1);
         let conn = &mut self.storage.connections[c];
-        conn.turn = conn.turn.saturating_add(1);
+        if CLUSTER {
+            conn.turn = conn.turn.saturating_add(1);
+        }
         self.put_cursor(c, len, batches.first());
     }
 

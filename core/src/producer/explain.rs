@@ -238,7 +238,7 @@ impl Producer<'_> {
         if self.is_held(next) {
             return Explain::Held;
         }
-        if batch.guest_at > 0 {
+        if batch.kin().guest_at > 0 {
             // Its records lie in the chunk of the part before it.
             return if next == head { Explain::Report } else { answer };
         }
@@ -297,8 +297,8 @@ impl Producer<'_> {
         if conn.state != ConnState::Ready {
             return Explain::Connecting { node };
         }
-        if let Some(until) = conn.muted_until {
-            return Explain::Throttled { node, until };
+        if conn.is_muted() {
+            return Explain::Throttled { node, until: conn.muted_until };
         }
         if conn.yields {
             return Explain::Slot { node };

@@ -40,8 +40,7 @@ impl Producer<'_> {
             let conn = slot.conn.get().map(|c| (c, &self.storage.connections[c]));
             let (requests_in_flight, batches_in_flight) =
                 conn.map_or((0, 0), |(_, conn)| self.in_flight(conn));
-            let muted = conn.and_then(|(_, conn)| conn.muted_until);
-            let throttled_for = muted.map_or(0, |until| until.millis_since(self.now));
+            let throttled_for = conn.map_or(0, |(_, conn)| conn.muted_until.millis_since(self.now));
             #[allow(clippy::cast_possible_truncation, reason = "at most 255 connections")]
             BrokerStats {
                 node: slot.node,

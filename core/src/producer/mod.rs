@@ -3,6 +3,7 @@
 mod adapter;
 #[cfg(feature = "compression")]
 pub(crate) mod codec;
+mod counters;
 mod drain;
 pub(crate) mod explain;
 #[cfg(feature = "events")]
@@ -30,12 +31,14 @@ use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::error_code::ErrorCode;
 use crate::id::{BatchId, PartitionId, RecordId, TopicId};
+use crate::options::Options;
 use crate::partition::partitions::Partitions;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
 use crate::time::{Instant, Timestamp};
 use crate::wire::record::{write_record_with, write_sized_record};
+use counters::Counters;
 use explain::Explain;
 use identity::Identity;
 pub use purge::Scope;
@@ -147,7 +150,8 @@ impl FlushTicket {
     }
 }
 
-/// Counters since the start. `accepted == delivered + not_persisted + unknown + dropped + buffered`, after every call.
+/// Counters since the start. `accepted == delivered + not_persisted + unknown + dropped + buffered`, after every call. On a
+/// processor of 32 bits without a heap each of these but the sum begins again after 2^32 - 1.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -243,8 +247,7 @@ pub struct Producer<'a> {
     pub(crate) record_max: u32,
     /// Partitions that wait before they send again, by level of the exponential backoff.
     pub(crate) backoff: [List; BACKOFF_LEVELS],
-    pub(crate) storage: Storage<'a>,
-    pub(crate) config: Config<'static>,
+    pub(crate) config: Options,
     pub(crate) rng: Rng,
     /// The latest time that was handed in.
     pub(crate) now: Instant,
@@ -259,14 +262,16 @@ pub struct Producer<'a> {
     /// What was never sent.
     #[cfg(feature = "policies")]
     pub(crate) waiting: queue::Waiting,
-    /// When a broker's backoff ends.
-    pub(crate) redial_at: Option<Instant>,
-    pub(crate) stats: Stats,
+    /// When a broker's backoff ends that somebody waits for.
+    pub(crate) redial_at: Instant,
+    pub(crate) counters: Counters,
     /// What happened and nobody read, and what went over the wire.
     #[cfg(feature = "events")]
     pub(crate) ring: crate::event::Ring,
     #[cfg(feature = "events")]
     pub(crate) traffic: crate::metrics::Traffic,
+    /// Last: whoever reads a slab takes long instructions in any place.
+    pub(crate) storage: Storage<'a>,
 }
 
 /// Commands from the application.
@@ -324,7 +329,8 @@ impl<'a> Producer<'a> {
         record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
-            write_sized_record(room, record, place.ts_delta, place.offset_delta, place.body)
+            let ts_delta = i64::from(place.ts_delta);
+            write_sized_record(room, record, ts_delta, place.offset_delta, place.body)
         })
     }
 
@@ -354,7 +360,8 @@ impl<'a> Producer<'a> {
             said
         };
         let result = self.accept(to, head, Some(value_max), now, |room, place| {
-            write_record_with(room, head, place.ts_delta, place.offset_delta, value_max, write)
+            let ts_delta = i64::from(place.ts_delta);
+            write_record_with(room, head, ts_delta, place.offset_delta, value_max, write)
         });
         #[cfg(feature = "recorder")]
         {
@@ -497,7 +504,7 @@ impl Producer<'_> {
     pub(crate) fn note_data_loss(&mut self, p: usize) {
         #[cfg(feature = "events")]
         self.note_loss(p);
-        self.stats.data_losses += 1;
+        self.counters.data_losses.up(1);
         self.closed |= self.config.stop_on_data_loss;
     }
 }

@@ -163,9 +163,9 @@ impl Producer<'_> {
     fn event_batch(&self, b: usize) -> EventBatch {
         let batch = &self.storage.batches[b];
         EventBatch {
-            id: self.batch_id(batch.origin.get().unwrap_or(b)),
+            id: self.batch_id(batch.kin().origin.get().unwrap_or(b)),
             partition: self.event_partition(usize::from(batch.partition)),
-            first: batch.first,
+            first: batch.kin().first,
             records: batch.records,
             bytes: batch.size,
         }

@@ -206,7 +206,7 @@ impl Producer<'_> {
     pub(super) fn overflow(&mut self, error: SendError, records: u16) -> SendError {
         let room = matches!(error, SendError::Full | SendError::QueueFull { .. });
         if room && self.config.policies.overflow == Overflow::DropNewest {
-            self.stats.refused += u64::from(records);
+            self.counters.refused.up(u32::from(records));
             return SendError::Dropped;
         }
         error

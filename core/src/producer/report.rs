@@ -166,8 +166,8 @@ impl Producer<'_> {
             Fate::Dropped => Outcome::Dropped,
         };
         Report {
-            batch: self.batch_id(batch.origin.get().unwrap_or(b)),
-            first: batch.first + batch.told,
+            batch: self.batch_id(batch.kin().origin.get().unwrap_or(b)),
+            first: batch.kin().first + batch.told,
             records: until - batch.told,
             partition: PartitionId { topic: TopicId(partition.topic), index: partition.index },
             outcome,
@@ -179,7 +179,7 @@ impl Producer<'_> {
 
     pub(super) fn records_of(&self, b: usize) -> Option<Records<'_>> {
         let batch = &self.storage.batches[b];
-        let handed_over = batch.chunks == 0 && batch.guest_at == 0;
+        let handed_over = batch.chunks == 0 && batch.kin().guest_at == 0;
         if batch.compressed || handed_over {
             return None;
         }

@@ -182,7 +182,7 @@ impl Producer<'_> {
     fn batches_since_host(&self, p: usize, b: usize) -> u16 {
         let (mut since, mut at) = (0, self.head(p));
         while let Some(earlier) = at.filter(|&earlier| earlier != b) {
-            let is_host = self.storage.batches[earlier].guest == Link::to(b);
+            let is_host = self.storage.batches[earlier].kin().guest == Link::to(b);
             since = if is_host || since > 0 { since + 1 } else { 0 };
             at = list::next(&self.storage.batches, QUEUE, earlier);
         }
@@ -207,8 +207,8 @@ impl Producer<'_> {
             let t = usize::from(partition.topic);
             let topic = &self.storage.topics[t];
             w.put_u8(topic.name_len);
-            w.put_bytes(self.storage.text(Text::Name(t), topic.name_len).as_bytes());
-            w.put_uuid(&topic.uuid);
+            w.put_bytes(self.storage.text_bytes(Text::Name(t), topic.name_len));
+            w.put_uuid(&topic.ids.now());
             w.put_i32(partition.index);
             w.put_i64(partition.producer_id_plus_1);
             w.put_i16(partition.epoch);
@@ -221,7 +221,7 @@ impl Producer<'_> {
                 let batch = &self.storage.batches[b];
                 w.put_u8(flags_of(batch));
                 w.put_i16(self.batches_since_host(p, b).cast_signed());
-                w.put_i32(batch.guest_at.cast_signed());
+                w.put_i32(batch.kin().guest_at.cast_signed());
                 w.put_i16(batch.records.cast_signed());
                 w.put_i32(batch.sequence.get());
                 w.put_i64(batch.base_timestamp);
@@ -313,7 +313,7 @@ impl<'a> Producer<'a> {
         let uuid = r.uuid();
         let index = r.i32();
         let topic = self.register_topic(name).map_err(RestoreError::Storage)?;
-        self.storage.topics[topic.index()].uuid = uuid;
+        self.storage.topics[topic.index()].ids.change(uuid);
         let no_slot = RestoreError::Storage(SendError::NoPartitionSlot);
         let p = self.partition_slot(topic.index(), index).ok_or(no_slot)?;
         let partition = &mut self.storage.partitions[p];
@@ -410,8 +410,8 @@ impl<'a> Producer<'a> {
         self.storage.batches[b] = slot;
         if let Some(host) = host {
             // As it was: there may be no memory for anything else.
-            self.storage.batches[host].guest = Link::to(b);
-            self.storage.batches[b].guest_at = guest_at;
+            self.storage.batches[host].change_kin(|kin| kin.guest = Link::to(b));
+            self.storage.batches[b].change_kin(|kin| kin.guest_at = guest_at);
             let start = self.storage.batch_start(chunk) + guest_at as usize;
             let records = bytes.get(HEADER as usize..).unwrap_or_default();
             let room = self.storage.chunks.get_mut(start..start + records.len());
@@ -434,8 +434,7 @@ impl<'a> Producer<'a> {
         if !self.age_cursor.is_some() {
             self.age_cursor = Link::to(b);
         }
-        self.stats.accepted += u64::from(records);
-        self.stats.buffered += u64::from(records);
+        self.counters.buffered.up(u32::from(records));
         Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! Making a producer: options checked, texts copied, bootstrap servers parsed.
 
-use super::{BACKOFF_LEVELS, Identity, Producer, Refresh, Stats};
+use super::{BACKOFF_LEVELS, Counters, Identity, Producer, Refresh};
 use crate::backoff::Rng;
 use crate::batch::{HEADER, SPARE};
-use crate::cluster::TopicSlot;
+use crate::cluster::{CLUSTER, TopicSlot};
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::id::TopicId;
+use crate::options::Options;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
@@ -34,21 +35,32 @@ impl<'a> Producer<'a> {
             return Err(too_long);
         }
         read_bootstrap(config.bootstrap_servers, &mut storage)?;
-        let chunk_count = storage.chunk_count();
-        let keeps_spare = SPARE && chunk_count > 1;
-        let for_records = chunk_count - u16::from(keeps_spare);
         if storage.capacity(1) <= HEADER {
             return Err(ConfigError::StorageTooSmall { what: "chunk bytes", min: 256 });
         }
+        #[cfg(feature = "compression")]
+        storage.codecs.prepare(config.compression_type)?;
+        Ok(Self::with_texts(config, storage, client_id_len, seed, now))
+    }
+
+    /// What is checked and has its texts becomes a producer.
+    fn with_texts(
+        config: &Config<'_>,
+        mut storage: Storage<'a>,
+        client_id_len: u8,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
+        let chunk_count = storage.chunk_count();
+        let keeps_spare = SPARE && chunk_count > 1;
+        let for_records = chunk_count - u16::from(keeps_spare);
         let mut chunks = Chunks::EMPTY;
         let spare =
             if keeps_spare { chunks.take(&mut storage.chunk_map, chunk_count, 1) } else { None };
-        #[cfg(feature = "compression")]
-        storage.codecs.prepare(config.compression_type)?;
         // Made where the caller has it: no copy of it lies on the stack.
-        Ok(Self {
+        Self {
             client_id_len,
-            config: config.without_texts(),
+            config: Options::of(config),
             rng: Rng::new(seed),
             now,
             clock: None,
@@ -82,19 +94,19 @@ impl<'a> Producer<'a> {
             wake: false,
             arrange_due: false,
             slot_wanted: false,
-            redial_at: None,
-            stats: Stats::default(),
+            redial_at: Instant::FAR,
+            counters: Counters::ZERO,
             #[cfg(feature = "events")]
             ring: crate::event::Ring::EMPTY,
             #[cfg(feature = "events")]
             traffic: crate::metrics::Traffic::NONE,
             storage,
-        })
+        }
     }
 
     pub(super) fn register_topic(&mut self, name: &str) -> Result<TopicId, SendError> {
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 topics")]
-        if let Some(t) = self.find_topic(name) {
+        if let Some(t) = self.find_topic(name.as_bytes()) {
             return Ok(TopicId(t as u16));
         }
         if self.closed {
@@ -103,12 +115,8 @@ impl<'a> Producer<'a> {
         let t = usize::from(self.topics_used);
         let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
         let name_len = u8::try_from(name.len()).map_err(|_| SendError::InvalidTopic)?;
-        if name.is_empty()
-            || name_len > 249
-            || name == "."
-            || name == ".."
-            || !name.bytes().all(legal)
-        {
+        let reserved = matches!(name.as_bytes(), [] | [b'.'] | [b'.', b'.']);
+        if reserved || name_len > 249 || !name.bytes().all(legal) {
             return Err(SendError::InvalidTopic);
         }
         let slot = self.storage.topics.get_mut(t).ok_or(SendError::NoTopicSlot)?;
@@ -137,7 +145,7 @@ fn read_bootstrap(servers: &str, storage: &mut Storage<'_>) -> Result<(), Config
         }
         let (host, port) = host_and_port(server).ok_or(ConfigError::BootstrapServers)?;
         // More servers than slots: the first ones do, and a slot must be left for a broker.
-        if count + 1 >= storage.brokers.len() && count > 0 {
+        if count + usize::from(CLUSTER) >= storage.brokers.len() && count > 0 {
             break;
         }
         let max = u16::from(storage.shape.host_bytes);

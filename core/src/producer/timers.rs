@@ -3,13 +3,14 @@
 
 use super::{Producer, Timer};
 use crate::batch::AGE;
+use crate::cluster::CLUSTER;
 use crate::connection::{ConnSlot, ConnState};
 use crate::partition::{Place, WAIT};
 use crate::storage::list;
 use crate::time::{Instant, Timestamp, deadline};
 
 /// Levels of the exponential backoff that have lists of their own.
-pub(crate) const BACKOFF_LEVELS: usize = 8;
+pub(crate) const BACKOFF_LEVELS: usize = if CLUSTER { 8 } else { 4 };
 
 impl Producer<'_> {
     /// Time only moves forward, whatever the adapter's clock does.
@@ -56,7 +57,7 @@ impl Producer<'_> {
         for c in 0..self.storage.connections.len() {
             self.expire_connection(c);
         }
-        let redial = self.redial_at.is_some_and(|at| at <= now);
+        let redial = self.redial_at <= now;
         if self.arrange_due || redial || self.wants_metadata() || self.wants_id() {
             self.arrange();
         }
@@ -65,8 +66,8 @@ impl Producer<'_> {
     fn expire_connection(&mut self, c: usize) {
         let now = self.now;
         let conn = &mut self.storage.connections[c];
-        if conn.muted_until.is_some_and(|until| until <= now) {
-            conn.muted_until = None;
+        if conn.is_muted() && conn.muted_until <= now {
+            conn.muted_until = Instant::ZERO;
             self.wake = true;
         }
         let conn = &self.storage.connections[c];
@@ -150,10 +151,12 @@ impl Producer<'_> {
             }
         }
         for conn in self.storage.connections.iter() {
-            next.consider(Timer::Connection, conn.muted_until.unwrap_or(Instant::FAR));
+            if conn.is_muted() {
+                next.consider(Timer::Connection, conn.muted_until);
+            }
             next.consider(Timer::Connection, self.closes_at(conn));
         }
-        next.consider(Timer::Connection, self.redial_at.unwrap_or(Instant::FAR));
+        next.consider(Timer::Connection, self.redial_at);
         if self.clock.is_none() {
             next.consider(Timer::Linger, self.clock_due);
         }

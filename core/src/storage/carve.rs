@@ -1,13 +1,16 @@
 //! Memory whose size is known at run time, without an allocator: for programs in other languages.
 
 use super::list::Link;
-use super::resources::{RX, SLOTS, TEXT, TX};
+use super::resources::{CLIENT_ID, RX, SLOTS, TEXT, TX};
 use super::{Shape, Slab, Storage};
 use crate::batch::BatchSlot;
 use crate::cluster::{BrokerSlot, TopicSlot};
 use crate::connection::ConnSlot;
 use crate::limits::Limits;
 use crate::partition::PartitionSlot;
+
+/// A control request, with a client id of `TEXT` bytes.
+const CONTROL: usize = TX + TEXT - CLIENT_ID;
 
 /// What a [`Storage`] can be cut out of. klamm has no `unsafe`, so whoever turns bytes into slots is outside of it:
 /// `klamm-c` does, for memory that a C program hands in.
@@ -18,7 +21,7 @@ pub trait Memory<'a> {
 
 impl<'a> Storage<'a> {
     /// Storage of a size that is known at run time, cut out of `memory`; `None` if that is too small. Fields for texts
-    /// are as long as in [`Resources`](crate::Resources), 64 bytes, whatever `limits` say of requests, codecs and events.
+    /// have 64 bytes, as in [`Resources`](crate::Resources), and the client id's, too, whatever `limits` say of requests, codecs and events.
     #[allow(clippy::cast_possible_truncation, reason = "constants, below 256 and 65,536")]
     pub fn carved(memory: &mut impl Memory<'a>, limits: &Limits) -> Option<Self> {
         let partitions = usize::from(limits.partitions.max(1));
@@ -30,7 +33,7 @@ impl<'a> Storage<'a> {
                 + Shape::headroom(TEXT as u8, TEXT as u8)
                 + Shape::TAILROOM,
             rx_bytes: RX as u16,
-            tx_bytes: TX as u16,
+            tx_bytes: CONTROL as u16,
             client_id_bytes: TEXT as u8,
             host_bytes: TEXT as u8,
             name_bytes: TEXT as u8,
@@ -45,7 +48,7 @@ impl<'a> Storage<'a> {
             topics: cut(memory, topics, || TopicSlot::EMPTY)?,
             brokers: cut(memory, brokers, || BrokerSlot::EMPTY)?,
             connections: cut(memory, connections, || ConnSlot::EMPTY)?,
-            io: cut(memory, connections * (RX + TX), || 0)?,
+            io: cut(memory, connections * (RX + CONTROL), || 0)?,
             client_id: cut(memory, TEXT, || 0)?,
             hosts: cut(memory, brokers * TEXT, || 0)?,
             names: cut(memory, topics * TEXT, || 0)?,

@@ -299,11 +299,15 @@ pub(crate) fn broken(invariant: &'static str) -> ! {
     panic!("{invariant}: this is a bug in klamm")
 }
 
-/// Copies as much as fits; returns how much. Unlike `copy_from_slice` it has no path to a panic.
-#[inline]
+/// Copies as much as fits; returns how much. Cut to one length the compiler sees that `copy_from_slice` cannot panic.
+#[cfg_attr(target_os = "none", inline(never))]
+#[cfg_attr(not(target_os = "none"), inline)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    to.len().min(from.len())
+    let len = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) {
+        to.copy_from_slice(from);
+    }
+    len
 }
 
 /// `copy_within` without a path to a panic: bytes that do not lie in `bytes`, or would not, stay where they are.

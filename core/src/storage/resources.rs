@@ -3,22 +3,27 @@
 use super::list::Link;
 use super::{Shape, Slab, Storage};
 use crate::batch::{BatchSlot, SPLITS};
-use crate::cluster::{BrokerSlot, TopicSlot};
+use crate::cluster::{BrokerSlot, CLUSTER, TopicSlot};
 use crate::connection::ConnSlot;
-use crate::partition::PartitionSlot;
+use crate::partition::{BUCKETS, PartitionSlot};
 use crate::wire::api::FLEXIBLE;
 
 /// What is longer than this fits into no field of `Resources`.
 pub(crate) const TEXT: usize = 64;
+/// But for the client id: a UUID fits.
+pub(crate) const CLIENT_ID: usize = 40;
 /// An element: the largest is a topic of a Metadata response.
 pub(crate) const RX: usize = crate::wire::MAX_ELEMENT.next_multiple_of(8);
 /// A control request: the largest is for Metadata of a topic, or of several with shorter names.
-pub(crate) const TX: usize = if FLEXIBLE { 232 } else { 160 };
+pub(crate) const TX: usize = if FLEXIBLE { 208 } else { 128 };
+/// Brokers a connection, bootstrap servers among them; without `cluster` there are no others.
+const BROKERS: usize = if CLUSTER { 4 } else { 1 };
 /// Batch slots a chunk. Parts of a split, and what a policy drops, have slots without a chunk.
 pub(crate) const SLOTS: usize = if SPLITS || cfg!(feature = "policies") { 2 } else { 1 };
 
 /// Memory for one producer: `BATCHES` chunks of `CHUNK` bytes (one of them is the spare for splits and compression),
-/// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and four times as many known brokers.
+/// `PARTITIONS` partitions of at most as many topics, `CONNS` connections and four times as many known brokers (without
+/// the Cargo feature `cluster` as many bootstrap servers).
 ///
 /// It is all zeros, so a `static` lies in `.bss` and costs no flash:
 ///
@@ -30,8 +35,8 @@ pub(crate) const SLOTS: usize = if SPLITS || cfg!(feature = "policies") { 2 } el
 /// assert!(producer.is_ok());
 /// ```
 ///
-/// Sizing: a batch holds `CHUNK` - 175 bytes of header (61) and records; client id, host and topic names have room
-/// for 64 bytes each.
+/// Sizing: a batch holds `CHUNK` - 151 bytes of header (61) and records; host and topic names have room for 64 bytes each,
+/// the client id for 40.
 pub struct Resources<
     const CHUNK: usize,
     const BATCHES: usize,
@@ -42,13 +47,13 @@ pub struct Resources<
     chunk_map: [[u32; 1]; BATCHES],
     batches: [[BatchSlot; SLOTS]; BATCHES],
     partitions: [PartitionSlot; PARTITIONS],
-    buckets: [Link; PARTITIONS],
+    buckets: [[Link; BUCKETS]; PARTITIONS],
     topics: [TopicSlot; PARTITIONS],
-    brokers: [[BrokerSlot; 4]; CONNS],
+    brokers: [[BrokerSlot; BROKERS]; CONNS],
     connections: [ConnSlot; CONNS],
     io: [[u8; RX + TX]; CONNS],
-    client_id: [u8; TEXT],
-    hosts: [[u8; 4 * TEXT]; CONNS],
+    client_id: [u8; CLIENT_ID],
+    hosts: [[u8; BROKERS * TEXT]; CONNS],
     names: [[u8; TEXT]; PARTITIONS],
 }
 
@@ -68,13 +73,13 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             chunk_map: [[0; 1]; BATCHES],
             batches: [[BatchSlot::EMPTY; SLOTS]; BATCHES],
             partitions: [PartitionSlot::EMPTY; PARTITIONS],
-            buckets: [Link::NONE; PARTITIONS],
+            buckets: [[Link::NONE; BUCKETS]; PARTITIONS],
             topics: [TopicSlot::EMPTY; PARTITIONS],
-            brokers: [[BrokerSlot::EMPTY; 4]; CONNS],
+            brokers: [[BrokerSlot::EMPTY; BROKERS]; CONNS],
             connections: [const { ConnSlot::EMPTY }; CONNS],
             io: [[0; RX + TX]; CONNS],
-            client_id: [0; TEXT],
-            hosts: [[0; 4 * TEXT]; CONNS],
+            client_id: [0; CLIENT_ID],
+            hosts: [[0; BROKERS * TEXT]; CONNS],
             names: [[0; TEXT]; PARTITIONS],
         }
     }
@@ -87,7 +92,7 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
             chunk_map: Slab::Borrowed(self.chunk_map.as_flattened_mut()),
             batches: Slab::Borrowed(self.batches.as_flattened_mut()),
             partitions: Slab::Borrowed(&mut self.partitions),
-            buckets: Slab::Borrowed(&mut self.buckets),
+            buckets: Slab::Borrowed(self.buckets.as_flattened_mut()),
             topics: Slab::Borrowed(&mut self.topics),
             brokers: Slab::Borrowed(self.brokers.as_flattened_mut()),
             connections: Slab::Borrowed(&mut self.connections),
@@ -105,7 +110,7 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
                 chunk_bytes: CHUNK as u32,
                 rx_bytes: RX as u16,
                 tx_bytes: TX as u16,
-                client_id_bytes: TEXT as u8,
+                client_id_bytes: CLIENT_ID as u8,
                 host_bytes: TEXT as u8,
                 name_bytes: TEXT as u8,
             },

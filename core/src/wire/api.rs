@@ -16,18 +16,16 @@ pub(crate) enum ApiKey {
 }
 
 impl ApiKey {
-    /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Produce,
-        Self::Metadata,
-        Self::FindCoordinator,
-        Self::ApiVersions,
-        Self::InitProducerId,
-    ];
-
     /// The API that a broker's number names, if klamm speaks it.
-    pub(crate) fn of(key: i16) -> Option<Self> {
-        Self::ALL.into_iter().find(|api| *api as i16 == key)
+    pub(crate) const fn of(key: i16) -> Option<Self> {
+        Some(match key {
+            0 => Self::Produce,
+            3 => Self::Metadata,
+            10 => Self::FindCoordinator,
+            18 => Self::ApiVersions,
+            22 => Self::InitProducerId,
+            _ => return None,
+        })
     }
 
     /// The lowest and the highest version that klamm speaks.

@@ -14,8 +14,8 @@ const SOFTWARE: &str = "klamm";
 pub(crate) fn write(header: &RequestHeader<'_>, out: &mut [u8]) -> Option<usize> {
     let mut w = Writer::request(out, header);
     if header.flexible() {
-        w.put_string(Some(SOFTWARE), true);
-        w.put_string(Some(env!("CARGO_PKG_VERSION")), true);
+        w.put_string(Some(SOFTWARE.as_bytes()), true);
+        w.put_string(Some(env!("CARGO_PKG_VERSION").as_bytes()), true);
         w.put_tags(true);
     }
     w.finish_request()
@@ -42,10 +42,11 @@ enum At {
 
 /// The decoder of a response. Finalized features are passed over.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // `pass` first in each, so that one instruction finds any
 pub(crate) struct Decoder {
+    pass: Pass,
     version: i16,
     at: At,
-    pass: Pass,
     left: u32,
 }
 

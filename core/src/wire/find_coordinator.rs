@@ -26,9 +26,9 @@ pub(crate) fn write(
     if header.version >= 4 {
         w.put_u8(key_type as u8);
         w.put_count(1, true);
-        w.put_string(Some(key), true);
+        w.put_string(Some(key.as_bytes()), true);
     } else {
-        w.put_string(Some(key), header.flexible());
+        w.put_string(Some(key.as_bytes()), header.flexible());
         w.put_u8(key_type as u8);
     }
     w.put_tags(header.flexible());
@@ -43,7 +43,7 @@ pub(crate) enum Event<'b> {
     Coordinator {
         error: ErrorCode,
         node: i32,
-        host: Option<&'b str>,
+        host: Option<&'b [u8]>,
         port: i32,
     },
     End,
@@ -86,7 +86,7 @@ impl Decoder {
         &mut self,
         r: &mut Reader<'b>,
         node: i32,
-        host: Option<&'b str>,
+        host: Option<&'b [u8]>,
     ) -> Option<Event<'b>> {
         let port = r.i32();
         let (error, message) = if self.version >= 4 {

@@ -33,7 +33,7 @@ pub(crate) fn write(
     out: &mut [u8],
 ) -> Option<usize> {
     let mut w = Writer::request(out, header);
-    w.put_string(request.transactional_id, header.flexible());
+    w.put_string(request.transactional_id.map(str::as_bytes), header.flexible());
     w.put_i32(request.timeout_ms);
     if header.version >= 3 {
         w.put_i64(request.producer_id);
@@ -60,10 +60,11 @@ enum At {
 
 /// The decoder of a response.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // `pass` first in each, so that one instruction finds any
 pub(crate) struct Decoder {
+    pass: Pass,
     version: i16,
     at: At,
-    pass: Pass,
 }
 
 impl Decoder {

@@ -12,7 +12,7 @@ use crate::id::TopicUuid;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ask<'t> {
     /// By its name: any version.
-    Name(&'t str),
+    Name(&'t [u8]),
     /// By its id: from version 12 on.
     #[cfg_attr(
         not(test),
@@ -67,13 +67,13 @@ pub(crate) enum Event<'b> {
     /// `host` is `None` when it is null or longer than [`MAX_HOST`].
     Broker {
         node: i32,
-        host: Option<&'b str>,
+        host: Option<&'b [u8]>,
         port: i32,
     },
     /// `name` is `None` when it is null (an unknown id) or longer than [`MAX_TOPIC_NAME`]; `id` is zero below 10.
     Topic {
         error: ErrorCode,
-        name: Option<&'b str>,
+        name: Option<&'b [u8]>,
         id: TopicUuid,
     },
     /// `leader` is -1 when there is none; `leader_epoch` is -1 below version 7, and unreliable below 9.
@@ -112,12 +112,13 @@ enum At {
 
 /// The decoder of a response.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // `pass` first in each, so that one instruction finds any
 pub(crate) struct Decoder {
+    pass: Pass,
     version: i16,
     at: At,
     /// Lists of replicas left in this partition.
     lists: u8,
-    pass: Pass,
     /// Brokers left, then topics left.
     outer: u32,
     /// Partitions left in this topic.
@@ -154,7 +155,7 @@ impl Decoder {
         &mut self,
         r: &mut Reader<'b>,
         node: i32,
-        host: Option<&'b str>,
+        host: Option<&'b [u8]>,
     ) -> Option<Event<'b>> {
         let port = r.i32();
         let rack = r.unwanted();
@@ -182,7 +183,7 @@ impl Decoder {
         &mut self,
         r: &mut Reader<'b>,
         error: i16,
-        name: Option<&'b str>,
+        name: Option<&'b [u8]>,
     ) -> Option<Event<'b>> {
         let id = if self.version() >= 10 { r.uuid() } else { TopicUuid::ZERO };
         let _is_internal = r.u8();

@@ -37,8 +37,10 @@ pub(crate) const MAX_HOST: u32 = if LONG_TEXTS { 255 } else { TEXT };
 #[allow(clippy::cast_possible_truncation, reason = "64")]
 const TEXT: u32 = crate::storage::resources::TEXT as u32;
 /// The most bytes that a decoder wants to see at once, and so the least that a receive buffer must hold: a topic of
-/// a Metadata response with its name, its error (2), the name's length (5), id (16), flag (1), number of partitions (5).
-pub(crate) const MAX_ELEMENT: usize = MAX_TOPIC_NAME as usize + 29;
+/// a Metadata response with its name, its error (2), the name's length (5), id (16), flag (1), number of partitions (5);
+/// in the old form a broker with its host, id (4), the host's length (2), port (4), the rack's length (2).
+pub(crate) const MAX_ELEMENT: usize =
+    if api::FLEXIBLE { MAX_TOPIC_NAME as usize + 29 } else { MAX_HOST as usize + 12 };
 
 /// Why a decoder made no step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,6 +1,7 @@
 //! A cursor that grows downwards, for heads in front of bytes that already lie in place.
 
 use super::varint;
+use crate::storage::copy;
 
 /// Writes at the end of a slice and from there towards its start.
 ///
@@ -35,8 +36,7 @@ impl<'b> Prepend<'b> {
         {
             Some((free, room)) => {
                 self.start = free.len();
-                // `zip` instead of `copy_from_slice`: heads are short, and there is no path to a panic.
-                room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                copy(room, bytes);
             }
             None => self.overflow = true,
         }
@@ -68,8 +68,8 @@ impl<'b> Prepend<'b> {
     }
 
     /// A string: `flexible` chooses the compact form.
-    pub(crate) fn put_string(&mut self, text: &str, flexible: bool) {
-        self.put_bytes(text.as_bytes());
+    pub(crate) fn put_string(&mut self, text: &[u8], flexible: bool) {
+        self.put_bytes(text);
         match i16::try_from(text.len()) {
             Ok(len) if flexible => self.put_uvarint(u32::from(len.cast_unsigned()) + 1),
             Ok(len) => self.put_i16(len),

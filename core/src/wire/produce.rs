@@ -18,7 +18,7 @@ pub(crate) fn partition_head(p: &mut Prepend<'_>, version: i16, index: i32, reco
 pub(crate) fn topic_head(
     p: &mut Prepend<'_>,
     version: i16,
-    name: &str,
+    name: &[u8],
     id: &TopicUuid,
     partitions: u32,
 ) {
@@ -36,7 +36,7 @@ pub(crate) fn topic_head(
 pub(crate) struct FrameHead<'h> {
     pub(crate) version: i16,
     pub(crate) correlation: i32,
-    pub(crate) client_id: &'h str,
+    pub(crate) client_id: &'h [u8],
     pub(crate) acks: i16,
     pub(crate) timeout_ms: i32,
     pub(crate) topics: u32,
@@ -78,7 +78,7 @@ pub(crate) enum Event<'b> {
     /// Up to version 12 by name (`None`: longer than [`MAX_TOPIC_NAME`]), then by id. There is no end of a topic:
     /// the next `Topic` or `Throttle` is it.
     Topic {
-        name: Option<&'b str>,
+        name: Option<&'b [u8]>,
         id: TopicUuid,
     },
     Partition {
@@ -101,7 +101,7 @@ pub(crate) enum Event<'b> {
     /// Where a leader named above can be reached; `host` is `None` when null or longer than [`MAX_HOST`].
     Node {
         node: i32,
-        host: Option<&'b str>,
+        host: Option<&'b [u8]>,
         port: i32,
     },
     End,
@@ -131,10 +131,11 @@ enum At {
 
 /// The decoder of a response.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)] // `pass` first in each, so that one instruction finds any
 pub(crate) struct Decoder {
+    pass: Pass,
     version: i16,
     at: At,
-    pass: Pass,
     /// Topics left, then nodes left.
     outer: u32,
     /// Partitions left in this topic, then tagged fields left at the end of the response.
@@ -170,7 +171,7 @@ impl Decoder {
     fn topic_rest<'b>(
         &mut self,
         r: &mut Reader<'b>,
-        name: Option<&'b str>,
+        name: Option<&'b [u8]>,
         id: TopicUuid,
     ) -> Option<Event<'b>> {
         self.inner = r.count();
@@ -253,7 +254,7 @@ impl Decoder {
         &mut self,
         r: &mut Reader<'b>,
         node: i32,
-        host: Option<&'b str>,
+        host: Option<&'b [u8]>,
     ) -> Option<Event<'b>> {
         let port = r.i32();
         let rack = r.unwanted();

@@ -11,7 +11,7 @@ pub(crate) struct RequestHeader<'h> {
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) correlation: i32,
-    pub(crate) client_id: &'h str,
+    pub(crate) client_id: &'h [u8],
 }
 
 impl RequestHeader<'_> {
@@ -129,20 +129,20 @@ impl<'b> Writer<'b> {
     }
 
     /// A string or null: `flexible` chooses the compact form.
-    pub(crate) fn put_string(&mut self, text: Option<&str>, flexible: bool) {
+    pub(crate) fn put_string(&mut self, text: Option<&[u8]>, flexible: bool) {
         match (text, flexible) {
             (None, true) => self.put_u8(0),
             (None, false) => self.put_i16(-1),
             (Some(text), true) => {
                 self.put_count(text.len(), true);
-                self.put_bytes(text.as_bytes());
+                self.put_bytes(text);
             }
             (Some(text), false) => {
                 match i16::try_from(text.len()) {
                     Ok(len) => self.put_i16(len),
                     Err(_) => self.overflow = true,
                 }
-                self.put_bytes(text.as_bytes());
+                self.put_bytes(text);
             }
         }
     }

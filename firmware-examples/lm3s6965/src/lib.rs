@@ -1,14 +1,14 @@
 //! The machine: its Ethernet, its clock, and the tasks that every image on it has.
 #![no_std]
 
-mod stellaris_enet;
+mod nic;
 
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, Stack, StackResources};
 use klamm_firmware_qemu::systick;
 use static_cell::ConstStaticCell;
 
-pub use stellaris_enet::Nic;
+pub use nic::Nic;
 
 /// What the processor runs at after a reset.
 const CORE_HZ: u32 = 12_500_000;

@@ -54,7 +54,8 @@ async fn readings(
     let mut buffer = [0; 256];
     let settings = Settings::parse(semihosting::arguments(&mut buffer)).ok_or(Failure::Settings)?;
     let open = LEDGER.open_after_reset();
-    Host.print(format_args!("boot {LEDGER} open={open} stack_size={}", stack::size()));
+    // A reset may have cut off a line.
+    Host.print(format_args!("\nboot {LEDGER} open={open} stack_size={}", stack::size()));
     // A device in the field takes a random number, lest all of them retry at the same time.
     let seed = u64::from(LEDGER.boots());
     let network = start(spawner, seed).ok_or(Failure::Unusable)?;

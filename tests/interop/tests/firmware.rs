@@ -47,7 +47,7 @@ fn one_node() {
         ("reset", reset_in_the_middle),
     ];
     site.run_all(scenarios);
-    the_broker_is_killed(&site, "killed");
+    the_broker_is_killed(&site, ["killed", "killed-c"]);
     drop(site);
     run.done();
 }
@@ -70,14 +70,17 @@ fn dev_broker() {
     let (topic, port) = ("readings", ports::free().unwrap());
     let address = format!("127.0.0.1:{port}");
     let topics = format!("{topic}:{PARTITIONS}");
-    let mut command =
-        klamm::command(&["dev-broker", "--listen", &address, "--topic", &topics]).unwrap();
+    let mut command = klamm::command(&["dev-broker", "--listen", &address]).unwrap();
+    command.args(["--topic", &topics, "--topic", &format!("c:{PARTITIONS}")]);
     command.stdout(run.log("broker.log").unwrap());
     let broker = Process::start("klamm dev-broker", &mut command).unwrap();
     let bootstrap = format!("bootstrap=10.0.2.2:{port}");
     let device = start(&run, &BOARDS[0], topic, &[&bootstrap, "records=5000"], &[]);
-    let told = finish(&address, topic, device);
-    assert_eq!((told.accepted, told.refused), (5_000, 0));
+    let in_c = start(&run, &BOARDS[2], "c", &[&bootstrap, "records=5000"], &[]);
+    for (topic, device) in [(topic, device), ("c", in_c)] {
+        let told = finish(&address, topic, device);
+        assert_eq!((told.accepted, told.refused), (5_000, 0));
+    }
     drop(broker);
     run.done();
 }
@@ -131,7 +134,7 @@ fn two_of_3000_partitions(site: &Site<'_>, topic: &str) {
     let device = site.start(topic, &[&site.bootstrap(), "records=1000", "sensors=2"], &[]);
     let told = Told::read(&device.finish().unwrap()).unwrap();
     let partitions: Vec<u32> = {
-        let mut used: Vec<u32> = told.acks.iter().map(|ack| ack.0).collect();
+        let mut used: Vec<u32> = told.acks.iter().map(|ack| ack.partition).collect();
         used.sort_unstable();
         used.dedup();
         used
@@ -166,17 +169,28 @@ fn reset_in_the_middle(site: &Site<'_>, topic: &str) {
     assert!(told.written_off > 0, "every reset found nothing under way: {told:?}");
 }
 
-fn the_broker_is_killed(site: &Site<'_>, topic: &str) {
-    let mut device = site.device(topic, &["records=6000", "pace_ms=2"]);
-    device.wait_for("ack", 20).unwrap();
+/// Under two devices, the second one in C.
+fn the_broker_is_killed(site: &Site<'_>, topics: [&str; 2]) {
+    let bootstrap = site.bootstrap();
+    let mut devices = [&BOARDS[0], &BOARDS[2]].into_iter().zip(topics).map(|(board, topic)| {
+        site.create_topic(topic, PARTITIONS);
+        let arguments = [&*bootstrap, "records=6000", "pace_ms=2"];
+        (topic, site.start_on(board, topic, &arguments, &[]))
+    });
+    let mut devices: [(&str, Machine); 2] = core::array::from_fn(|_| devices.next().unwrap());
+    for (_, device) in &mut devices {
+        device.wait_for("ack", 20).unwrap();
+    }
     site.cluster(|cluster| {
         cluster.node(1).unwrap().kill().unwrap();
         thread::sleep(Duration::from_secs(3));
         cluster.node(1).unwrap().start().unwrap();
         cluster.wait_until_alive().unwrap();
     });
-    let told = site.finish(topic, device);
-    assert!(told.connects > 1, "the connection outlived it: {told:?}");
+    for (topic, device) in devices {
+        let told = site.finish(topic, device);
+        assert!(told.connects > 1, "the connection outlived it: {told:?}");
+    }
 }
 
 fn leaders_move(site: &Site<'_>, topic: &str) {

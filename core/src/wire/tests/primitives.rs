@@ -94,7 +94,7 @@ proptest! {
         let (mut front, mut back) = ([0; 300], [0; 300]);
         let mut w = Writer::new(&mut front);
         w.put_i16(a);
-        w.put_string(Some(&text), flexible);
+        w.put_string(Some(text.as_bytes()), flexible);
         w.put_i32(b);
         w.put_uvarint(c);
         let len = w.finish().expect("room");
@@ -102,7 +102,7 @@ proptest! {
         let mut p = Prepend::new(&mut back);
         p.put_uvarint(c);
         p.put_i32(b);
-        p.put_string(&text, flexible);
+        p.put_string(text.as_bytes(), flexible);
         p.put_i16(a);
         prop_assert!(!p.overflow());
         prop_assert_eq!(p.len(), len);
@@ -128,10 +128,10 @@ fn what_does_not_fit_is_remembered() {
     let long = std::string::String::from_utf8(std::vec![b'x'; 40_000]).expect("ASCII");
     let mut out = std::vec![0; 50_000];
     let mut w = Writer::new(&mut out);
-    w.put_string(Some(&long), false);
+    w.put_string(Some(long.as_bytes()), false);
     assert_eq!(w.finish(), None, "longer than an int16 can say");
     let mut p = Prepend::new(&mut out);
-    p.put_string(&long, false);
+    p.put_string(long.as_bytes(), false);
     assert!(p.overflow());
 }
 

@@ -23,7 +23,7 @@ use crate::id::TopicUuid;
 const ID: TopicUuid = TopicUuid(hex!("101112131415161718191a1b1c1d1e1f"));
 
 fn header(api: ApiKey, version: i16) -> RequestHeader<'static> {
-    RequestHeader { api, version, correlation: -77, client_id: "client" }
+    RequestHeader { api, version, correlation: -77, client_id: b"client" }
 }
 
 /// Writes a request with klamm and reads all of it with `kafka-protocol`.
@@ -59,7 +59,7 @@ fn metadata_requests() {
     for version in 4..=13 {
         for create in [false, true] {
             let header = header(ApiKey::Metadata, version);
-            let names = [Ask::Name("one"), Ask::Name("two")];
+            let names = [Ask::Name(b"one"), Ask::Name(b"two")];
             let request: MetadataRequest =
                 read(version, |out| metadata::write(&header, names.into_iter(), create, out));
             let topics = request.topics.expect("not null: that would ask for all topics");
@@ -82,7 +82,7 @@ fn metadata_requests_by_id() {
     for version in 4..=13 {
         let header = header(ApiKey::Metadata, version);
         let by_id = [Ask::Id(ID)];
-        let mixed = [Ask::Id(ID), Ask::Name("one")];
+        let mixed = [Ask::Id(ID), Ask::Name(b"one")];
         assert_eq!(metadata::write(&header, mixed.into_iter(), false, &mut [0; 512]), None);
         if version < 12 {
             assert_eq!(metadata::write(&header, by_id.into_iter(), false, &mut [0; 512]), None);
@@ -178,12 +178,12 @@ fn produce_requests_with_many_partitions() {
                 produce::partition_head(&mut p, version, i32::from(index), 80);
             }
             let (name, id) = (std::format!("topic-{topic}"), TopicUuid([topic + 1; 16]));
-            produce::topic_head(&mut p, version, &name, &id, u32::from(topic) + 1);
+            produce::topic_head(&mut p, version, name.as_bytes(), &id, u32::from(topic) + 1);
         }
         let head = produce::FrameHead {
             version,
             correlation: 9,
-            client_id: "client",
+            client_id: b"client",
             acks: 1,
             timeout_ms: 5,
             topics: 3,

@@ -102,7 +102,7 @@ pub(super) fn metadata(rng: &mut Rng, version: i16) -> Sample {
             .with_port(port)
             .with_rack(maybe(rng));
         response.brokers.push(tagged!(rng, flexible, broker));
-        event(&mut events, Event::Broker { node, host: read.as_deref(), port });
+        event(&mut events, Event::Broker { node, host: read.as_deref().map(str::as_bytes), port });
     }
     for _ in 0..rng.below(4) {
         response.topics.push(metadata_topic(rng, version, &mut events));
@@ -134,7 +134,7 @@ fn metadata_topic(
     if version >= 8 {
         topic.topic_authorized_operations = rng.i32();
     }
-    let name = read.as_deref().filter(|_| !null);
+    let name = read.as_deref().map(str::as_bytes).filter(|_| !null);
     event(events, Event::Topic { error: ErrorCode(error), name, id: TopicUuid(id) });
     for _ in 0..rng.below(5) {
         let (error, index, leader) = (rng.i16(), rng.i32(), rng.i32());
@@ -169,7 +169,10 @@ pub(super) fn produce(rng: &mut Rng, version: i16) -> Sample {
         } else {
             let (full, read) = name(rng, 249);
             topic.name = TopicName(str_bytes(&full));
-            event(&mut events, Event::Topic { name: read.as_deref(), id: TopicUuid::ZERO });
+            event(
+                &mut events,
+                Event::Topic { name: read.as_deref().map(str::as_bytes), id: TopicUuid::ZERO },
+            );
         }
         for _ in 0..rng.below(4) {
             topic.partition_responses.push(produce_partition(rng, version, &mut events));
@@ -187,7 +190,10 @@ pub(super) fn produce(rng: &mut Rng, version: i16) -> Sample {
                 .with_port(port)
                 .with_rack(maybe(rng));
             response.node_endpoints.push(tagged!(rng, true, endpoint));
-            event(&mut events, Event::Node { node, host: read.as_deref(), port });
+            event(
+                &mut events,
+                Event::Node { node, host: read.as_deref().map(str::as_bytes), port },
+            );
         }
     }
     event(&mut events, Event::End);
@@ -311,7 +317,10 @@ pub(super) fn find_coordinator(rng: &mut Rng, version: i16) -> Sample {
             response.port = port;
         }
         let error = ErrorCode(error);
-        event(&mut events, Event::Coordinator { error, node, host: read.as_deref(), port });
+        event(
+            &mut events,
+            Event::Coordinator { error, node, host: read.as_deref().map(str::as_bytes), port },
+        );
     }
     event(&mut events, Event::End);
     let response = tagged!(rng, version >= 3, response);

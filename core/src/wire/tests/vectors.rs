@@ -96,7 +96,7 @@ fn a_retry_may_change_only_producer_and_checksum() {
 }
 
 fn header(api: ApiKey, version: i16, correlation: i32) -> RequestHeader<'static> {
-    RequestHeader { api, version, correlation, client_id: "klamm" }
+    RequestHeader { api, version, correlation, client_id: b"klamm" }
 }
 
 /// Checks the bytes, and that every shorter buffer is refused.
@@ -121,7 +121,7 @@ fn api_versions_requests() {
 
 #[test]
 fn metadata_requests() {
-    let topics = [Ask::Name("events")];
+    let topics = [Ask::Name(b"events")];
     wrote(
         &hex!(
             "0000002c0003000c0000000200056b6c616d6d000200000000000000000000000000000000"
@@ -163,11 +163,11 @@ pub(super) fn produce_frame(version: i16, room: usize) -> Option<Vec<u8>> {
     p.put_bytes(produce::tail(version, true, true));
     p.put_bytes(&B3);
     produce::partition_head(&mut p, version, 0, 77);
-    produce::topic_head(&mut p, version, "events", &id, 1);
+    produce::topic_head(&mut p, version, b"events", &id, 1);
     let head = produce::FrameHead {
         version,
         correlation: 3,
-        client_id: "klamm",
+        client_id: b"klamm",
         acks: -1,
         timeout_ms: 30_000,
         topics: 1,
@@ -215,7 +215,7 @@ fn produce_response_with_leader_hint() {
         "ffffffff0100010009000000020000000700000000000001000e0200000002036232000023840000"
     );
     let expected = texts(&[
-        Event::Topic { name: Some("events"), id: TopicUuid::ZERO },
+        Event::Topic { name: Some(b"events"), id: TopicUuid::ZERO },
         Event::Partition {
             index: 0,
             error: ErrorCode::NOT_LEADER_OR_FOLLOWER,
@@ -225,7 +225,7 @@ fn produce_response_with_leader_hint() {
         Event::Leader { leader_id: 2, leader_epoch: 7 },
         Event::PartitionEnd,
         Event::Throttle(0),
-        Event::Node { node: 2, host: Some("b2"), port: 9092 },
+        Event::Node { node: 2, host: Some(b"b2"), port: 9092 },
         Event::End,
     ]);
     check(produce::Decoder::new(10), &frame[8..], &expected, 1);

@@ -4,7 +4,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod clock;
 mod sensor;
 pub mod settings;
 
@@ -20,6 +19,7 @@ use klamm_firmware_app::ledger::Ledger;
 use klamm_firmware_app::reading::Reading;
 use klamm_firmware_app::settings::Settings;
 use klamm_firmware_app::{Board, config, run as send};
+use klamm_firmware_sntp::keep;
 
 use settings::{BATCH_SECONDS, BROKERS, TIME_SERVER, TOPIC};
 
@@ -90,7 +90,7 @@ pub async fn run(
     let (never, ..) = join5(
         network.run(),
         runner.run(),
-        clock::keep(stack, producer),
+        keep(stack, producer, TIME_SERVER),
         measure(&board, producer, &settings, ledger),
         link(stack),
     )

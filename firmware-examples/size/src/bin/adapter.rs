@@ -21,7 +21,7 @@ use klamm_embassy::{
 use panic_halt as _;
 use static_cell::ConstStaticCell;
 
-static RESOURCES: ConstStaticCell<Resources<'static, 1400, 4, 2, 1, 64, 64>> =
+static RESOURCES: ConstStaticCell<Resources<'static, 1400, 4, 2, 1, 64, 64, 2>> =
     ConstStaticCell::new(Resources::new());
 
 /// The network, as far as the compiler knows; what `EmbassyNet` does around a socket of embassy-net.

@@ -1,7 +1,7 @@
 //! The image with klamm as firmware uses it: the calls that an adapter for a microcontroller makes, over a transport
 //! that is two registers. Never run, only measured.
 //!
-//! Memory: `Resources<1400, 4, 2, 2>` in `.bss`, the producer itself on the stack. Everything that is compared or copied
+//! Memory: `Resources<1400, 4, 2, 1>` in `.bss`, the producer itself on the stack. Everything that is compared or copied
 //! comes through `black_box`, so that the compiler knows nothing of it and keeps every path.
 #![no_std]
 #![no_main]
@@ -14,7 +14,7 @@ use klamm::{
 use panic_halt as _;
 use static_cell::ConstStaticCell;
 
-static RESOURCES: ConstStaticCell<Resources<1400, 4, 2, 2>> =
+static RESOURCES: ConstStaticCell<Resources<1400, 4, 2, 1>> =
     ConstStaticCell::new(Resources::new());
 
 /// The network, as far as the compiler knows.
@@ -70,7 +70,7 @@ fn drive(producer: &mut Producer<'_>, wire: &mut Wire) {
     for conn in producer.connections() {
         match producer.demand(conn) {
             Demand::Connect => {
-                black_box(producer.address(conn));
+                black_box(producer.address_bytes(conn));
                 producer.handle_dialing(conn, now());
                 producer.handle_connected(conn, now());
             }

@@ -1,7 +1,7 @@
 //! The image with all of klamm: every command that an application has, and a driver loop over a transport that is two
 //! registers. Never run, only measured.
 //!
-//! Memory: `Resources<1400, 4, 2, 2>` in `.bss`, the producer itself on the stack. Everything that is compared or copied
+//! Memory: `Resources<1400, 4, 2, 1>` in `.bss`, the producer itself on the stack. Everything that is compared or copied
 //! comes through `black_box`, so that the compiler knows nothing of it and keeps every path.
 #![no_std]
 #![no_main]
@@ -15,7 +15,7 @@ use klamm::{
 use panic_halt as _;
 use static_cell::ConstStaticCell;
 
-static RESOURCES: ConstStaticCell<Resources<1400, 4, 2, 2>> =
+static RESOURCES: ConstStaticCell<Resources<1400, 4, 2, 1>> =
     ConstStaticCell::new(Resources::new());
 
 /// The network, as far as the compiler knows.

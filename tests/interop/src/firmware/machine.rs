@@ -25,9 +25,11 @@ pub struct Board {
 }
 
 /// All of them.
-pub const BOARDS: [Board; 2] = [
+pub const BOARDS: [Board; 3] = [
     Board { image: "lm3s6965", qemu: "lm3s6965evb", card: "stellaris" },
     Board { image: "mps2-an385", qemu: "mps2-an385", card: "lan9118" },
+    // In C.
+    Board { image: "c-lm3s6965", qemu: "lm3s6965evb", card: "stellaris" },
 ];
 
 /// What QEMU is told.

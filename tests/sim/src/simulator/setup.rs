@@ -131,6 +131,7 @@ impl Setup {
     pub fn from_seed(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let nodes = dice.pick(&[1, 1, 2, 3, 3, 4]);
+        let nodes = if cfg!(feature = "cluster") { nodes } else { 1 };
         let mut setup = Self::quiet(nodes);
         setup.seed = seed;
         setup.start = dice.pick(&[0, 1, 1_000_000, 1 << 40, 1 << 62]);

@@ -1,4 +1,17 @@
-//! What time it is: SNTP.
+//! What time it is, by SNTP: a task beside klamm's runner, on any board with embassy-net.
+//!
+//! ```no_run
+//! # use embassy_net::Stack;
+//! # use klamm_embassy::Producer;
+//! // #[embassy_executor::task]
+//! async fn clock(stack: Stack<'static>, producer: Producer<'static>) -> ! {
+//!     klamm_firmware_sntp::keep(stack, producer, "pool.ntp.org").await
+//! }
+//! ```
+//!
+//! It takes a socket of the `StackResources`, beside those of DHCP, DNS and the brokers.
+#![no_std]
+#![forbid(unsafe_code)]
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -10,21 +23,22 @@ use klamm_embassy::{Producer, Timestamp};
 use sntpc::{NtpContext, NtpTimestampGenerator};
 use sntpc_net_embassy::UdpSocketWrapper;
 
-use crate::settings::TIME_SERVER;
-
 const NTP_PORT: u16 = 123;
 const OUR_PORT: u16 = 12_300;
-const ANSWER: Duration = Duration::from_secs(5);
-const RETRY: Duration = Duration::from_secs(15);
-/// A crystal with 20 ppm is off by half a second after this time.
-const AGAIN: Duration = Duration::from_secs(6 * 3_600);
 
-/// Asks at the start and every few hours, and tells the producer. Readings that were made before the
+/// How long a time server may take to answer, its name's server included.
+pub const ANSWER: Duration = Duration::from_secs(5);
+/// From an answer that did not come to the next question: more often would be rude to public servers.
+pub const RETRY: Duration = Duration::from_secs(15);
+/// From an answer to the next question: a crystal with 20 ppm is off by half a second after this.
+pub const AGAIN: Duration = Duration::from_secs(6 * 3_600);
+
+/// Asks at the start and every few hours, and tells the producer. Records that were made before the
 /// first answer wait for it, and get the time at which they were made.
-pub(crate) async fn keep(stack: Stack<'_>, producer: Producer<'_>) -> ! {
+pub async fn keep(stack: Stack<'_>, producer: Producer<'_>, server: &str) -> ! {
     stack.wait_config_up().await;
     loop {
-        let wait = match with_timeout(ANSWER, ask(stack)).await {
+        let wait = match with_timeout(ANSWER, ask(stack, server)).await {
             Ok(Some(now)) => {
                 producer.set_clock(now);
                 AGAIN
@@ -35,8 +49,10 @@ pub(crate) async fn keep(stack: Stack<'_>, producer: Producer<'_>) -> ! {
     }
 }
 
-async fn ask(stack: Stack<'_>) -> Option<Timestamp> {
-    let addresses = stack.dns_query(TIME_SERVER, DnsQueryType::A).await.ok()?;
+/// The time now, of a server's name or address; `None`: it has none that one could believe. It waits
+/// for an answer without end.
+pub async fn ask(stack: Stack<'_>, server: &str) -> Option<Timestamp> {
+    let addresses = stack.dns_query(server, DnsQueryType::A).await.ok()?;
     let server = SocketAddr::new(IpAddr::from(*addresses.first()?), NTP_PORT);
     let (mut rx, mut tx) = ([0; 64], [0; 64]);
     let (mut rx_meta, mut tx_meta) = ([PacketMetadata::EMPTY], [PacketMetadata::EMPTY]);
