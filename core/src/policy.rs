@@ -76,6 +76,18 @@ impl Policies {
         }
     }
 
+    /// Does any of them ask how much waits?
+    pub(crate) const fn count(&self) -> bool {
+        let off = u32::MAX;
+        self.send_at_records < off
+            || self.send_at_bytes < off
+            || self.delivery_interval_ms > 0
+            || self.queue_records_max < off
+            || self.queue_bytes_max < off
+            || self.broker_queue_records_max < off
+            || self.broker_queue_bytes_max < off
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let positive = [
             ("send_at_records", self.send_at_records),

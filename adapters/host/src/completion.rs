@@ -7,13 +7,8 @@ use std::time::Instant;
 
 use klamm::{BatchId, RecordId, Report};
 
-use crate::delivery::{Delivered, result};
-use crate::error::DeliveryError;
-use crate::hooks::quietly;
+use crate::callbacks::{Callbacks, Told};
 use crate::process::Process;
-
-/// What a record's own callback is told, once.
-pub(crate) type Callback = Box<dyn FnOnce(Result<Delivered, DeliveryError>) + Send>;
 
 /// One per batch, not per record. A batch that was split is reported in several pieces.
 pub(crate) struct Completion {
@@ -30,7 +25,6 @@ pub(crate) struct Completion {
 struct State {
     pieces: Vec<Report>,
     wakers: Vec<Waker>,
-    callbacks: Vec<(u16, Callback)>,
     abandoned: bool,
 }
 
@@ -66,11 +60,6 @@ impl Completion {
         let mut state = self.lock();
         state.abandoned = true;
         self.tell(state);
-    }
-
-    /// Calls back when the record's fate is known, on the driver.
-    fn call_back(&self, index: u16, callback: Callback) {
-        self.lock().callbacks.push((index, callback));
     }
 
     pub(crate) fn fate(&self, index: u16) -> Fate {
@@ -135,24 +124,13 @@ impl Completion {
         fate
     }
 
-    fn tell(&self, mut state: MutexGuard<'_, State>) {
-        // Wakers and callbacks are foreign code: not under the lock. Wakers stay registered, as
-        // `poll` counts on places.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        // Wakers are foreign code: not under the lock. They stay registered, as `poll` counts on
+        // places.
         let wakers = state.wakers.clone();
-        let waiting = core::mem::take(&mut state.callbacks);
-        let (told, waiting) = waiting
-            .into_iter()
-            .partition::<Vec<_>, _>(|(index, _)| !matches!(state.fate(*index), Fate::Pending));
-        state.callbacks = waiting;
         drop(state);
         self.changed.notify_all();
         wakers.iter().for_each(Waker::wake_by_ref);
-        for (index, callback) in told {
-            let fate = self.told_first(index).unwrap_or_else(|| self.lock().fate(index));
-            if let Some(result) = result(fate, index) {
-                quietly(|| callback(result));
-            }
-        }
     }
 
     /// The record's fate, if the first report has it.
@@ -178,55 +156,90 @@ impl State {
     }
 }
 
-fn covers(report: &Report, index: u16) -> bool {
+pub(crate) fn covers(report: &Report, index: u16) -> bool {
     index.checked_sub(report.first).is_some_and(|place| place < report.records)
 }
 
-/// The completions of the batches that someone asked for, by the number of their slot.
+/// Who waits for the batches that someone asked for, by the number of their slot.
 #[derive(Default)]
 pub(crate) struct Completions {
-    slots: Vec<Option<(BatchId, Arc<Completion>)>>,
+    slots: Vec<Option<Waiting>>,
+    /// How many callbacks the last batch had that had any.
+    usual: usize,
+}
+
+/// Who waits for a batch.
+pub(crate) struct Waiting {
+    batch: BatchId,
+    completion: Option<Arc<Completion>>,
+    callbacks: Callbacks,
+}
+
+impl Waiting {
+    /// Tells them; without a report nothing more will be known.
+    pub(crate) fn tell(self, report: Option<&Report>) {
+        match (&self.completion, report) {
+            (Some(completion), Some(report)) => completion.resolve(*report),
+            (Some(completion), None) => completion.abandon(),
+            (None, _) => {}
+        }
+        self.callbacks.call(report);
+    }
 }
 
 impl Completions {
     /// The completion of the record's batch, made when the first `Delivery` of the batch is.
     pub(crate) fn of(&mut self, record: RecordId) -> Arc<Completion> {
-        let at = record.batch.index();
-        if at >= self.slots.len() {
-            self.slots.resize_with(at + 1, || None);
-        }
-        match &mut self.slots[at] {
-            Some((id, completion)) if *id == record.batch => Arc::clone(completion),
-            slot => {
-                let completion = Arc::new(Completion::new());
-                *slot = Some((record.batch, Arc::clone(&completion)));
-                completion
-            }
-        }
+        let waiting = Self::slot(&mut self.slots, record.batch);
+        let completion = &mut waiting.completion;
+        Arc::clone(completion.get_or_insert_with(|| Arc::new(Completion::new())))
     }
 
-    /// Has the callback called when the record's fate is known.
-    pub(crate) fn call_back(&mut self, record: RecordId, callback: Callback) {
-        self.of(record).call_back(record.index, callback);
+    /// Has the callback called when the record's fate is known, on the driver.
+    pub(crate) fn call_back<F>(&mut self, record: RecordId, callback: F)
+    where
+        F: FnOnce(Told) + Send + 'static,
+    {
+        let waiting = Self::slot(&mut self.slots, record.batch);
+        waiting.callbacks.add(record.index, callback, self.usual);
     }
 
-    /// The completion to be told of a report, if anyone still waits for it.
-    pub(crate) fn holding(&mut self, batch: BatchId) -> Option<Arc<Completion>> {
-        let slot = self.slots.get_mut(batch.index())?;
-        let (id, completion) = slot.as_ref()?;
-        if *id != batch {
-            return None;
+    fn slot(slots: &mut Vec<Option<Waiting>>, batch: BatchId) -> &mut Waiting {
+        let at = batch.index();
+        if at >= slots.len() {
+            slots.resize_with(at + 1, || None);
+        }
+        let slot = &mut slots[at];
+        // What another batch had of it is done with.
+        if slot.as_ref().is_some_and(|waiting| waiting.batch != batch) {
+            *slot = None;
+        }
+        let new = || Waiting { batch, completion: None, callbacks: Callbacks::default() };
+        slot.get_or_insert_with(new)
+    }
+
+    /// Those to be told of a report, if anyone still waits for it.
+    pub(crate) fn take(&mut self, report: &Report) -> Option<Waiting> {
+        let slot = self.slots.get_mut(report.batch.index())?;
+        let waiting = slot.as_mut().filter(|waiting| waiting.batch == report.batch)?;
+        let batch = waiting.batch;
+        let callbacks = waiting.callbacks.take(report);
+        if !callbacks.is_empty() {
+            self.usual = callbacks.len();
         }
         // A batch that is reported takes no more records, so nobody can come to hold it later.
-        if Arc::strong_count(completion) == 1 && completion.lock().callbacks.is_empty() {
+        let completion = waiting.completion.take_if(|held| Arc::strong_count(held) == 1);
+        drop(completion);
+        let completion = waiting.completion.clone();
+        if completion.is_none() && waiting.callbacks.is_empty() {
             *slot = None;
-            return None;
         }
-        Some(Arc::clone(completion))
+        let any = completion.is_some() || !callbacks.is_empty();
+        any.then_some(Waiting { batch, completion, callbacks })
     }
 
-    /// All completions, for the end of a driver that failed.
-    pub(crate) fn take_all(&mut self) -> Vec<Arc<Completion>> {
-        self.slots.drain(..).flatten().map(|(_, completion)| completion).collect()
+    /// All of them, for the end of a driver that failed.
+    pub(crate) fn take_all(&mut self) -> Vec<Waiting> {
+        self.slots.drain(..).flatten().collect()
     }
 }

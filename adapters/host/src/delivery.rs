@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
 
-use klamm::{Outcome, PartitionId, Timestamp};
+use klamm::{Outcome, PartitionId, Report, Timestamp};
 
 use crate::completion::{Completion, Fate};
 use crate::error::DeliveryError;
@@ -103,13 +103,17 @@ impl fmt::Debug for Delivery {
 
 /// What a record's fate means to whoever sent it; `None` while it is pending.
 pub(crate) fn result(fate: Fate, index: u16) -> Option<Result<Delivered, DeliveryError>> {
-    let report = match fate {
-        Fate::Pending => return None,
-        Fate::Abandoned => return Some(Err(DeliveryError::DriverFailed)),
-        Fate::Elsewhere => return Some(Err(DeliveryError::OtherProcess)),
-        Fate::Reported(report) => report,
-    };
-    Some(match report.outcome {
+    match fate {
+        Fate::Pending => None,
+        Fate::Abandoned => Some(Err(DeliveryError::DriverFailed)),
+        Fate::Elsewhere => Some(Err(DeliveryError::OtherProcess)),
+        Fate::Reported(report) => Some(outcome(&report, index)),
+    }
+}
+
+/// What a report means to whoever sent this record.
+pub(crate) fn outcome(report: &Report, index: u16) -> Result<Delivered, DeliveryError> {
+    match report.outcome {
         Outcome::Delivered { log_append_time, .. } => Ok(Delivered {
             partition: report.partition,
             offset: report.offset(index),
@@ -118,5 +122,5 @@ pub(crate) fn result(fate: Fate, index: u16) -> Option<Result<Delivered, Deliver
         Outcome::NotPersisted(reason) => Err(DeliveryError::NotPersisted(reason)),
         Outcome::Unknown(reason) => Err(DeliveryError::Unknown(reason)),
         _ => Err(DeliveryError::Dropped),
-    })
+    }
 }

@@ -93,11 +93,12 @@ pub struct Turn {
     pub again: bool,
     /// How long to sleep; `None` until something happens.
     pub sleep: Option<Duration>,
+    /// The producer is closing: when bytes were written, have another turn.
+    pub closing: bool,
     /// The producer is closed and everything has its outcome: call [`Engine::end`].
     pub end: bool,
     pub(crate) sent: bool,
     findings: Findings,
-    outcomes: Outcomes,
     flushed: Vec<Arc<Signal>>,
     wakers: Vec<Waker>,
     job: Option<Uncompressed>,
@@ -130,10 +131,12 @@ impl Engine {
 
     /// Everything that needs the core, in one go, and then the callbacks. `links` are the slots'.
     pub fn turn<L: Link>(&mut self, links: &mut [L]) -> Turn {
-        let mut turn = self.locked_turn(links);
+        // Apart from the turn, which is looked at between awaits: callbacks need not be `Sync`.
+        let mut outcomes = Outcomes::default();
+        let mut turn = self.locked_turn(links, &mut outcomes);
         let options = &self.shared.common.options;
         turn.findings.tell(&options.instruments, &options.client_id);
-        turn.outcomes.tell(&options.hooks);
+        outcomes.tell(&options.hooks);
         turn.flushed.drain(..).for_each(|signal| signal.set());
         turn.wakers.drain(..).for_each(Waker::wake);
         turn.again |= self.squeezer.turn(&self.shared, turn.job.take());
@@ -193,19 +196,19 @@ impl Engine {
             options.instruments.tell(&options.client_id, &event);
         }
         outcomes.tell(&options.hooks);
-        abandoned.iter().for_each(|completion| completion.abandon());
+        abandoned.into_iter().for_each(|waiting| waiting.tell(None));
         shared.ended.set();
         // After `ended` is set nobody queues up here any more, see `Handle::flush`.
         let flushes = core::mem::take(&mut shared.lock().flushes);
         flushes.iter().for_each(|(_, signal)| signal.set());
     }
 
-    fn locked_turn<L: Link>(&mut self, links: &mut [L]) -> Turn {
+    fn locked_turn<L: Link>(&mut self, links: &mut [L], outcomes: &mut Outcomes) -> Turn {
         let mut turn = Turn::default();
         let shared = Arc::clone(&self.shared);
         let mut guard = shared.lock();
         let inner = &mut *guard;
-        inner.asleep = false;
+        inner.asleep = None;
         if inner.dead {
             turn.end = true;
             return turn;
@@ -227,29 +230,35 @@ impl Engine {
             inner.last_error = None;
         }
         inner.core.handle_timeout(now);
+        // Whatever is new by now is looked at in this turn.
+        inner.core.take_wake();
         for (conn, link) in self.conns.iter().zip(links.iter_mut()) {
             serve(&mut inner.core, &mut inner.last_error, *conn, link, now, &mut turn);
         }
         turn.job = self.squeezer.take(&mut inner.core, now);
-        let unread = turn.outcomes.take(inner, REPORTS_A_TURN, Trust::Core);
+        let unread = outcomes.take(inner, REPORTS_A_TURN, Trust::Core);
         // Room for more: in the memory, or in a queue that counts what was not sent.
         turn.findings.take(inner, now);
-        let freed = !turn.outcomes.is_empty();
+        let freed = !outcomes.is_empty();
         open_gates(inner, freed || turn.sent, now);
         if !unread {
             let core = &inner.core;
             let flushed = inner.flushes.extract_if(.., |(ticket, _)| core.is_flushed(*ticket));
             turn.flushed.extend(flushed.map(|(_, signal)| signal));
         }
-        turn.again |= freed || turn.job.is_some() || inner.core.take_wake();
+        // What is due later is in the time to sleep.
+        let news = inner.core.take_wake_before(klamm::Instant::ZERO);
+        turn.again |= unread || turn.job.is_some() || news;
         // Closed, every record has an outcome, and the last bytes are out (with acks = 0 nothing
         // else says that they arrived).
         let overdue = inner.purge_at.is_some_and(|at| at <= now);
         let drained = overdue || links.iter().all(Link::is_drained);
+        turn.closing = inner.closing;
         turn.end = inner.closing && !unread && drained && inner.core.stats().buffered == 0;
         if !turn.again {
-            inner.asleep = true;
-            turn.sleep = self.deadline(inner).map(|at| until(at, now));
+            let end = self.deadline(inner);
+            inner.asleep = Some(end.unwrap_or(klamm::Instant::FAR));
+            turn.sleep = end.map(|at| until(at, now));
         }
         turn.wakers = inner.gates.take_due();
         turn
@@ -327,7 +336,7 @@ pub(crate) fn serve(
             let Ok(taken) = core.transmit_with(conn, now, copy);
             link.fill(taken);
             // With nothing taken there is nothing to come back for: that would spin.
-            turn.again |= taken > 0;
+            turn.again |= taken > 0 && core.demand(conn) == Demand::Transmit;
             turn.sent |= taken > 0;
             return;
         }

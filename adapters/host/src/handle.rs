@@ -13,8 +13,8 @@ use klamm::{ConfigError, Record, RecordId, Scope, Stats};
 
 use crate::batch::Batch;
 use crate::builder::Options;
+use crate::callbacks::Told;
 use crate::clock::Clock;
-use crate::completion::Callback;
 use crate::connection_error::ConnectionError;
 use crate::engine::Engine;
 use crate::error::{BuildError, DriverFailure, SendError};
@@ -119,13 +119,16 @@ impl<D: Driver> Handle<D> {
     }
 
     /// Accepts a record, and calls back with its outcome, on the driver.
-    pub fn send_then<'h>(
+    pub fn send_then<'h, F>(
         &'h self,
         target: Target<'h>,
         partition: Option<i32>,
         record: &Record<'h>,
-        callback: Callback,
-    ) -> Sending<'h, D> {
+        callback: F,
+    ) -> Sending<'h, D, F>
+    where
+        F: FnOnce(Told) + Send + 'static,
+    {
         Sending::new(self, target, partition, record, Want::Callback(Some(callback)))
     }
 

@@ -9,6 +9,7 @@
 
 mod batch;
 mod builder;
+mod callbacks;
 #[cfg(feature = "json")]
 mod canonical_json;
 mod clock;

@@ -76,11 +76,13 @@ impl Local {
             turn.again |= tell(core, last_error, *conn, link, now);
         }
         core.handle_timeout(now);
+        // Whatever is new by now is looked at in this turn.
+        core.take_wake();
         self.squeezer.turn_alone(core, now);
         for (conn, link) in self.conns.iter().zip(links.iter_mut()) {
             serve(core, last_error, *conn, link, now, &mut turn);
         }
-        turn.again |= core.take_wake();
+        turn.again |= core.take_wake_before(klamm::Instant::ZERO);
         turn.sleep = core.next_deadline().map(|(at, _)| until(at, now));
         turn
     }

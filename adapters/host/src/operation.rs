@@ -9,7 +9,7 @@ use std::time::Instant;
 use klamm::{Record, RecordId, TopicId};
 
 use crate::batch::{Batch, BatchDelivery};
-use crate::completion::Callback;
+use crate::callbacks::Told;
 use crate::delivery::Delivery;
 use crate::error::SendError;
 use crate::gate::{Gate, Ticket};
@@ -220,28 +220,28 @@ impl Drop for Waiting {
 }
 
 /// What the sender of a record gets.
-pub(crate) enum Want {
+pub(crate) enum Want<F> {
     Nothing,
     Delivery,
-    Callback(Option<Callback>),
+    Callback(Option<F>),
 }
 
-/// A record on its way in; its output is a `Delivery` if one was asked for.
-pub struct Sending<'h, D> {
+/// A record on its way in; its output is a `Delivery` if one was asked for. `F` is the callback's type.
+pub struct Sending<'h, D, F = fn(Told)> {
     handle: &'h Handle<D>,
     target: Target<'h>,
     record: Outgoing<'h>,
-    want: Want,
+    want: Want<F>,
     waiting: Waiting,
 }
 
-impl<'h, D: Driver> Sending<'h, D> {
+impl<'h, D: Driver, F> Sending<'h, D, F> {
     pub(crate) fn new(
         handle: &'h Handle<D>,
         target: Target<'h>,
         partition: Option<i32>,
         record: &Record<'h>,
-        want: Want,
+        want: Want<F>,
     ) -> Self {
         let hooks = &handle.options().hooks;
         let record = Outgoing::new(hooks, target.name(), partition, record);
@@ -249,7 +249,7 @@ impl<'h, D: Driver> Sending<'h, D> {
     }
 }
 
-impl<D: Driver> Operation for Sending<'_, D> {
+impl<D: Driver, F: FnOnce(Told) + Send + 'static> Operation for Sending<'_, D, F> {
     type Output = Option<Delivery>;
     type Error = SendError;
 

@@ -1,11 +1,9 @@
 //! Reports on their way from the core to those who want them.
 
-use std::sync::Arc;
-
 use klamm::{Outcome, Report, Scope};
 
 use crate::builder::KeepRecords;
-use crate::completion::Completion;
+use crate::completion::Waiting;
 use crate::hooks::{BatchReport, Hooks};
 use crate::owned::{OwnedRecord, Undelivered};
 use crate::shared::Inner;
@@ -21,7 +19,7 @@ pub(crate) enum Trust {
 /// Reports taken under the lock, to be told without it.
 #[derive(Default)]
 pub(crate) struct Outcomes {
-    completions: Vec<(Arc<Completion>, Report)>,
+    waiting: Vec<(Waiting, Report)>,
     reports: Vec<BatchReport>,
     taken: usize,
 }
@@ -59,8 +57,8 @@ impl Outcomes {
 
     /// Tells everyone.
     pub(crate) fn tell(&mut self, hooks: &Hooks) {
-        for (completion, report) in self.completions.drain(..) {
-            completion.resolve(report);
+        for (waiting, report) in self.waiting.drain(..) {
+            waiting.tell(Some(&report));
         }
         self.reports.drain(..).for_each(|report| hooks.tell(&report));
     }
@@ -87,8 +85,8 @@ impl Outcomes {
                 .map(|record| Undelivered { record: record.clone(), outcome: report.outcome });
             inner.undelivered.extend(handed_back);
         }
-        if let Some(completion) = inner.completions.holding(report.batch) {
-            self.completions.push((completion, report));
+        if let Some(waiting) = inner.completions.take(&report) {
+            self.waiting.push((waiting, report));
         }
         if heard {
             let records = if for_hooks { records } else { Vec::new() };

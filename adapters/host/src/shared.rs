@@ -59,8 +59,8 @@ pub(crate) struct Inner {
     pub(crate) room_wanted: u32,
     pub(crate) room_due: Option<klamm::Instant>,
     pub(crate) flushes: Vec<(FlushTicket, Arc<Signal>)>,
-    /// The driver sleeps, and has to be woken.
-    pub(crate) asleep: bool,
+    /// The driver sleeps, and has to be woken: until then, if nobody does.
+    pub(crate) asleep: Option<klamm::Instant>,
     /// The driver has failed, or a panic in the core: then nothing in it can be trusted.
     pub(crate) dead: bool,
     pub(crate) closing: bool,
@@ -116,7 +116,7 @@ impl Shared {
             completions: Completions::default(),
             gates: Gates::default(),
             flushes: Vec::new(),
-            asleep: false,
+            asleep: None,
             dead: false,
             closing: false,
             purge_at: None,
@@ -153,9 +153,10 @@ impl Shared {
     pub(crate) fn release(&self, mut inner: MutexGuard<'_, Inner>) {
         let due = inner.gates.take_due();
         // Awake, the driver looks itself before it sleeps.
-        let wake = inner.asleep && (inner.dead || inner.core.take_wake());
+        let asleep = inner.asleep;
+        let wake = asleep.is_some_and(|until| inner.dead || inner.core.take_wake_before(until));
         if wake {
-            inner.asleep = false;
+            inner.asleep = None;
         }
         drop(inner);
         due.into_iter().for_each(Waker::wake);
@@ -166,7 +167,7 @@ impl Shared {
 
     /// Gives the lock back, and wakes the driver in any case.
     pub(crate) fn release_and_wake(&self, mut inner: MutexGuard<'_, Inner>) {
-        inner.asleep = false;
+        inner.asleep = None;
         self.release(inner);
         self.waker.wake_by_ref();
     }

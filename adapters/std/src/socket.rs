@@ -35,6 +35,8 @@ pub(crate) struct Socket {
     ended: bool,
     writable: bool,
     heard: bool,
+    /// There was no room when some was asked for.
+    asked: bool,
 }
 
 /// Does a poller of this system tell of every byte that comes? Then a read of fewer bytes than asked
@@ -54,6 +56,7 @@ impl Socket {
             ended: false,
             writable: false,
             heard: false,
+            asked: false,
         }
     }
 
@@ -114,6 +117,11 @@ impl Socket {
             }
         }
         moved
+    }
+
+    /// Was there no room when some was asked for? Forgets that.
+    pub(crate) fn was_asked(&mut self) -> bool {
+        core::mem::take(&mut self.asked)
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Incoming {
@@ -240,6 +248,7 @@ impl Link for Socket {
         if !matches!(self.state, State::Open(_)) || self.fact.is_some() {
             return None;
         }
+        self.asked = !self.out.is_empty();
         self.out.room()
     }
 

@@ -111,7 +111,6 @@ impl Topic {
         record: &Record<'_>,
         callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
     ) -> Result<(), SendError> {
-        let callback = Box::new(callback);
         block(self.producer.handle().send_then(self.target(), None, record, callback)).map(|_| ())
     }
 

@@ -58,7 +58,9 @@ impl Wires {
         }
         let mut again = turn.again;
         for socket in &mut self.sockets {
-            again |= socket.write();
+            let moved = socket.write();
+            // Else whoever has more to write has had its room.
+            again |= moved && (socket.was_asked() || turn.closing);
             again |= socket.is_ready();
         }
         again

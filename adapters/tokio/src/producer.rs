@@ -136,7 +136,6 @@ impl Producer {
         record: &Record<'_>,
         callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
     ) -> Result<(), SendError> {
-        let callback = Box::new(callback);
         wait(self.handle().send_then(Target::Name(topic), None, record, callback)).await.map(|_| ())
     }
 

@@ -112,7 +112,6 @@ impl Topic {
         record: &Record<'_>,
         callback: impl FnOnce(Result<Delivered, DeliveryError>) + Send + 'static,
     ) -> Result<(), SendError> {
-        let callback = Box::new(callback);
         wait(self.producer.handle().send_then(self.target(), None, record, callback))
             .await
             .map(|_| ())

@@ -194,6 +194,15 @@ impl ConnSlot {
         self.next_correlation.wrapping_sub(self.in_flight.len() as i32)
     }
 
+    /// Does it send Produce requests, but not now, for as many as may be are in flight?
+    pub(crate) fn has_all(&self, max_in_flight: u8) -> bool {
+        self.state == ConnState::Ready
+            && !self.is_muted()
+            && self.cursor.is_none()
+            && !self.yields
+            && !self.takes_produce(max_in_flight)
+    }
+
     /// Is there a frame to go on with? One of which nothing is written waits while the broker asks for silence.
     pub(crate) fn is_writing(&self) -> bool {
         self.cursor.is_some_and(|cursor| cursor.written > 0 || !self.is_muted())

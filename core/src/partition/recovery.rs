@@ -507,8 +507,12 @@ impl Producer<'_> {
             broker.ready.push_back(&mut self.storage.partitions, WAIT, p);
             if first {
                 broker.waits_since = self.now;
-                self.wake = true;
                 self.arrange_due |= !broker.conn.is_some();
+                // A connection that has as many requests as it may have wants nothing new before an answer comes.
+                let conn = broker.conn.get().filter(|_| cfg!(feature = "alloc"));
+                let max = self.config.max_in_flight_requests_per_connection;
+                let full = conn.is_some_and(|c| self.storage.connections[c].has_all(max));
+                self.wake |= !full;
             }
         }
         #[cfg(feature = "compression")]

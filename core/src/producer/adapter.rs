@@ -184,7 +184,18 @@ impl<'a> Producer<'a> {
 
     /// Did any demand, deadline or report appear since last asked?
     pub fn take_wake(&mut self) -> bool {
+        #[cfg(feature = "alloc")]
+        return self.take_wake_before(Instant::FAR);
+        #[cfg(not(feature = "alloc"))]
         core::mem::take(&mut self.wake)
+    }
+
+    /// The same for an adapter that sleeps until then at most: a deadline that has come up is no news to it unless it is
+    /// earlier. Waking a thread is dear, and under load a batch begins to linger every few microseconds.
+    #[cfg(feature = "alloc")]
+    pub fn take_wake_before(&mut self, until: Instant) -> bool {
+        let at = core::mem::replace(&mut self.wake_at, Instant::FAR);
+        core::mem::take(&mut self.wake) || at < until
     }
 
     /// Bytes of record memory that no batch has, headers of 61 bytes included: what new batches may take. For callers that

@@ -105,7 +105,8 @@ impl Producer<'_> {
     /// What the record asks for, if there is memory for it.
     pub(super) fn codec_for(&self, to: Destination) -> Result<Compression, SendError> {
         let codec = to.compression.unwrap_or(self.config.compression_type);
-        let fine = self.storage.codecs.has(codec) && codec.check().is_ok();
+        let fine = matches!(codec, Compression::None)
+            || self.storage.codecs.has(codec) && codec.check().is_ok();
         if fine { Ok(codec) } else { Err(SendError::CodecMissing) }
     }
 

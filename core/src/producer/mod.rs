@@ -196,8 +196,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// The wall-clock time at a moment, which may be before the clock was set.
     pub(crate) fn at(&self, moment: Instant) -> Timestamp {
-        let (after, before) = (moment.millis_since(self.at), self.at.millis_since(moment));
-        Timestamp::from_millis(self.wall.as_millis().wrapping_add(after - before))
+        let after = if moment >= self.at {
+            moment.millis_since(self.at)
+        } else {
+            -self.at.millis_since(moment)
+        };
+        Timestamp::from_millis(self.wall.as_millis().wrapping_add(after))
     }
 }
 
@@ -265,6 +269,9 @@ pub struct Producer<'a> {
     /// When a broker's backoff ends that somebody waits for.
     pub(crate) redial_at: Instant,
     pub(crate) counters: Counters,
+    /// The earliest deadline that has come up since the adapter last asked.
+    #[cfg(feature = "alloc")]
+    pub(crate) wake_at: Instant,
     /// What happened and nobody read, and what went over the wire.
     #[cfg(feature = "events")]
     pub(crate) ring: crate::event::Ring,

@@ -4,7 +4,7 @@ use super::Producer;
 use crate::batch::{Fate, HEADER, NO_REASON, QUEUE, UNSENT};
 use crate::error::SendError;
 use crate::id::TopicId;
-use crate::policy::Overflow;
+use crate::policy::{Overflow, Policies};
 use crate::storage::list::{self, Link, List};
 use crate::time::Instant;
 
@@ -39,6 +39,8 @@ impl Count {
 /// What the producer keeps of it.
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    /// Does any option ask how much waits? Else nobody counts.
+    counts: bool,
     /// Batches that were never sent, oldest first.
     unsent: List,
     all: Count,
@@ -49,12 +51,15 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) const NOTHING: Self = Self {
-        unsent: List::EMPTY,
-        all: Count::ZERO,
-        held: Count::ZERO,
-        next_delivery: Instant::ZERO,
-    };
+    pub(crate) const fn new(policies: &Policies) -> Self {
+        Self {
+            counts: policies.count(),
+            unsent: List::EMPTY,
+            all: Count::ZERO,
+            held: Count::ZERO,
+            next_delivery: Instant::ZERO,
+        }
+    }
 }
 
 impl Producer<'_> {
@@ -71,6 +76,9 @@ impl Producer<'_> {
 
     /// The batch has got more.
     pub(super) fn queue_records(&mut self, p: usize, b: usize, records: u16, bytes: u32) {
+        if !self.waiting.counts {
+            return;
+        }
         let more = Count { records: u32::from(records), bytes };
         self.waiting.all.add(more);
         if !self.storage.batches[b].due {
@@ -86,6 +94,9 @@ impl Producer<'_> {
     /// So much is held back that nothing is any longer.
     pub(super) fn release_at_threshold(&mut self) {
         let (held, policies) = (self.waiting.held, &self.config.policies);
+        if !self.waiting.counts {
+            return;
+        }
         if held.records >= policies.send_at_records || held.bytes >= policies.send_at_bytes {
             self.release_all();
         }
@@ -93,13 +104,18 @@ impl Producer<'_> {
 
     /// The batch lingers no longer.
     pub(crate) fn count_released(&mut self, b: usize) {
-        self.waiting.held.take(self.count(b));
+        if self.waiting.counts {
+            self.waiting.held.take(self.count(b));
+        }
     }
 
     /// The batch is sent for the first time, or never.
     pub(crate) fn unqueue_batch(&mut self, p: usize, b: usize) {
-        let gone = self.count(b);
         self.waiting.unsent.remove(&mut self.storage.batches, UNSENT, b);
+        if !self.waiting.counts {
+            return;
+        }
+        let gone = self.count(b);
         self.waiting.all.take(gone);
         let partition = &mut self.storage.partitions[p];
         partition.waiting.take(gone);
@@ -131,6 +147,9 @@ impl Producer<'_> {
         records: u16,
         bytes: u32,
     ) -> Result<(), SendError> {
+        if !self.waiting.counts {
+            return Ok(());
+        }
         let more = Count { records: u32::from(records), bytes };
         while let Some((option, max, oldest)) = self.exceeded_bound(p, more) {
             let droppable = oldest.filter(|_| self.may_drop());

@@ -51,19 +51,17 @@ impl Producer<'_> {
         let place = self.place(
             p,
             record,
-            body,
+            (body, alone - HEADER),
             #[cfg(feature = "compression")]
             codec,
         );
         #[cfg(feature = "policies")]
         let place = place.map_err(|error| self.overflow(error, 1));
         let place = place?;
-        let batch = &mut self.storage.batches[place.batch];
-        let (chunk, size) = (batch.chunk, batch.size as usize);
-        let end = self.storage.batch_start(chunk)
-            + self.storage.capacity(self.storage.batches[place.batch].chunks) as usize;
-        let start = self.storage.batch_start(chunk) + size;
+        let batch = &self.storage.batches[place.batch];
+        let start = self.storage.batch_start(batch.chunk) + batch.size as usize;
         // The room was checked with the exact size, so `write` has enough.
+        let end = start + record_size(place.body);
         let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
         let written = write(room, &place).unwrap_or_default();
         if to.partition.is_none() {
@@ -117,15 +115,14 @@ impl Producer<'_> {
     }
 
     /// The batch that takes the record: the open one of the partition, or a new one. `body` is the record's with deltas
-    /// of 0.
+    /// of 0, `alone` the same with its length.
     fn place(
         &mut self,
         p: usize,
         record: &Record<'_>,
-        body: usize,
+        (body, alone): (usize, u32),
         #[cfg(feature = "compression")] codec: crate::Compression,
     ) -> Result<Place, SendError> {
-        let alone = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
         #[cfg(feature = "policies")]
         self.make_queue_room(p, 1, alone)?;
         let anchored = record.timestamp.is_some() || self.clock.is_some();
@@ -225,12 +222,14 @@ impl Producer<'_> {
         self.age.push_back(&mut self.storage.batches, AGE, b);
         if !self.age_cursor.is_some() {
             self.age_cursor = Link::to(b);
-            self.wake = true;
+            self.wake_for(|this| this.delivery_end(b));
         }
         #[cfg(feature = "policies")]
         self.queue_batch(b);
         if !due {
-            self.wake |= self.linger.is_empty();
+            if self.linger.is_empty() {
+                self.wake_for(|this| this.linger_end(b));
+            }
             self.linger.push_back(&mut self.storage.batches, AUX, b);
         }
         Ok(b)

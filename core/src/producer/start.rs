@@ -76,7 +76,7 @@ impl<'a> Producer<'a> {
             fresh: 0,
             linger: List::EMPTY,
             #[cfg(feature = "policies")]
-            waiting: super::queue::Waiting::NOTHING,
+            waiting: super::queue::Waiting::new(&config.policies),
             age: List::EMPTY,
             age_cursor: Link::NONE,
             reports: List::EMPTY,
@@ -92,6 +92,8 @@ impl<'a> Producer<'a> {
             slept_from: now,
             woke: now,
             wake: false,
+            #[cfg(feature = "alloc")]
+            wake_at: Instant::FAR,
             arrange_due: false,
             slot_wanted: false,
             redial_at: Instant::FAR,

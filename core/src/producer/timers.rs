@@ -28,6 +28,19 @@ impl Producer<'_> {
         self.now
     }
 
+    /// A deadline has come up. Where adapters do not say until when they sleep, that is news in any case.
+    pub(super) fn wake_for(&mut self, deadline: impl FnOnce(&Self) -> Instant) {
+        #[cfg(feature = "alloc")]
+        {
+            self.wake_at = self.wake_at.min(deadline(self));
+        }
+        #[cfg(not(feature = "alloc"))]
+        {
+            let _ = deadline;
+            self.wake = true;
+        }
+    }
+
     pub(crate) fn expire(&mut self) {
         let now = self.now;
         if self.clock_due <= now && self.clock.is_none() {
@@ -97,7 +110,7 @@ impl Producer<'_> {
 
     /// When the batch is given up. One that had less than a request timeout before the last jump in time gets that once
     /// more: a device that slept an hour tries before it gives up.
-    fn delivery_end(&self, b: usize) -> Instant {
+    pub(super) fn delivery_end(&self, b: usize) -> Instant {
         let batch = &self.storage.batches[b];
         let end = deadline(batch.opened, self.config.delivery_timeout_ms);
         let timeout = self.config.request_timeout_ms;
