@@ -81,7 +81,7 @@ pub(crate) fn clippy(sh: &Shell) -> Result<()> {
             .run()?;
     }
     cmd!(sh, "cargo clippy --workspace --all-targets --all-features -- -D warnings").run()?;
-    for (dir, packages) in LINTED {
+    for &(dir, packages) in LINTED {
         // Firmware aborts where it panics, which only its release profile says.
         cmd!(sh, "cargo clippy --release --manifest-path {dir}/Cargo.toml {packages...}")
             .args(["--", "-D", "warnings"])
