@@ -14,9 +14,10 @@ after(async () => {
 
 const paused = (t, seed, options = '') => open(t, env.browser, `${env.address}?paused&seed=${seed}${options}`);
 
-async function steps(page, count) {
-  for (let step = 0; step < count; step += 1) await page.click('#step');
-}
+const steps = (page, count) =>
+  page.evaluate((presses) => {
+    for (let press = 0; press < presses; press += 1) document.querySelector('#step').click();
+  }, count);
 
 /** All that is drawn of the lanes. */
 const lanes = (page) =>
@@ -79,6 +80,18 @@ test('what a disk loses is counted, for the logs are read', async (t) => {
   await page.click('#inject');
   await page.waitForFunction(() => Number(document.querySelector('[data-count=lost]').textContent) > 0);
   assert.ok(await page.$('[data-of=lost].broken'));
+});
+
+test('without idempotence records are stored twice, and counted', async (t) => {
+  const page = await paused(t, 4);
+  await page.waitForSelector('.lane');
+  await page.click('#idempotent');
+  await page.selectOption('#speed', '5');
+  await page.click('#run');
+  await page.waitForFunction(() => Number(document.querySelector('[data-count=stored]').textContent) > 60);
+  await page.selectOption('#fault', 'close-after');
+  await page.click('#inject');
+  await page.waitForFunction(() => Number(document.querySelector('[data-count=twice]').textContent) > 0);
 });
 
 test('it goes by keyboard alone', async (t) => {

@@ -41,13 +41,14 @@ pub struct Game {
 }
 
 impl Game {
-    /// A run before its first step. Everything random follows from `seed`.
+    /// A run before its first step. Everything random follows from `seed`. Without `idempotent` what is sent again may be
+    /// stored again.
     ///
     /// # Errors
     /// The producer refuses its options.
-    pub fn new(seed: u64) -> Result<Self, String> {
+    pub fn new(seed: u64, idempotent: bool) -> Result<Self, String> {
         Ok(Self {
-            simulation: Simulation::new(setup(seed))?,
+            simulation: Simulation::new(setup(seed, idempotent))?,
             board: Board::default(),
             audit: Audit::default(),
             news: Vec::new(),

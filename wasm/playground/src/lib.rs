@@ -20,13 +20,14 @@ pub struct Playground(Game);
 
 #[wasm_bindgen]
 impl Playground {
-    /// A run before its first step. Everything random follows from `seed`.
+    /// A run before its first step. Everything random follows from `seed`. Without `idempotent` what is sent again may be
+    /// stored again.
     ///
     /// # Errors
     /// The producer refuses its options.
     #[wasm_bindgen(constructor)]
-    pub fn new(seed: u32) -> Result<Self, String> {
-        Game::new(seed.into()).map(Self)
+    pub fn new(seed: u32, idempotent: bool) -> Result<Self, String> {
+        Game::new(seed.into(), idempotent).map(Self)
     }
 
     /// Lets so many milliseconds pass.

@@ -1,5 +1,6 @@
 //! The cluster, the producer and the network of the playground: slow enough to be looked at.
 
+use klamm::Idempotence;
 use klamm_sim::simulator::Setup;
 
 /// The one topic.
@@ -13,12 +14,15 @@ pub(crate) const BATCH_SIZE: u32 = 512;
 /// Bytes for all of them.
 pub(crate) const MEMORY: u32 = 48 << 10;
 
-/// Everything that is random follows from `seed`.
-pub(crate) fn setup(seed: u64) -> Setup {
+/// Everything that is random follows from `seed`. Without idempotence brokers cannot tell what is sent again.
+pub(crate) fn setup(seed: u64, idempotent: bool) -> Setup {
     let mut setup = Setup::quiet(NODES).with_topic(TOPIC, PARTITIONS, 3);
     (setup.seed, setup.cluster.seed, setup.start) = (seed, seed, 0);
 
     let config = &mut setup.config;
+    if !idempotent {
+        config.enable_idempotence = Idempotence::Off;
+    }
     config.linger_ms = 300;
     config.batch_size = BATCH_SIZE;
     config.max_request_size = 4_096;

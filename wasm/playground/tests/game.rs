@@ -12,7 +12,7 @@ fn count(game: &mut Game, name: &str) -> u64 {
 }
 
 fn started(seed: u64) -> Game {
-    let mut game = Game::new(seed).expect("the options are legal");
+    let mut game = Game::new(seed, true).expect("the options are legal");
     game.set_rate(40);
     game
 }
@@ -98,6 +98,25 @@ fn what_a_disk_loses_is_counted() {
     assert_eq!(count(&mut game, "stored"), stored - lost);
 }
 
+/// Without sequence numbers brokers store again what is sent again, and that shows, too.
+#[test]
+fn without_idempotence_records_are_stored_twice() {
+    let mut game = Game::new(4, false).expect("the options are legal");
+    game.set_rate(40);
+    game.run(3_000);
+    for partition in 0..3 {
+        game.fault("close-after", partition).expect("a partition");
+        game.run(2_000);
+    }
+    game.set_rate(0);
+    game.run(5_000);
+    let twice = count(&mut game, "twice");
+    assert!(twice > 0);
+    assert_eq!(count(&mut game, "stored"), count(&mut game, "accepted"));
+    game.finish();
+    assert_eq!(frame(&mut game)["broken"], Value::Null);
+}
+
 #[test]
 fn a_step_shows_something_new() {
     let mut game = started(5);
@@ -114,7 +133,7 @@ fn a_step_shows_something_new() {
 /// Open, sealed, in flight, in the log: with the sequence that is on the wire.
 #[test]
 fn a_batch_goes_through_all_states() {
-    let mut game = Game::new(1).expect("the options are legal");
+    let mut game = Game::new(1, true).expect("the options are legal");
     game.run(1_500);
     game.send(0, 2);
     let mut states = Vec::new();

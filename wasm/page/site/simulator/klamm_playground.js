@@ -60,14 +60,16 @@ export class Playground {
         wasm.playground_heal(this.__wbg_ptr);
     }
     /**
-     * A run before its first step. Everything random follows from `seed`.
+     * A run before its first step. Everything random follows from `seed`. Without `idempotent` what is sent again may be
+     * stored again.
      *
      * # Errors
      * The producer refuses its options.
      * @param {number} seed
+     * @param {boolean} idempotent
      */
-    constructor(seed) {
-        const ret = wasm.playground_new(seed);
+    constructor(seed, idempotent) {
+        const ret = wasm.playground_new(seed, idempotent);
         if (ret[2]) {
             throw takeFromExternrefTable0(ret[1]);
         }

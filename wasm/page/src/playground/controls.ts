@@ -23,6 +23,7 @@ export class Controls {
   readonly #speed: HTMLSelectElement;
   readonly #rate: HTMLInputElement;
   readonly #chaos: HTMLInputElement;
+  readonly #idempotent = h('input', { id: 'idempotent', type: 'checkbox', role: 'switch', checked: true });
   readonly #clock = h('output', { class: 'clock', 'aria-label': 'Time of the run' }, '0.0 s');
 
   constructor(actions: Actions, seed: number) {
@@ -42,6 +43,7 @@ export class Controls {
     this.#finish = button('Close and audit', actions.finish, { id: 'finish' });
     const restart = () => actions.restart(this.seed);
     this.#seed.addEventListener('change', restart);
+    this.#idempotent.addEventListener('change', restart);
     const another = () => {
       this.#seed.value = String(crypto.getRandomValues(new Uint16Array(1))[0]);
       restart();
@@ -53,7 +55,12 @@ export class Controls {
       h('div', { class: 'group' }, h('label', { for: 'speed' }, 'Speed'), this.#speed),
       h('div', { class: 'group' }, h('label', { for: 'rate' }, 'Records/s'), this.#rate, rate),
       h('div', { class: 'group' }, h('label', { for: 'seed' }, 'Seed'), this.#seed, button('Another', another)),
-      h('div', { class: 'group' }, h('label', { class: 'switch', for: 'chaos' }, this.#chaos, 'Chaos')),
+      h(
+        'div',
+        { class: 'group' },
+        h('label', { class: 'switch', for: 'idempotent' }, this.#idempotent, 'Idempotent'),
+        h('label', { class: 'switch', for: 'chaos' }, this.#chaos, 'Chaos'),
+      ),
       h('div', { class: 'group end' }, this.#finish),
     );
   }
@@ -70,8 +77,8 @@ export class Controls {
     return Number(this.#rate.value);
   }
 
-  get chaos(): boolean {
-    return this.#chaos.checked;
+  get idempotent(): boolean {
+    return this.#idempotent.checked;
   }
 
   set chaos(on: boolean) {

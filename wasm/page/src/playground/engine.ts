@@ -43,15 +43,18 @@ export interface Engine {
 
 interface Glue {
   default(options: { module_or_path: URL }): Promise<unknown>;
-  Playground: new (seed: number) => Engine;
+  Playground: new (seed: number, idempotent: boolean) => Engine;
 }
 
+/** Begins a run. */
+export type Make = (seed: number, idempotent: boolean) => Engine;
+
 /** Loads the module; what is returned starts runs. */
-export async function load(): Promise<(seed: number) => Engine> {
+export async function load(): Promise<Make> {
   // @ts-ignore: it is made by wasm-bindgen, beside the bundle.
   const glue = (await import('./simulator/klamm_playground.js')) as Glue;
   await glue.default({ module_or_path: new URL('./simulator/klamm_playground_bg.wasm', import.meta.url) });
-  return (seed) => new glue.Playground(seed);
+  return (seed, idempotent) => new glue.Playground(seed, idempotent);
 }
 
 export const picture = (engine: Engine): Frame => JSON.parse(engine.frame()) as Frame;

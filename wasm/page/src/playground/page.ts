@@ -6,7 +6,7 @@ import { h, isCalm, setText } from '../dom.ts';
 import { Lanes, legend } from '../lanes.ts';
 import { News } from '../news.ts';
 import { Controls } from './controls.ts';
-import { type Engine, type Frame, load, picture } from './engine.ts';
+import { type Engine, type Frame, load, type Make, picture } from './engine.ts';
 import { Faults } from './faults.ts';
 
 /** A page that was in the background does not catch up. In real milliseconds. */
@@ -26,7 +26,7 @@ export class Playground {
   readonly #charts = new Charts();
   readonly #news = new News();
   readonly #said = h('p', { class: 'said', role: 'status', id: 'said' });
-  #make: ((seed: number) => Engine) | undefined;
+  #make: Make | undefined;
   #engine: Engine | undefined;
   #isRunning = false;
   #isOver = false;
@@ -90,7 +90,7 @@ export class Playground {
     const make = this.#make;
     if (!make) return;
     this.#engine?.free();
-    this.#engine = make(seed);
+    this.#engine = make(seed, this.#controls.idempotent);
     this.#controls.chaos = false;
     this.#engine.setRate(this.#controls.rate);
     this.#isOver = false;
