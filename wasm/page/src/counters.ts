@@ -39,8 +39,10 @@ export class Counters {
 
   draw(counts: Counts): void {
     for (const [of, element] of this.#values) {
-      setText(element, grouped(counts[of]));
-      if (of === 'lost' || of === 'twice') element.parentElement?.classList.toggle('broken', counts[of] > 0);
+      const count = counts[of];
+      setText(element, count === null ? '?' : grouped(count));
+      if (of === 'lost' || of === 'twice') element.parentElement?.classList.toggle('broken', (count ?? 0) > 0);
+      element.classList.toggle('unread', count === null);
     }
     const rest = [];
     if (counts.failed > 0) rest.push(`${grouped(counts.failed)} given up and not stored, which the program was told`);

@@ -44,10 +44,10 @@ export interface Counts {
   failed: number;
   unknown: number;
   buffered: number;
-  /** Read from the logs, as are the two that follow. */
-  stored: number;
-  lost: number;
-  twice: number;
+  /** Read from the logs, as are the two that follow; null where they cannot be read. */
+  stored: number | null;
+  lost: number | null;
+  twice: number | null;
 }
 
 /** What the charts are drawn from. */

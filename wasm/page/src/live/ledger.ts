@@ -35,6 +35,7 @@ export class Ledger {
   readonly #copies = new Map<number, number>();
   readonly #logs: Log[];
   #twice = 0;
+  #missing = 0;
 
   constructor(readonly partitions: number) {
     const kept = load();
@@ -89,8 +90,8 @@ export class Ledger {
     }
   }
 
-  /** `isRead`: are the logs read to their ends? Only then it can be said what is missing there. */
-  counts(isRead: boolean): Counts {
+  /** `canRead`: can the logs be read? `isRead`: to their ends? Only then it can be said what is missing there. */
+  counts(canRead: boolean, isRead: boolean): Counts {
     const isMissing = (number: number) => !this.#copies.has(number);
     return {
       accepted: this.#next,
@@ -98,10 +99,16 @@ export class Ledger {
       failed: this.#failed,
       unknown: [...this.#before].filter(isMissing).length,
       buffered: this.#waiting.size,
-      stored: this.#copies.size,
-      lost: isRead ? [...this.#delivered].filter(isMissing).length : 0,
-      twice: this.#twice,
+      stored: canRead ? this.#copies.size : null,
+      lost: canRead ? this.#lost(isRead) : null,
+      twice: canRead ? this.#twice : null,
     };
+  }
+
+  /** While the logs are being read, as many as there were when they had been. */
+  #lost(isRead: boolean): number {
+    if (isRead) this.#missing = [...this.#delivered].filter((number) => !this.#copies.has(number)).length;
+    return this.#missing;
   }
 
   #show(log: Log, record: Stored, isOurs: boolean): void {

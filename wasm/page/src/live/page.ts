@@ -40,7 +40,8 @@ export class Live {
   #isShown = false;
   #isPowered = true;
   #isRead = false;
-  #canRead = true;
+  #canRead = false;
+  #saidUnread = false;
   #sampled = 0;
   #stop: (() => void) | undefined;
 
@@ -184,10 +185,12 @@ export class Live {
           isRead &&= this.#ledger.log(partition).next >= end;
         }
         this.#isRead = isRead;
+        this.#canRead = true;
       } catch (error) {
         this.#isRead = false;
-        if (this.#canRead) this.#say(`the logs cannot be read back: ${String(error)}`, 'warn');
         this.#canRead = false;
+        if (!this.#saidUnread) this.#say(`the logs cannot be read back: ${String(error)}`, 'warn');
+        this.#saidUnread = true;
       }
       await new Promise((resolve) => setTimeout(resolve, READ_EVERY));
     }
@@ -196,13 +199,13 @@ export class Live {
   #draw(): void {
     if (!this.#isShown) return;
     this.#pad.draw();
-    this.#counters.draw(this.#ledger.counts(this.#isRead));
+    this.#counters.draw(this.#ledger.counts(this.#canRead, this.#isRead));
     this.#lanes.draw(Array.from({ length: PARTITIONS }, (_, partition) => this.#lane(partition)));
     const at = performance.now() - this.#begin;
     if (at - this.#sampled > SAMPLE_EVERY) {
       this.#sampled = at;
       const { latency, fill } = this.#flights.takeAverages();
-      const { delivered } = this.#ledger.counts(false);
+      const { delivered } = this.#ledger.counts(false, false);
       this.#charts.add({ at: at / 1_000, delivered, latency, fill: fill === null ? null : 100 * fill, inFlight: this.#flights.bytesInFlight });
     }
     requestAnimationFrame(() => this.#draw());
