@@ -16,12 +16,23 @@ export interface LogPart {
   records: Stored[];
 }
 
+/** Milliseconds before its end from which on a token is not used. */
+const MARGIN = 10_000;
+
 export class Bridge {
+  #token: string | undefined;
+
   constructor(readonly base: URL) {}
 
+  /**
+   * One token for all connections, as long as it is valid: each that is given is for somebody new, and a producer id
+   * belongs to whoever got it.
+   */
   async token(): Promise<string> {
-    const { token } = (await this.#get('dev/token')) as { token: string };
-    return token;
+    if (this.#token === undefined || ends(this.#token) - Date.now() < MARGIN) {
+      this.#token = ((await this.#get('dev/token')) as { token: string }).token;
+    }
+    return this.#token;
   }
 
   /** Stops the broker, or starts it with the logs it had. */
@@ -39,4 +50,10 @@ export class Bridge {
     if (!response.ok) throw new Error(`${path}: the bridge answers ${response.status}`);
     return response.json();
   }
+}
+
+/** When a token ends, in milliseconds since 1970. */
+function ends(token: string): number {
+  const claims = token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? '';
+  return Number((JSON.parse(atob(claims)) as { exp: number }).exp) * 1_000;
 }

@@ -90,8 +90,18 @@ export class Ledger {
     }
   }
 
-  /** `canRead`: can the logs be read? `isRead`: to their ends? Only then it can be said what is missing there. */
-  counts(canRead: boolean, isRead: boolean): Counts {
+  /** Records that are delivered by now. */
+  delivered(): number[] {
+    return [...this.#delivered];
+  }
+
+  /** The logs were read to their ends after these had been delivered: what of them is not there is lost. */
+  allRead(before: readonly number[]): void {
+    this.#missing = before.filter((number) => !this.#copies.has(number)).length;
+  }
+
+  /** `canRead`: can the logs be read? */
+  counts(canRead: boolean): Counts {
     const isMissing = (number: number) => !this.#copies.has(number);
     return {
       accepted: this.#next,
@@ -100,15 +110,9 @@ export class Ledger {
       unknown: [...this.#before].filter(isMissing).length,
       buffered: this.#waiting.size,
       stored: canRead ? this.#copies.size : null,
-      lost: canRead ? this.#lost(isRead) : null,
+      lost: canRead ? this.#missing : null,
       twice: canRead ? this.#twice : null,
     };
-  }
-
-  /** While the logs are being read, as many as there were when they had been. */
-  #lost(isRead: boolean): number {
-    if (isRead) this.#missing = [...this.#delivered].filter((number) => !this.#copies.has(number)).length;
-    return this.#missing;
   }
 
   #show(log: Log, record: Stored, isOurs: boolean): void {

@@ -39,7 +39,6 @@ export class Live {
   #producer: Producer | undefined;
   #isShown = false;
   #isPowered = true;
-  #isRead = false;
   #canRead = false;
   #saidUnread = false;
   #sampled = 0;
@@ -178,16 +177,16 @@ export class Live {
   async #read(): Promise<void> {
     for (;;) {
       try {
+        const before = this.#ledger.delivered();
         let isRead = true;
         for (let partition = 0; partition < PARTITIONS; partition += 1) {
           const { end, records } = await this.#bridge.log(TOPIC, partition, this.#ledger.log(partition).next);
           this.#ledger.stored(partition, end, records);
           isRead &&= this.#ledger.log(partition).next >= end;
         }
-        this.#isRead = isRead;
+        if (isRead) this.#ledger.allRead(before);
         this.#canRead = true;
       } catch (error) {
-        this.#isRead = false;
         this.#canRead = false;
         if (!this.#saidUnread) this.#say(`the logs cannot be read back: ${String(error)}`, 'warn');
         this.#saidUnread = true;
@@ -199,13 +198,13 @@ export class Live {
   #draw(): void {
     if (!this.#isShown) return;
     this.#pad.draw();
-    this.#counters.draw(this.#ledger.counts(this.#canRead, this.#isRead));
+    this.#counters.draw(this.#ledger.counts(this.#canRead));
     this.#lanes.draw(Array.from({ length: PARTITIONS }, (_, partition) => this.#lane(partition)));
     const at = performance.now() - this.#begin;
     if (at - this.#sampled > SAMPLE_EVERY) {
       this.#sampled = at;
       const { latency, fill } = this.#flights.takeAverages();
-      const { delivered } = this.#ledger.counts(false, false);
+      const { delivered } = this.#ledger.counts(false);
       this.#charts.add({ at: at / 1_000, delivered, latency, fill: fill === null ? null : 100 * fill, inFlight: this.#flights.bytesInFlight });
     }
     requestAnimationFrame(() => this.#draw());
