@@ -336,8 +336,7 @@ impl<'a> Producer<'a> {
         record!(self, send(to, record, now));
         let value = record.value.map(<[u8]>::len);
         self.accept(to, record, value, now, |room, place| {
-            let ts_delta = i64::from(place.ts_delta);
-            write_sized_record(room, record, ts_delta, place.offset_delta, place.body)
+            write_sized_record(room, record, place.ts_delta, place.offset_delta, place.body)
         })
     }
 
@@ -367,8 +366,7 @@ impl<'a> Producer<'a> {
             said
         };
         let result = self.accept(to, head, Some(value_max), now, |room, place| {
-            let ts_delta = i64::from(place.ts_delta);
-            write_record_with(room, head, ts_delta, place.offset_delta, value_max, write)
+            write_record_with(room, head, place.ts_delta, place.offset_delta, value_max, write)
         });
         #[cfg(feature = "recorder")]
         {

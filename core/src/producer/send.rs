@@ -17,8 +17,7 @@ const RECORD_MIN: u32 = 7;
 /// A record that has a place: where, and the deltas that it is written with.
 pub(super) struct Place {
     pub(super) batch: usize,
-    /// Within 24 days of the batch's first record, where 32 bits and few instructions do.
-    pub(super) ts_delta: i32,
+    pub(super) ts_delta: i64,
     pub(super) offset_delta: i32,
     /// Bytes of the record after its length.
     pub(super) body: usize,
@@ -79,7 +78,7 @@ impl Producer<'_> {
         batch.records += 1;
         batch.size += written as u32;
         batch.plain = batch.size;
-        let timestamp = batch.base_timestamp.wrapping_add(i64::from(place.ts_delta));
+        let timestamp = batch.base_timestamp.wrapping_add(place.ts_delta);
         batch.max_timestamp =
             if index == 0 { timestamp } else { batch.max_timestamp.max(timestamp) };
         self.grown(p, b, 1, written as u32);
@@ -134,10 +133,9 @@ impl Producer<'_> {
         if let Some(b) = open {
             self.anchor(b);
             let batch = &self.storage.batches[b];
-            if batch.anchored == anchored
-                && let Ok(ts_delta) = i32::try_from(self.ts_delta(record, batch))
-            {
+            if batch.anchored == anchored {
                 let offset_delta = i32::from(batch.records);
+                let ts_delta = self.ts_delta(record, batch);
                 let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
                 if batch.size.saturating_add(size) <= self.batch_max {

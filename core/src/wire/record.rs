@@ -51,8 +51,8 @@ pub(crate) fn record_body_size(
 
 /// What a body takes that was `body` bytes long with both deltas 0.
 #[inline]
-pub(crate) fn with_deltas(body: usize, ts_delta: i32, offset_delta: i32) -> usize {
-    body.saturating_add(varint_len(ts_delta) + varint_len(offset_delta) - 2)
+pub(crate) fn with_deltas(body: usize, ts_delta: i64, offset_delta: i32) -> usize {
+    body.saturating_add(varlong_len(ts_delta) + varint_len(offset_delta) - 2)
 }
 
 /// Bytes of a record whose body has this size, with the length in front.
