@@ -12,6 +12,7 @@ mod image;
 mod lint;
 mod mutants;
 mod no_std;
+mod page;
 mod panics;
 mod setup;
 mod sim;
@@ -55,6 +56,8 @@ enum Command {
     Boards(boards::Args),
     /// Builds the npm package, in wasm/pkg
     Web(web::Args),
+    /// Builds the demo page that the bridge serves
+    Page(page::Args),
     /// Builds the documentation; a warning is an error
     Doc(doc::Args),
 }
@@ -84,6 +87,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Firmware(args) => firmware::run(&sh, args),
         Command::Boards(args) => boards::run(&sh, args),
         Command::Web(args) => web::run(&sh, args),
+        Command::Page(args) => page::run(&sh, args),
         Command::Doc(args) => doc::run(&sh, args),
     }
 }

@@ -6,7 +6,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
-use crate::{boards, c, doc, firmware, fuzz, gates, lint, no_std, setup, sim, size, targets, web};
+use crate::{
+    boards, c, doc, firmware, fuzz, gates, lint, no_std, page, setup, sim, size, targets, web,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -48,6 +50,7 @@ const STAGES: &[Stage] = &[
         run: targets::check,
     },
     Stage { name: "boards", what: "firmware for real boards compiles", run: boards::check },
+    Stage { name: "page", what: "the demo page, in Chromium", run: page::check },
     Stage { name: "sim", what: "seeds of the simulator", run: sim::smoke },
     Stage { name: "fuzz", what: "every fuzz target for some seconds", run: fuzz::smoke },
     Stage { name: "readme", what: "the README's first command", run: readme },

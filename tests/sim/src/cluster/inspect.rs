@@ -106,11 +106,21 @@ impl Cluster {
     /// The records of a partition in its leader's log (committed or not; without a leader: in the
     /// log of the last one), in offset order, decompressed. Empty if there is no such partition.
     pub fn log(&self, topic: &str, partition: i32) -> impl Iterator<Item = LoggedRecord> + '_ {
-        let log = self.partition(topic, partition).and_then(|partition| partition.leader_log());
-        self.records(log)
+        self.log_from(topic, partition, 0)
     }
 
-    /// The same for the replica on `node`.
+    /// The same from this offset on: for who reads a log as it grows.
+    pub fn log_from(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> impl Iterator<Item = LoggedRecord> + '_ {
+        let log = self.partition(topic, partition).and_then(|partition| partition.leader_log());
+        self.records(log, offset).filter(move |record| record.offset >= offset)
+    }
+
+    /// The same as `log` for the replica on `node`.
     pub fn log_of(
         &self,
         topic: &str,
@@ -118,7 +128,7 @@ impl Cluster {
         node: i32,
     ) -> impl Iterator<Item = LoggedRecord> + '_ {
         let log = self.partition(topic, partition).and_then(|partition| partition.log(node));
-        self.records(log)
+        self.records(log, 0)
     }
 
     /// The offset behind the last committed record.
@@ -194,10 +204,11 @@ impl Cluster {
     fn records<'a>(
         &self,
         log: Option<&'a ReplicaLog>,
+        offset: i64,
     ) -> impl Iterator<Item = LoggedRecord> + use<'a> {
         let limit = self.config.max_decompressed;
         log.into_iter()
-            .flat_map(|log| log.from(log.start()))
+            .flat_map(move |log| log.from(log.start().max(offset)))
             .flat_map(move |(number, entry)| records_of(number, entry, limit))
     }
 }
