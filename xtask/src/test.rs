@@ -58,6 +58,7 @@ const STAGES: &[Stage] = &[
         what: "C programs, libraries for bare targets, Apache Kafka",
         run: c::check,
     },
+    Stage { name: "bridge", what: "web pages through the bridge to Apache Kafka", run: bridge },
     Stage {
         name: "firmware",
         what: "a microcontroller in QEMU, Apache Kafka, and what can go wrong",
@@ -160,6 +161,14 @@ fn interop(sh: &Shell) -> Result<()> {
     cmd!(sh, "cargo run -p klamm-interop --bin interop-setup").run()?;
     // One at a time: each test has brokers of its own, and two cores.
     cmd!(sh, "cargo test -p klamm-interop --features kafka --release -- --test-threads=1").run()?;
+    Ok(())
+}
+
+/// Its other tests need nothing but Rust, and are in the stage `test`, too.
+fn bridge(sh: &Shell) -> Result<()> {
+    kafka_tools(sh)?;
+    cmd!(sh, "cargo run -p klamm-interop --bin interop-setup").run()?;
+    cmd!(sh, "cargo test -p klamm-bridge --features kafka").run()?;
     Ok(())
 }
 

@@ -1,0 +1,15 @@
+//! The bridge in front of the dev broker, seen from outside.
+
+#![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "in a test a failure is a panic")]
+
+mod client;
+mod common;
+mod limits;
+mod origins;
+mod page;
+mod post;
+mod process;
+mod produce;
+mod records;
+mod restart;
+mod tokens;

@@ -1,0 +1,133 @@
+//! `POST /topics/{topic}`.
+
+use core::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::client::http;
+use crate::common::{ORIGIN, Rig, TOPIC, claims, now_s, token, token_of};
+
+/// Status and body.
+async fn post(address: SocketAddr, topic: &str, headers: &str, body: &str) -> (u16, Value) {
+    let length = body.len();
+    let request = format!(
+        "POST /topics/{topic} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n\
+         content-length: {length}\r\n{headers}\r\n{body}"
+    );
+    let answer = http(address, &request).await;
+    let status = answer.split(' ').nth(1).expect("a status").parse().expect("a number");
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn bearer() -> String {
+    format!("authorization: Bearer {}\r\n", token())
+}
+
+#[tokio::test]
+async fn lines_are_records_and_every_one_has_an_answer() {
+    let rig = Rig::start().await;
+    let body = "{\"value\":\"a\",\"partition\":1}\n{\"value\":{\"b\":2},\"partition\":1}\n";
+    // As curl sends it, if it is told nothing else.
+    let headers = format!("{}content-type: application/x-www-form-urlencoded\r\n", bearer());
+    let (status, answer) = post(rig.address(), TOPIC, &headers, body).await;
+    let expected = json!({ "records": [
+        { "partition": 1, "offset": 0 },
+        { "partition": 1, "offset": 1 },
+    ] });
+    assert_eq!((status, answer), (200, expected));
+    assert_eq!(rig.log(TOPIC)[1], ["a", "{\"b\":2}"]);
+    let headers = format!("{}content-type: application/octet-stream\r\nkafka-key: k\r\n", bearer());
+    let (status, _) = post(rig.address(), TOPIC, &headers, "as it is").await;
+    assert_eq!(status, 200);
+    let all: Vec<String> = rig.log(TOPIC).into_iter().flatten().collect();
+    assert!(all.contains(&"as it is".to_owned()));
+}
+
+#[tokio::test]
+async fn a_beacon_brings_its_token_in_the_first_line() {
+    let rig = Rig::start().await;
+    let headers = format!("origin: {ORIGIN}\r\ncontent-type: text/plain;charset=UTF-8\r\n");
+    let body = format!("bearer {} key-1\n{{\"value\":\"v\",\"partition\":0}}", token());
+    for _ in 0..3 {
+        let (status, answer) = post(rig.address(), TOPIC, &headers, &body).await;
+        assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(0)));
+    }
+    // Three times the same key: once in the log.
+    assert_eq!(rig.log(TOPIC)[0], ["v"]);
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_answer_and_another_body_is_a_mistake() {
+    let rig = Rig::start().await;
+    let headers = format!("{}idempotency-key: one\r\n", bearer());
+    let body = "{\"value\":\"v\",\"partition\":2}";
+    let all = (0..8).map(|_| post(rig.address(), TOPIC, &headers, body));
+    for (status, answer) in futures_util::future::join_all(all).await {
+        assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(0)));
+    }
+    assert_eq!(post(rig.address(), TOPIC, &headers, "{\"value\":\"w\"}").await.0, 422);
+    let mut bob = claims();
+    bob["sub"] = json!("bob");
+    let other = format!("authorization: bearer {}\r\nidempotency-key: one\r\n", token_of(&bob));
+    assert_eq!(post(rig.address(), TOPIC, &other, body).await.1["records"][0]["offset"], 1);
+    assert_eq!(rig.log(TOPIC)[2], ["v", "v"]);
+}
+
+#[tokio::test]
+async fn what_may_not_be_posted_is_not() {
+    let rig = Rig::start().await;
+    let good = "{\"value\":\"v\"}";
+    let mut expired = claims();
+    expired["exp"] = json!(now_s() - 60);
+    let expired = format!("authorization: Bearer {}\r\n", token_of(&expired));
+    let evil = format!("{}origin: https://evil.example\r\n", bearer());
+    let null = format!("{}origin: null\r\n", bearer());
+    let cookie = format!("cookie: token={}\r\n", token());
+    let xml = format!("{}content-type: text/xml\r\n", bearer());
+    for (status, topic, headers, body) in [
+        (401, TOPIC, "", good),
+        (401, TOPIC, &*cookie, good),
+        (401, TOPIC, &*expired, good),
+        (403, TOPIC, &*evil, good),
+        (403, TOPIC, &*null, good),
+        (403, "secret", &*bearer(), good),
+        (403, "%65vents%00", &*bearer(), good),
+        (415, TOPIC, &*xml, good),
+        (400, TOPIC, &*bearer(), "{"),
+        (413, TOPIC, &*bearer(), &*"x".repeat((1 << 20) + 1)),
+    ] {
+        assert_eq!(post(rig.address(), topic, headers, body).await.0, status, "{topic} {body:.20}");
+    }
+    assert!(rig.log(TOPIC).into_iter().flatten().next().is_none());
+}
+
+#[tokio::test]
+async fn browsers_are_told_who_may_post() {
+    let rig = Rig::start().await;
+    let ask = |origin: &str| {
+        let request = format!(
+            "OPTIONS /topics/{TOPIC} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n\
+             origin: {origin}\r\naccess-control-request-method: POST\r\n\r\n"
+        );
+        let address = rig.address();
+        async move { http(address, &request).await }
+    };
+    let allowed = ask(ORIGIN).await;
+    assert!(allowed.starts_with("HTTP/1.1 204"), "{allowed}");
+    assert!(allowed.contains(&format!("access-control-allow-origin: {ORIGIN}\r\n")), "{allowed}");
+    assert!(!allowed.contains("credentials"), "{allowed}");
+    let refused = ask("https://evil.example").await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    assert!(!refused.contains("access-control"), "{refused}");
+}
+
+#[tokio::test]
+async fn who_posts_too_fast_is_told_when_to_come_again() {
+    let rig = Rig::with(|config| config.limits.records_per_s = 1).await;
+    let body = "{\"value\":\"v\"}\n".repeat(20);
+    let headers = bearer();
+    let (status, _) = post(rig.address(), TOPIC, &headers, &body).await;
+    assert_eq!(status, 429);
+    assert!(rig.log(TOPIC).into_iter().flatten().next().is_none());
+}
