@@ -12,7 +12,7 @@ use crate::target::Compiler;
 const WASM: &str = "wasm32-unknown-unknown";
 const SOURCES: &str = "wasm/page";
 /// Built and checked in: the bridge has it inside, and building a bridge needs no Node.
-const SITE: &str = "wasm/page/site";
+const SITE: &str = "adapters/bridge/page";
 const MODULE: &str = "klamm_playground";
 
 #[derive(clap::Args)]

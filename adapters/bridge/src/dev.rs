@@ -15,13 +15,15 @@ use crate::config::{Config, KeyConfig, Secret};
 /// What the demo writes to.
 pub(crate) const TOPICS: &[&str] = &["demo", "readings"];
 const PARTITIONS: i32 = 6;
+/// Records that are read at once.
+const LOG_PART: usize = 1_000;
 /// The demo is looked at, not kept.
 const RETENTION: u64 = 16 << 20;
 
 /// The broker, and the key of the tokens.
 #[derive(Debug)]
 pub(crate) struct Dev {
-    _broker: DevBroker,
+    broker: DevBroker,
     audience: String,
     key: Secret,
 }
@@ -51,7 +53,7 @@ impl Dev {
             let scheme = if config.tls.certificate.is_empty() { "http" } else { "https" };
             config.auth.origins.push(format!("{scheme}://{host}:{port}"));
         }
-        Ok(Self { _broker: broker, audience: config.auth.audience.clone(), key })
+        Ok(Self { broker, audience: config.auth.audience.clone(), key })
     }
 
     /// A token for the demo's topics, for somebody new.
@@ -64,6 +66,39 @@ impl Dev {
             "topics": TOPICS,
         });
         sign(&claims.to_string(), self.key.expose().as_bytes())
+    }
+}
+
+/// The broker's switch and its logs, for the demo page.
+impl Dev {
+    /// Stops the broker, or starts it with the logs it had. It may be so already.
+    pub(crate) fn power(&self, on: bool) {
+        self.broker.with(|cluster, now| {
+            for node in cluster.node_ids().collect::<Vec<_>>() {
+                let _ = if on { cluster.start(node, now) } else { cluster.kill(node, now) };
+            }
+        });
+    }
+
+    /// A part of a partition's log from `offset` on, as JSON, and where the log ends. `None`: there is no such partition.
+    pub(crate) fn log(&self, topic: &str, partition: i32, offset: i64) -> Option<String> {
+        self.broker.with(|cluster, _| {
+            let end = cluster.high_watermark(topic, partition)?;
+            let records = cluster.log_from(topic, partition, offset);
+            let records = records.take_while(|record| record.offset < end).take(LOG_PART);
+            let records: Vec<_> = records
+                .map(|record| {
+                    json!({
+                        "offset": record.offset,
+                        "epoch": record.producer_epoch,
+                        "sequence": record.sequence,
+                        "batch": record.batch,
+                        "value": record.value.map(|value| String::from_utf8_lossy(&value).into_owned()),
+                    })
+                })
+                .collect();
+            Some(json!({ "end": end, "records": records }).to_string())
+        })
     }
 }
 

@@ -25,7 +25,11 @@ pub(crate) fn pages(shared: &Arc<Shared>, with_admin: bool) -> Router {
         router = router.route("/metrics", get(metrics));
     }
     if shared.dev.is_some() {
-        router = router.route("/dev/token", get(site::token)).fallback(site::file);
+        router = router
+            .route("/dev/token", get(site::token))
+            .route("/dev/broker/{what}", post(site::power))
+            .route("/dev/log/{topic}/{partition}", get(site::log))
+            .fallback(site::file);
     }
     router.with_state(Arc::clone(shared))
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
+use axum::extract::{Path as UrlPath, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use include_dir::{Dir, include_dir};
 use serde_json::json;
 
+use super::origin;
 use crate::shared::Shared;
 
 /// The page, in the program.
@@ -23,6 +24,38 @@ pub(super) async fn token(State(shared): State<Arc<Shared>>) -> Response {
     let answer = json!({ "token": token, "topics": crate::dev::TOPICS });
     let head = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (head, answer.to_string()).into_response()
+}
+
+/// The dev broker's switch: `start` or `stop`. For pages that may connect.
+pub(super) async fn power(
+    State(shared): State<Arc<Shared>>,
+    UrlPath(what): UrlPath<String>,
+    headers: HeaderMap,
+) -> StatusCode {
+    let Some(dev) = &shared.dev else { return StatusCode::NOT_FOUND };
+    if !shared.origins.allows(origin(&headers)) {
+        return StatusCode::FORBIDDEN;
+    }
+    match what.as_str() {
+        "start" => dev.power(true),
+        "stop" => dev.power(false),
+        _ => return StatusCode::NOT_FOUND,
+    }
+    StatusCode::NO_CONTENT
+}
+
+/// What is in a log of the dev broker, from `?offset=` on.
+pub(super) async fn log(
+    State(shared): State<Arc<Shared>>,
+    UrlPath((topic, partition)): UrlPath<(String, i32)>,
+    uri: Uri,
+) -> Response {
+    let offset = uri.query().and_then(|query| query.strip_prefix("offset="));
+    let offset = offset.and_then(|offset| offset.parse().ok()).unwrap_or(0);
+    let part = shared.dev.as_ref().and_then(|dev| dev.log(&topic, partition, offset));
+    let Some(part) = part else { return StatusCode::NOT_FOUND.into_response() };
+    let head = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (head, part).into_response()
 }
 
 pub(super) async fn file(uri: Uri) -> Response {
