@@ -60,7 +60,8 @@ fn tools(sh: &Shell) -> Result<()> {
     if installed.and_then(|file| file.modified()).is_ok_and(|at| at >= locked) {
         return Ok(());
     }
-    cmd!(sh, "npm ci --no-audit --no-fund --loglevel=error")
+    // Not `npm ci`: it wants every other platform's packages in the lock file, which a registry may not have.
+    cmd!(sh, "npm install --no-save --no-audit --no-fund --loglevel=error")
         .run()
         .context("npm could not get what the package is built and tested with")
 }
