@@ -30,12 +30,12 @@ before(async () => {
 });
 after(() => broker.stop());
 
-/** The broker goes and comes twice while `running` runs. */
+/** The broker goes and comes while `running` runs, which goes on until it has seen that. */
 async function disturbed(running) {
   let isOver = false;
   running.finally(() => (isOver = true)).catch(() => {});
-  for (const pause of [700, 500]) {
-    await sleep(pause);
+  for (;;) {
+    await sleep(700);
     if (isOver) break;
     await broker.kill();
     await sleep(300);
@@ -44,19 +44,19 @@ async function disturbed(running) {
   return running;
 }
 
-function check(topic, { messages, places, stats }) {
-  const count = ROUNDS * PER_ROUND;
-  assert.deepEqual({ messages, places, delivered: stats.delivered }, { messages: count, places: count, delivered: count });
-  assert(stats.connects > 1, 'the broker was not killed in the middle');
+function check(topic, { messages, places, stats, reconnects }) {
+  assert(messages > ROUNDS * PER_ROUND);
+  assert.deepEqual({ places, delivered: stats.delivered }, { places: messages, delivered: messages });
+  assert(reconnects >= 2, 'the broker was not killed in the middle');
   const records = broker.read(topic);
-  assert.equal(records.length, count);
+  assert.equal(records.length, messages);
   const lastOf = new Map();
   for (const { key, value } of records) {
     const number = Number(value.toString());
-    assert((lastOf.get(`${key}`) ?? -1) < number, `${number} after ${lastOf.get(`${key}`)}`);
+    assert((lastOf.get(`${key}`) ?? -2) < number, `${number} after ${lastOf.get(`${key}`)}`);
     lastOf.set(`${key}`, number);
   }
-  assert.equal(new Set(records.map(({ value }) => value.toString())).size, count);
+  assert.equal(new Set(records.map(({ value }) => value.toString())).size, messages);
 }
 
 describe('exactly once and in order', () => {

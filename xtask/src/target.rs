@@ -16,13 +16,17 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 pub(crate) enum Compiler {
     /// The toolchain in use has the targets' libraries.
     Installed,
-    /// Debian's compiler, which builds `core` and `alloc` from source.
+    /// Debian's compiler, which builds the libraries from source: `core` and `alloc`, for WebAssembly also `std`.
     Debian,
 }
 
 impl Compiler {
     /// Finds or installs what compiles for all of `targets`.
     pub(crate) fn find(sh: &Shell, targets: &[&str]) -> Result<Self> {
+        if sh.var_os("KLAMM_COMPILER").is_some_and(|compiler| compiler == "debian") {
+            // To try that one where rustup would do.
+            return debian(sh).map(|()| Self::Debian);
+        }
         let missing: Vec<&str> =
             targets.iter().copied().filter(|target| !has_library(sh, target)).collect();
         if missing.is_empty() || add_by_rustup(sh, &missing) {
@@ -50,7 +54,11 @@ impl Compiler {
             Self::Installed => build,
             // Build-std is unstable in Cargo, hence RUSTC_BOOTSTRAP.
             Self::Debian => build
-                .arg("-Zbuild-std=core,alloc")
+                .arg(if target.starts_with("wasm") {
+                    "-Zbuild-std=std,panic_abort"
+                } else {
+                    "-Zbuild-std=core,alloc"
+                })
                 .env("RUSTC", DEBIAN_RUSTC)
                 .env("RUSTC_BOOTSTRAP", "1"),
         }
