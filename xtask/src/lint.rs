@@ -8,9 +8,10 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
-    "acks-0,cluster,crc-table,flexible,split",
+    "acks-0,cluster,crc-table,flexible,relaxed,split",
     "cluster",
     "flexible",
+    "relaxed",
     "split",
     "alloc",
     "gzip",

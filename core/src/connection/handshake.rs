@@ -1,7 +1,7 @@
 //! The first answer on a connection: which versions the broker speaks (KIP-35, KIP-511).
 
 use super::{ConnState, Versions};
-use crate::config::Idempotence;
+use crate::config::{Idempotence, RELAXED};
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
@@ -54,7 +54,7 @@ impl Producer<'_> {
         self.counters.connects.up(1);
         #[cfg(feature = "events")]
         self.note_connected(c);
-        if no_ids && self.config.enable_idempotence == Idempotence::Preferred {
+        if RELAXED && no_ids && self.config.enable_idempotence == Idempotence::Preferred {
             self.go_on_without_ids();
         }
         self.arrange_due = true;

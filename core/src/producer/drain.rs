@@ -8,7 +8,7 @@ use crate::batch::{AUX, QUEUE};
 #[cfg(feature = "acks-0")]
 use crate::batch::{Fate, NO_REASON};
 use crate::cluster::CLUSTER;
-use crate::config::Acks;
+use crate::config::{Acks, RELAXED};
 use crate::connection::Request;
 use crate::id::TopicUuid;
 use crate::partition::WAIT;
@@ -161,6 +161,7 @@ impl Producer<'_> {
     fn write_heads(&mut self, c: usize, batches: &List, version: i16, topics: u32) {
         let correlation = self.begin_request(c, Request::Produce, version, *batches);
         let acks = match self.config.acks {
+            _ if !RELAXED => -1,
             Acks::All => -1,
             Acks::Leader => 1,
             #[cfg(feature = "acks-0")]
