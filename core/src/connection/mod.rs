@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod arrange;
+#[cfg(any(feature = "api-versions", test))]
 pub(crate) mod handshake;
 pub(crate) mod receive;
 pub(crate) mod transmit;

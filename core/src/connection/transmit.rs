@@ -7,9 +7,11 @@ use crate::batch::AUX;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Storage, Text, copy};
-use crate::wire::api::ApiKey;
+use crate::wire::api::{ApiKey, GREETS};
+#[cfg(any(feature = "api-versions", test))]
+use crate::wire::api_versions;
 use crate::wire::writer::RequestHeader;
-use crate::wire::{api_versions, init_producer_id, metadata};
+use crate::wire::{init_producer_id, metadata};
 
 /// Bytes to be written, borrowed for the length of a `write` closure.
 pub struct Transmit<'t> {
@@ -78,7 +80,7 @@ impl Producer<'_> {
             return conn.state != ConnState::Closing && conn.is_writing();
         }
         match conn.state {
-            ConnState::Handshake if conn.hello_plus_1 > 0 => {
+            ConnState::Handshake if GREETS && conn.hello_plus_1 > 0 => {
                 let version = i16::from(conn.hello_plus_1) - 1;
                 self.storage.connections[c].hello_plus_1 = 0;
                 self.send_control(c, Request::ApiVersions, version)
@@ -117,6 +119,9 @@ impl Producer<'_> {
         };
         let out = io.get_mut(self.storage.tx(c)).unwrap_or_default();
         let len = match request {
+            #[cfg(not(any(feature = "api-versions", test)))]
+            Request::ApiVersions => None,
+            #[cfg(any(feature = "api-versions", test))]
             Request::ApiVersions => {
                 api_versions::write(&header(ApiKey::ApiVersions), out).map(|len| (len, 0))
             }

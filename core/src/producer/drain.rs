@@ -14,7 +14,7 @@ use crate::id::TopicUuid;
 use crate::partition::WAIT;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Shape, Text, broken, copy};
-use crate::wire::api::ApiKey;
+use crate::wire::api::{ApiKey, FLEXIBLE};
 use crate::wire::prepend::Prepend;
 use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_head};
 
@@ -46,7 +46,7 @@ impl Producer<'_> {
             self.suit_codec(b, newest);
             let t = usize::from(self.storage.partitions[p].topic);
             // By id every topic needs one (Event Hubs offers Produce 13, and Metadata without ids).
-            let speaks = if self.storage.topics[t].ids.now().is_known() {
+            let speaks = if !FLEXIBLE || self.storage.topics[t].ids.now().is_known() {
                 newest
             } else {
                 newest.min(BY_ID - 1)

@@ -16,7 +16,7 @@ impl Producer<'_> {
             Event::Topic { name, id } => {
                 let topic = match name {
                     Some(name) => self.find_topic(name),
-                    None if id.is_known() => self.find_uuid(&id),
+                    None if FLEXIBLE && id.is_known() => self.find_uuid(&id),
                     None => None,
                 };
                 self.storage.connections[c].topic = topic.map_or(Link::NONE, Link::to);

@@ -4,6 +4,9 @@
 /// version the compiler sees which branches are left.
 pub(crate) const FLEXIBLE: bool = cfg!(any(feature = "flexible", test));
 
+/// Is a broker asked which versions it speaks? Else it is taken to speak the one of each API.
+pub(crate) const GREETS: bool = cfg!(any(feature = "api-versions", test));
+
 /// Kafka's number of an API.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i16)]
