@@ -102,7 +102,9 @@ impl Producer<'_> {
     pub(crate) fn on_metadata(&mut self, c: usize, event: Event<'_>) -> Result<(), ProtocolError> {
         match event {
             Event::Throttle(millis) => {
-                self.metadata.answer = self.metadata.answer.wrapping_add(1);
+                if CLUSTER {
+                    self.metadata.answer = self.metadata.answer.wrapping_add(1);
+                }
                 self.metadata.brokers = 0;
                 self.throttle(c, millis);
             }

@@ -69,7 +69,7 @@ impl Producer<'_> {
             if !slot.used || slot.ready.is_empty() || slot.conn.is_some() {
                 continue;
             }
-            if slot.host_len == 0 {
+            if CLUSTER && slot.host_len == 0 {
                 self.request_metadata();
             } else if slot.retry_at > now {
                 self.redial_at = self.redial_at.min(slot.retry_at);
@@ -128,8 +128,8 @@ impl Producer<'_> {
         }
         let free = self.storage.connections.iter().position(|conn| conn.state == ConnState::Idle);
         let Some(c) = free else {
-            self.slot_wanted = true;
             if CLUSTER {
+                self.slot_wanted = true;
                 self.make_room();
             }
             return false;

@@ -5,6 +5,7 @@
 
 use super::answer::{Decoder, Event};
 use super::{ConnState, Expect, InFlight, UNANSWERED};
+use crate::cluster::CLUSTER;
 use crate::config::Acks;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
@@ -202,7 +203,7 @@ impl Producer<'_> {
             self.storage.brokers[broker].failures = 0;
         }
         // Room for another request; and somebody may be waiting for the whole slot.
-        self.arrange_due |= self.slot_wanted;
+        self.arrange_due |= CLUSTER && self.slot_wanted;
         self.wake = true;
         Some(len)
     }

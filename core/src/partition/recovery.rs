@@ -67,7 +67,7 @@ impl Producer<'_> {
         if verdict.moved {
             partition.void = true;
             partition.known_on = Link::NONE;
-            if !FLEXIBLE || !self.storage.topics[usize::from(partition.topic)].ids.now().is_known() {
+            if FLEXIBLE && !self.storage.topics[usize::from(partition.topic)].ids.now().is_known() {
                 // Without ids a topic that was created again begins with epoch 0 unnoticed: what metadata says next
                 // counts, or it would be taken for stale for ever (KAFKA-16012).
                 partition.leader_epoch = -1;

@@ -74,8 +74,10 @@ impl Producer<'_> {
             } else {
                 topics += 1;
             }
-            topic.in_request += 1;
-            topic.request_tail = Link::to(b);
+            if CLUSTER {
+                topic.in_request += 1;
+                topic.request_tail = Link::to(b);
+            }
             batches.insert_after(&mut self.storage.batches, AUX, place, b);
         }
         if batches.is_empty() {
@@ -131,8 +133,10 @@ impl Producer<'_> {
         }
         batch.pinned = true;
         batch.heard = false;
-        batch.bad = false;
-        batch.by_name |= version < BY_ID;
+        if FLEXIBLE {
+            batch.bad = false;
+        }
+        batch.by_name |= FLEXIBLE && version < BY_ID;
         let partition = &mut self.storage.partitions[p];
         partition.cursor = next;
         partition.in_flight += 1;
@@ -190,7 +194,8 @@ impl Producer<'_> {
                 let topic = &self.storage.topics[t];
                 let name = self.storage.text_bytes(Text::Name(t), topic.name_len);
                 let uuid = if version >= BY_ID { topic.ids.now() } else { TopicUuid::ZERO };
-                topic_head(&mut before, version, name, &uuid, u32::from(topic.in_request));
+                let batches = if CLUSTER { u32::from(topic.in_request) } else { 1 };
+                topic_head(&mut before, version, name, &uuid, batches);
             }
             if previous.is_none() {
                 let client_id = self.storage.text_bytes(Text::ClientId, self.client_id_len);
@@ -208,7 +213,7 @@ impl Producer<'_> {
             if let Some(place) = chunks.get_mut(behind..behind + end.len()) {
                 copy(place, end);
             }
-            if following != Some(t) {
+            if CLUSTER && following != Some(t) {
                 self.storage.topics[t].in_request = 0;
             }
             #[allow(clippy::cast_possible_truncation, reason = "within headroom and tailroom")]

@@ -4,6 +4,7 @@
 
 use super::Producer;
 use crate::batch::{AUX, BatchState};
+use crate::cluster::CLUSTER;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::storage::list::{self, Link};
@@ -62,6 +63,10 @@ impl Producer<'_> {
             let partition = &self.storage.partitions[usize::from(batch.partition)];
             !batch.heard && partition.index == index && usize::from(partition.topic) == topic
         };
+        if !CLUSTER {
+            // There is but one batch in a request.
+            return request.batches.head().filter(|&b| is_it(b));
+        }
         let next = match conn.subject.get() {
             Some(last) => list::next(&self.storage.batches, AUX, last),
             None => request.batches.head(),
