@@ -84,6 +84,7 @@ impl Decode for Decoder {
         }
     }
 
+    #[cfg_attr(target_os = "none", inline(never))]
     fn element<'b>(&mut self, r: &mut Reader<'b>) -> Option<Event<'b>> {
         match self {
             Self::Metadata(decoder) => decoder.element(r).map(Event::Metadata),

@@ -4,6 +4,7 @@ use core::iter;
 
 use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request, UNANSWERED};
 use crate::batch::AUX;
+use crate::cluster::CLUSTER;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Storage, Text, copy};
@@ -41,7 +42,7 @@ impl<'t> Transmit<'t> {
         let mut at = cursor.batch.get();
         control.into_iter().chain(iter::from_fn(move || {
             let b = at?;
-            at = list::next(&storage.batches, AUX, b);
+            at = if CLUSTER { list::next(&storage.batches, AUX, b) } else { None };
             let part = part(storage, b).get(skip..).unwrap_or_default();
             skip = 0;
             Some(part)
@@ -224,7 +225,7 @@ impl Producer<'_> {
             return;
         }
         cursor.offset += written as u32;
-        while let Some(b) = cursor.batch.get() {
+        while let Some(b) = cursor.batch.get().filter(|_| CLUSTER) {
             let len = part(&self.storage, b).len() as u32;
             if cursor.offset < len {
                 break;
@@ -250,7 +251,7 @@ impl Producer<'_> {
     /// Metadata for as many of the wanted topics as fit; returns the length, and how many that are.
     fn write_metadata(&self, header: &RequestHeader<'_>, out: &mut [u8]) -> Option<(usize, usize)> {
         let wanted = || self.storage.topics.iter().enumerate().filter(|(_, topic)| topic.wanted);
-        let mut count = wanted().count();
+        let mut count = if CLUSTER { wanted().count() } else { 1 };
         loop {
             let asked = wanted().take(count).map(|(t, topic)| {
                 metadata::Ask::Name(self.storage.text_bytes(Text::Name(t), topic.name_len))

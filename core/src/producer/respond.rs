@@ -24,8 +24,9 @@ impl Producer<'_> {
             }
             Event::Partition { index, error, base_offset, log_append_time } => {
                 let b = self.find_answered(c, index);
-                let conn = &mut self.storage.connections[c];
-                conn.subject = b.map_or(Link::NONE, Link::to);
+                if CLUSTER || FLEXIBLE {
+                    self.storage.connections[c].subject = b.map_or(Link::NONE, Link::to);
+                }
                 if let Some(b) = b {
                     let batch = &mut self.storage.batches[b];
                     batch.heard = true;
@@ -115,7 +116,9 @@ impl Producer<'_> {
         let conn = &mut self.storage.connections[c];
         let Some(request) = conn.in_flight.first_mut() else { return };
         let mut batches = core::mem::take(&mut request.batches);
-        conn.subject = Link::NONE;
+        if CLUSTER || FLEXIBLE {
+            conn.subject = Link::NONE;
+        }
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
             let p = self.unpin(b);
             let batch = &mut self.storage.batches[b];
