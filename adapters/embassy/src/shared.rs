@@ -123,7 +123,6 @@ impl Inner<'_> {
         }
         self.core.send(to, record, now)
     }
-
 }
 
 /// May the topic's partitions be known soon? It may be just being created.

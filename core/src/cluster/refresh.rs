@@ -195,7 +195,8 @@ impl Producer<'_> {
             if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
         let Some(p) = found else { return };
         let partition = &mut self.storage.partitions[p];
-        let comparable = FLEXIBLE && self.storage.connections[c].versions.metadata >= EPOCHS_COMPARABLE;
+        let comparable =
+            FLEXIBLE && self.storage.connections[c].versions.metadata >= EPOCHS_COMPARABLE;
         if comparable && epoch >= 0 && epoch < partition.leader_epoch {
             // From a broker that lags behind.
             return;

@@ -1,10 +1,10 @@
 //! An answer of any kind: its decoders as one, so that the loop around them is in the flash once.
 
 use super::Request;
-use crate::wire::pass::Pass;
-use crate::wire::reader::Reader;
 #[cfg(any(feature = "api-versions", test))]
 use crate::wire::api_versions;
+use crate::wire::pass::Pass;
+use crate::wire::reader::Reader;
 use crate::wire::{Decode, init_producer_id, metadata, produce};
 
 /// The decoder of the answer being read.

@@ -43,7 +43,8 @@ impl Producer<'_> {
                     if metadata {
                         self.ask_metadata(c);
                     }
-                    if id && (!GREETS || self.storage.connections[c].versions.init_producer_id >= 0) {
+                    if id && (!GREETS || self.storage.connections[c].versions.init_producer_id >= 0)
+                    {
                         self.ask_id(c);
                     }
                     self.wake = true;

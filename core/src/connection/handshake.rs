@@ -1,6 +1,6 @@
 //! The first answer on a connection: which versions the broker speaks (KIP-35, KIP-511).
 
-use super::{ConnState, Versions};
+use super::Versions;
 use crate::config::{Idempotence, RELAXED};
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
@@ -54,6 +54,12 @@ impl Producer<'_> {
             self.go_on_without_ids();
         }
         Ok(())
+    }
+
+    /// The broker cannot be used as it answers: not at once again.
+    fn refuse(&mut self, c: usize, code: ErrorCode) -> ProtocolError {
+        self.close_connection(c);
+        ProtocolError::Handshake(code)
     }
 }
 

@@ -8,7 +8,6 @@ use super::{ConnState, Expect, InFlight, UNANSWERED};
 use crate::cluster::CLUSTER;
 use crate::config::Acks;
 use crate::error::ProtocolError;
-use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::storage::{copy, shift};
@@ -231,11 +230,5 @@ impl Producer<'_> {
             conn.state = ConnState::Closing;
             self.wake = true;
         }
-    }
-
-    /// The broker cannot be used as it answers: not at once again.
-    pub(crate) fn refuse(&mut self, c: usize, code: ErrorCode) -> ProtocolError {
-        self.close_connection(c);
-        ProtocolError::Handshake(code)
     }
 }

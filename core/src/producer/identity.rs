@@ -130,6 +130,7 @@ impl Producer<'_> {
     }
 
     /// The broker offers no producer ids, and they were only preferred.
+    #[cfg(any(feature = "api-versions", test))]
     pub(crate) fn go_on_without_ids(&mut self) {
         if RELAXED && !self.identity.had && self.identity.idempotent {
             self.identity.idempotent = false;
