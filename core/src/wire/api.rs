@@ -15,7 +15,7 @@ pub(crate) enum ApiKey {
     Metadata = 3,
     FindCoordinator = 10,
     #[cfg_attr(
-        not(any(feature = "api-versions", test)),
+        not(any(feature = "api-versions", feature = "events", test)),
         expect(dead_code, reason = "nobody is asked")
     )]
     ApiVersions = 18,
