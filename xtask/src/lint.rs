@@ -8,6 +8,7 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
+    "api-versions",
     "acks-0,cluster,crc-table,flexible,relaxed,split",
     "cluster",
     "flexible",
