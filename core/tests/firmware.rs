@@ -1,5 +1,5 @@
 //! What only a core without `relaxed` and `api-versions` does: `cargo test -p klamm --no-default-features`.
-#![cfg(not(feature = "relaxed"))]
+#![cfg(not(any(feature = "api-versions", feature = "relaxed")))]
 
 use core::convert::Infallible;
 
@@ -29,7 +29,6 @@ fn who_wants_no_idempotence_is_told_what_has_it() {
     }
 }
 
-#[cfg(not(feature = "api-versions"))]
 #[test]
 fn a_connection_begins_with_work() {
     let mut resources = Resources::<400, 4, 2, 1>::new();

@@ -432,7 +432,7 @@ impl Producer<'_> {
         self.next_to_send(p).is_some_and(|b| !self.is_held(b))
             && !partition.draining
             && !partition.void
-            && !(FLEXIBLE && partition.recreated)
+            && (!FLEXIBLE || !partition.recreated)
             && numbered
             && u16::from(partition.in_flight) < self.window(partition)
             && !self.is_elsewhere(partition)

@@ -96,15 +96,11 @@ impl Producer<'_> {
         if old == leader {
             return;
         }
-        if let Some(old) = old.get() {
-            if COUNTS_LED {
-                self.storage.brokers[old].leads -= 1;
-            }
+        if COUNTS_LED && let Some(old) = old.get() {
+            self.storage.brokers[old].leads -= 1;
         }
-        if let Some(new) = leader.get() {
-            if COUNTS_LED {
-                self.storage.brokers[new].leads += 1;
-            }
+        if COUNTS_LED && let Some(new) = leader.get() {
+            self.storage.brokers[new].leads += 1;
         }
         #[cfg(feature = "policies")]
         self.move_waiting(p, old, leader);
