@@ -208,6 +208,7 @@ impl Producer<'_> {
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "`written` is at most what was left")]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn commit(&mut self, c: usize, written: usize) {
         let now = self.now;
         #[cfg(feature = "events")]
