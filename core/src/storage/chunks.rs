@@ -9,10 +9,22 @@ pub(crate) struct Chunks {
     used: u16,
     /// The word to look at first: where the last free bit was found.
     hint: u16,
+    /// Chunks to be given back before it is worth while to look for groups again.
+    #[cfg(feature = "alloc")]
+    scarce: u16,
 }
 
+/// After a search in vain: else each of 10,000 partitions with a batch of one record would pay for one.
+#[cfg(feature = "alloc")]
+const SCARCE: u16 = 64;
+
 impl Chunks {
-    pub(crate) const EMPTY: Self = Self { used: 0, hint: 0 };
+    pub(crate) const EMPTY: Self = Self {
+        used: 0,
+        hint: 0,
+        #[cfg(feature = "alloc")]
+        scarce: 0,
+    };
 
     /// Takes `run` adjacent chunks of `total`; returns the first.
     #[allow(clippy::cast_possible_truncation, reason = "there are at most 65,535 chunks")]
@@ -32,12 +44,18 @@ impl Chunks {
     /// groups, which a word of the map has, so that batches of few partitions do not stand in one another's way.
     #[cfg(feature = "alloc")]
     pub(crate) fn take_roomy(&mut self, map: &mut [u32], total: u16, run: u16) -> Option<u16> {
+        if self.scarce > 0 {
+            return self.take(map, total, run);
+        }
         let groups = GROUPS.iter().filter(|group| u32::from(run) <= **group);
         let first = groups.copied().find_map(|group| match group {
             ..=32 => find_group(map, total, group),
             _ => find_words(map, total, group / 32),
         });
-        let Some(first) = first else { return self.take(map, total, run) };
+        let Some(first) = first else {
+            self.scarce = SCARCE;
+            return self.take(map, total, run);
+        };
         self.extend(map, total, first, run).then_some(first)
     }
 
@@ -70,6 +88,10 @@ impl Chunks {
             *word &= !bit;
         }
         self.used -= run;
+        #[cfg(feature = "alloc")]
+        {
+            self.scarce = self.scarce.saturating_sub(run);
+        }
     }
 
     /// One free chunk, searched from where the last one was found: O(1) unless nearly everything is taken.
