@@ -9,6 +9,7 @@ export type {
   Bytes,
   Compression,
   DeliveredEvent,
+  FailedEvent,
   Headers,
   Message,
   PartitionChoice,

@@ -4,10 +4,11 @@
 import type { Call } from './call.js';
 import { KlammError, brokerError, refusal, topicError } from './errors.js';
 import type { Engine } from './engine.js';
-import { plain, Staging } from './staging.js';
+import { asMessageError, checkPartition, serialized } from './serialized.js';
+import { Staging } from './staging.js';
 import { Topic, type Waiting } from './topic.js';
 import type { Tracker } from './tracker.js';
-import type { AnyOptions, Bytes, Message } from './types.js';
+import type { AnyOptions, Message } from './types.js';
 
 /** Errors of a topic that time does not heal: INVALID_TOPIC_EXCEPTION and TOPIC_AUTHORIZATION_FAILED. */
 const FINAL = [17, 29];
@@ -16,8 +17,8 @@ const FINAL = [17, 29];
 export interface IntakeEvents {
   /** So many messages of this call are the core's, or refused. */
   passed(call: Call, count: number): void;
-  /** A message gets no further. */
-  refused(call: Call, place: number, count: number, error: KlammError): void;
+  /** These messages get no further; the first one's place in its call. */
+  refused(call: Call, place: number, messages: readonly Message[], error: KlammError): void;
 }
 
 export class Intake {
@@ -117,35 +118,28 @@ export class Intake {
     while (waiting.next < messages.length) {
       if (this.#staging!.isFull) this.#handOver();
       try {
-        const staged = () => this.#put(call, waiting.next, messages[waiting.next]!, codec);
+        const staged = () => this.#put(call, messages, waiting.next, codec);
         if (this.isBlocked || (!staged() && !(this.#handOver() && !this.isBlocked && staged()))) return false;
         waiting.next++;
       } catch (error) {
         // First: whoever is told may abort the call.
-        this.#refuse(call, waiting.next++, 1, error);
+        this.#refuse(call, messages, waiting.next++, 1, error);
       }
     }
     return true;
   }
 
-  #put(call: Call, place: number, message: Message, codec: number): boolean {
-    const { keyMaker, serializers, partitioner } = this.options;
-    const topic = call.topic.name;
-    let key: unknown = message.key;
-    if (key === undefined && keyMaker !== undefined) key = keyMaker(message, topic);
-    let partition = message.partition;
+  #put(call: Call, messages: readonly Message[], place: number, codec: number): boolean {
+    const message = messages[place]!;
+    const { name: topic, handle } = call.topic;
+    const { partitioner } = this.options;
+    let { partition } = message;
     if (partition === undefined && typeof partitioner === 'function') {
-      const { handle } = call.topic;
       partition = partitioner({ topic, partitions: this.#engine!.partitions(handle), leader: (n) => this.#engine!.leader(handle, n), message });
     }
-    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < 2 ** 31)) {
-      throw new KlammError('NO_SUCH_PARTITION', `topic ${topic}: ${String(partition)} is no partition`, { topic });
-    }
-    if (key !== null && key !== undefined && serializers?.key !== undefined) key = serializers.key(key, topic);
-    let value: unknown = message.value;
-    if (value === undefined) throw new KlammError('INVALID_MESSAGE', `message of topic ${topic} without a value: null is one`, { topic });
-    if (value !== null && serializers?.value !== undefined) value = serializers.value(value, topic);
-    return this.#staging!.put(call, place, message, plain(key as Bytes | null, 'key'), plain(value as Bytes | null, 'value'), partition ?? -1, codec);
+    checkPartition(partition, topic);
+    const [key, value] = serialized(message, topic, this.options);
+    return this.#staging!.put(call, messages, place, key, value, partition ?? -1, codec);
   }
 
   /** Gives what is staged to the core. Has it taken anything? */
@@ -181,9 +175,9 @@ export class Intake {
       let index = words[at + 2]!;
       record += count;
       while (count > 0) {
-        const { call, first, count: size } = segments[segment]!;
+        const { call, messages, first, count: size } = segments[segment]!;
         const part = Math.min(count, size - used);
-        if (batch === -1) this.#refuse(call, first + used, 1, refusal(words[at + 2]!, words[at + 3]!, words[at + 4]!, call.topic.name));
+        if (batch === -1) this.#refuse(call, messages, first + used, 1, refusal(words[at + 2]!, words[at + 3]!, words[at + 4]!, call.topic.name));
         else {
           this.tracker.add(batch, index, call, first + used, part);
           this.#pass(call, part);
@@ -202,11 +196,9 @@ export class Intake {
     this.events.passed(call, count);
   }
 
-  #refuse(call: Call, place: number, count: number, error: unknown): void {
-    const { name } = call.topic;
-    const known = error instanceof KlammError ? error : new KlammError('INVALID_MESSAGE', `message of topic ${name}: ${String(error)}`, { topic: name, cause: error });
+  #refuse(call: Call, messages: readonly Message[], place: number, count: number, error: unknown): void {
     this.#pass(call, count);
-    this.events.refused(call, place, count, known);
+    this.events.refused(call, place, messages.slice(place, place + count), asMessageError(error, call.topic.name));
   }
 
   #forget(waiting: Waiting): void {
@@ -224,7 +216,7 @@ export class Intake {
     const { call, next, messages } = waiting;
     this.#forget(waiting);
     waiting.next = messages.length;
-    if (next < messages.length) this.#refuse(call, next, messages.length - next, error);
+    if (next < messages.length) this.#refuse(call, messages, next, messages.length - next, error);
   }
 
   /** Gives up what is not staged of a call. */
@@ -260,7 +252,7 @@ export class Intake {
     staging.consume(staging.end, Infinity);
     this.isBlocked = false;
     this.#blockedSince = 0;
-    for (const { call, first, count } of segments) this.#refuse(call, first, count, error);
+    for (const { call, messages, first, count } of segments) this.#refuse(call, messages, first, count, error);
   }
 
   /** Gives up everything that is not the core's. */

@@ -2,7 +2,7 @@
 
 import type { Dial } from './link.js';
 import type { OnTicket } from './tickets.js';
-import type { AnyOptions } from './types.js';
+import type { AnyOptions, Message } from './types.js';
 
 export interface Platform {
   /** The compiled module; the one with codecs, and all of the core, where that is asked for. */
@@ -14,6 +14,8 @@ export interface Platform {
    * runtime has not.
    */
   dial(options: AnyOptions, told: OnTicket): Dial;
+  /** Reads what the larger module hands back; see `returned.ts`. */
+  returned?: (bytes: Uint8Array) => Message[];
   /** The most connections at once, where the runtime has a limit of its own. */
   maxConnections?: number;
 }

@@ -53,7 +53,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     platform.dial(this.#options, this.#told);
     this.#intake = new Intake(this.#options, this.#tracker, {
       passed: (call, count) => this.#flushes.passed(call.epoch, count),
-      refused: (call, place, count, error) => this.#failed(call.topic, -1, count, error, () => call.failed(place, count, error)),
+      refused: (call, place, messages, error) => this.#failed(call.topic, -1, messages.length, error, messages, () => call.failed(place, messages.length, error)),
     });
   }
 
@@ -127,15 +127,16 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
       this.emit('delivered', timestamp === undefined ? event : { ...event, timestamp });
     } else {
       const error = failure(outcome, report.reason, report.code, topic.name, partition);
-      this.#failed(topic, partition, records, error, () => {
+      const messages = report.returned && this.hears('failed') ? this.#platform.returned?.(report.returned) : undefined;
+      this.#failed(topic, partition, records, error, messages, () => {
         this.#tracker.settle(batch, first, records, (call, message, count) => call.failed(message, count, error));
       });
     }
   }
 
-  #failed(topic: Topic, partition: number, count: number, error: KlammError, tell: () => void): void {
+  #failed(topic: Topic, partition: number, count: number, error: KlammError, messages: readonly Message[] | undefined, tell: () => void): void {
     tell();
-    this.emit('failed', { topic: topic.name, partition, count, error });
+    this.emit('failed', { topic: topic.name, partition, count, error, messages });
   }
 
   /**
@@ -265,7 +266,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     this.#driver = undefined;
     this.#intake.clear(known);
     this.#tracker.settleAll((call, message, count) => {
-      this.#failed(call.topic, -1, count, unknown, () => call.failed(message, count, unknown));
+      this.#failed(call.topic, -1, count, unknown, undefined, () => call.failed(message, count, unknown));
     });
     this.#flushes.end();
   }

@@ -191,9 +191,24 @@ export interface DeliveredEvent {
   timestamp?: number;
 }
 
+/** Messages that were not delivered, or of which that is not known, for one reason. */
+export interface FailedEvent {
+  topic: string;
+  /** -1 if none was chosen yet. */
+  partition: number;
+  count: number;
+  error: import('./errors.js').KlammError;
+  /**
+   * The messages, to be kept or sent again where `error.persisted` is 'no': as they were given, or, once the core had them, as
+   * bytes. `undefined` where only their number is known: in pages, without the larger module (see `codecs`), and where the
+   * core cannot undo its compression any more.
+   */
+  messages: readonly Message<any, any>[] | undefined;
+}
+
 export interface ProducerEvents {
   delivered: DeliveredEvent;
-  failed: { topic: string; partition: number; count: number; error: import('./errors.js').KlammError };
+  failed: FailedEvent;
   /** A broker asked for silence. */
   throttled: { broker: string; ms: number };
   connected: { broker: string };

@@ -14,6 +14,8 @@ mod input;
 mod jobs;
 mod options;
 mod output;
+#[cfg(feature = "codecs")]
+mod returned;
 mod setup;
 mod status;
 

@@ -4,6 +4,7 @@ import { KlammError } from '../errors.js';
 import { overStreams, type Dial } from '../link.js';
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
+import { returned } from '../returned.js';
 import { authenticated } from '../sasl.js';
 import type { Address, Bytes, ProducerOptions, TlsOptions, Transport } from '../types.js';
 import { overWebSocket } from '../websocket.js';
@@ -28,6 +29,7 @@ const read = (name: string) => () =>
 export const platform: Platform = {
   load: loader(read('../klamm.wasm'), read('../klamm-codecs.wasm')),
   hasAll: true,
+  returned,
   dial(options, told): Dial {
     const { bridge, tls = false, sasl, transport } = options;
     if (bridge !== undefined) return overWebSocket(options, told);

@@ -10,6 +10,7 @@ import { KlammError } from '../errors.js';
 import { overStreams, type Dial } from '../link.js';
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
+import { returned } from '../returned.js';
 import { authenticated } from '../sasl.js';
 import type { Address, Bytes, ProducerOptions, Transport } from '../types.js';
 import { overWebSocket } from '../websocket.js';
@@ -28,6 +29,7 @@ export const platform: Platform = {
   ),
   // A request may have six, and one is left to the program.
   maxConnections: 5,
+  returned,
   dial(options, told): Dial {
     const { bridge, tls = false, sasl, transport } = options;
     if (bridge !== undefined) return overWebSocket(options, told);
