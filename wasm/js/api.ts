@@ -9,6 +9,7 @@ export type {
   Bytes,
   Compression,
   DeliveredEvent,
+  FailedEvent,
   Headers,
   Message,
   PartitionChoice,
@@ -22,4 +23,5 @@ export type {
   Serializers,
   TlsOptions,
   Transport,
+  WebSocketClass,
 } from './types.js';

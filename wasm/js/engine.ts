@@ -57,6 +57,8 @@ export interface Report {
   code: number;
   offset: bigint | undefined;
   timestamp: number | undefined;
+  /** What was not delivered, as `returned.ts` reads it. */
+  returned: Uint8Array | undefined;
 }
 
 /** What a turn asks for. */
@@ -241,6 +243,7 @@ export class Engine {
     const again = words[this.#output] !== 0;
     this.sleep = words[this.#output + 1]! >>> 0;
     let at = this.#output + 4;
+    let returned: Uint8Array | undefined;
     while (at < end) {
       const connection = words[at + 1]!;
       switch (words[at]) {
@@ -262,8 +265,13 @@ export class Engine {
           break;
         }
         case 4:
-          actions.report(this.#report(words, at));
+          actions.report(this.#report(words, at, returned));
+          returned = undefined;
           at += REPORT_WORDS;
+          break;
+        case 6:
+          returned = this.bytes.slice(this.#transmit + connection, this.#transmit + connection + words[at + 2]!);
+          at += 3;
           break;
         default: {
           const from = this.#transmit + words[at + 2]!;
@@ -275,7 +283,7 @@ export class Engine {
     return again;
   }
 
-  #report(words: Int32Array, at: number): Report {
+  #report(words: Int32Array, at: number, returned: Uint8Array | undefined): Report {
     const long = (n: number): bigint => (BigInt(words[at + n + 1]!) << 32n) | BigInt(words[at + n]! >>> 0);
     // A negative high half is -1: none.
     return {
@@ -289,6 +297,7 @@ export class Engine {
       code: words[at + 8]!,
       offset: words[at + 10]! < 0 ? undefined : long(9),
       timestamp: words[at + 12]! < 0 ? undefined : Number(long(11)),
+      returned,
     };
   }
 }

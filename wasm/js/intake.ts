@@ -4,10 +4,11 @@
 import type { Call } from './call.js';
 import { KlammError, brokerError, refusal, topicError } from './errors.js';
 import type { Engine } from './engine.js';
-import { plain, Staging } from './staging.js';
+import { asMessageError, checkPartition, serialized } from './serialized.js';
+import { Staging } from './staging.js';
 import { Topic, type Waiting } from './topic.js';
 import type { Tracker } from './tracker.js';
-import type { AnyOptions, Bytes, Message } from './types.js';
+import type { AnyOptions, Message } from './types.js';
 
 /** Errors of a topic that time does not heal: INVALID_TOPIC_EXCEPTION and TOPIC_AUTHORIZATION_FAILED. */
 const FINAL = [17, 29];
@@ -16,8 +17,8 @@ const FINAL = [17, 29];
 export interface IntakeEvents {
   /** So many messages of this call are the core's, or refused. */
   passed(call: Call, count: number): void;
-  /** A message gets no further. */
-  refused(call: Call, place: number, count: number, error: KlammError): void;
+  /** These messages get no further; the first one's place in its call. */
+  refused(call: Call, place: number, messages: readonly Message[], error: KlammError): void;
 }
 
 export class Intake {
@@ -84,9 +85,10 @@ export class Intake {
     let moved = this.#handOver();
     for (const topic of this.#pending) {
       if (!this.#isReady(topic)) continue;
-      while (topic.waiting.length > 0 && !this.isBlocked) {
-        if (!this.#stage(topic.waiting[0]!)) break;
-        this.#forget(topic.waiting.shift()!);
+      for (let head = topic.waiting.head; head !== undefined && !this.isBlocked; head = topic.waiting.head) {
+        if (!this.#stage(head)) break;
+        // A listener may have aborted the call meanwhile.
+        if (topic.waiting.head === head) this.#forget(topic.waiting.shift()!);
       }
       if (topic.waiting.length === 0) this.#pending.delete(topic);
       if (this.isBlocked) break;
@@ -113,36 +115,31 @@ export class Intake {
   /** Stages a call's messages. Are all of them? */
   #stage(waiting: Waiting): boolean {
     const { call, messages, codec } = waiting;
-    for (; waiting.next < messages.length; waiting.next++) {
+    while (waiting.next < messages.length) {
       if (this.#staging!.isFull) this.#handOver();
       try {
-        const staged = () => this.#put(call, waiting.next, messages[waiting.next]!, codec);
+        const staged = () => this.#put(call, messages, waiting.next, codec);
         if (this.isBlocked || (!staged() && !(this.#handOver() && !this.isBlocked && staged()))) return false;
+        waiting.next++;
       } catch (error) {
-        this.#refuse(call, waiting.next, 1, error);
+        // First: whoever is told may abort the call.
+        this.#refuse(call, messages, waiting.next++, 1, error);
       }
     }
     return true;
   }
 
-  #put(call: Call, place: number, message: Message, codec: number): boolean {
-    const { keyMaker, serializers, partitioner } = this.options;
-    const topic = call.topic.name;
-    let key: unknown = message.key;
-    if (key === undefined && keyMaker !== undefined) key = keyMaker(message, topic);
-    let partition = message.partition;
+  #put(call: Call, messages: readonly Message[], place: number, codec: number): boolean {
+    const message = messages[place]!;
+    const { name: topic, handle } = call.topic;
+    const { partitioner } = this.options;
+    let { partition } = message;
     if (partition === undefined && typeof partitioner === 'function') {
-      const { handle } = call.topic;
       partition = partitioner({ topic, partitions: this.#engine!.partitions(handle), leader: (n) => this.#engine!.leader(handle, n), message });
     }
-    if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition < 2 ** 31)) {
-      throw new KlammError('NO_SUCH_PARTITION', `topic ${topic}: ${String(partition)} is no partition`, { topic });
-    }
-    if (key !== null && key !== undefined && serializers?.key !== undefined) key = serializers.key(key, topic);
-    let value: unknown = message.value;
-    if (value === undefined) throw new KlammError('INVALID_MESSAGE', `message of topic ${topic} without a value: null is one`, { topic });
-    if (value !== null && serializers?.value !== undefined) value = serializers.value(value, topic);
-    return this.#staging!.put(call, place, message, plain(key as Bytes | null, 'key'), plain(value as Bytes | null, 'value'), partition ?? -1, codec);
+    checkPartition(partition, topic);
+    const [key, value] = serialized(message, topic, this.options);
+    return this.#staging!.put(call, messages, place, key, value, partition ?? -1, codec);
   }
 
   /** Gives what is staged to the core. Has it taken anything? */
@@ -178,9 +175,9 @@ export class Intake {
       let index = words[at + 2]!;
       record += count;
       while (count > 0) {
-        const { call, first, count: size } = segments[segment]!;
+        const { call, messages, first, count: size } = segments[segment]!;
         const part = Math.min(count, size - used);
-        if (batch === -1) this.#refuse(call, first + used, 1, refusal(words[at + 2]!, words[at + 3]!, words[at + 4]!, call.topic.name));
+        if (batch === -1) this.#refuse(call, messages, first + used, 1, refusal(words[at + 2]!, words[at + 3]!, words[at + 4]!, call.topic.name));
         else {
           this.tracker.add(batch, index, call, first + used, part);
           this.#pass(call, part);
@@ -199,11 +196,9 @@ export class Intake {
     this.events.passed(call, count);
   }
 
-  #refuse(call: Call, place: number, count: number, error: unknown): void {
-    const { name } = call.topic;
-    const known = error instanceof KlammError ? error : new KlammError('INVALID_MESSAGE', `message of topic ${name}: ${String(error)}`, { topic: name, cause: error });
+  #refuse(call: Call, messages: readonly Message[], place: number, count: number, error: unknown): void {
     this.#pass(call, count);
-    this.events.refused(call, place, count, known);
+    this.events.refused(call, place, messages.slice(place, place + count), asMessageError(error, call.topic.name));
   }
 
   #forget(waiting: Waiting): void {
@@ -212,20 +207,22 @@ export class Intake {
 
   /** Refuses all that waits for the topic. */
   #fail(topic: Topic, error: KlammError): void {
-    for (const waiting of topic.waiting.splice(0)) this.#drop(waiting, error);
-    this.#pending.delete(topic);
+    // No more than there are: whoever is told may hand over others.
+    for (let left = topic.waiting.length; left > 0 && topic.waiting.length > 0; left--) this.#drop(topic.waiting.shift()!, error);
+    if (topic.waiting.length === 0) this.#pending.delete(topic);
   }
 
   #drop(waiting: Waiting, error: KlammError): void {
+    const { call, next, messages } = waiting;
     this.#forget(waiting);
-    this.#refuse(waiting.call, waiting.next, waiting.messages.length - waiting.next, error);
+    waiting.next = messages.length;
+    if (next < messages.length) this.#refuse(call, messages, next, messages.length - next, error);
   }
 
   /** Gives up what is not staged of a call. */
   abort(call: Call, error: KlammError): void {
-    const { waiting } = call.topic;
-    const at = waiting.findIndex((one) => one.call === call);
-    if (at >= 0) this.#drop(waiting.splice(at, 1)[0]!, error);
+    const waiting = call.topic.waiting.take(call);
+    if (waiting !== undefined) this.#drop(waiting, error);
   }
 
   /** Gives up what has waited too long; says when that is to be looked at again, by `performance.now()`. */
@@ -235,11 +232,9 @@ export class Intake {
     const limit = this.options.maxBlockMs ?? 60_000;
     for (const topic of this.#pending) {
       const { waiting } = topic;
-      while (waiting.length > 0 && waiting[0]!.deadline <= now) {
-        this.#drop(waiting.shift()!, this.#late(topic));
-      }
+      while ((waiting.head?.deadline ?? Infinity) <= now) this.#drop(waiting.shift()!, this.#late(topic));
       if (waiting.length === 0) this.#pending.delete(topic);
-      else next = Math.min(next, waiting[0]!.deadline);
+      else next = Math.min(next, waiting.head!.deadline);
     }
     if (this.isBlocked && this.#blockedSince + limit <= now) this.#unstage(new KlammError('TIMED_OUT', `no memory for ${limit} ms (maxBlockMs): see bufferMemory`));
     return this.isBlocked ? Math.min(next, this.#blockedSince + limit) : next;
@@ -257,7 +252,7 @@ export class Intake {
     staging.consume(staging.end, Infinity);
     this.isBlocked = false;
     this.#blockedSince = 0;
-    for (const { call, first, count } of segments) this.#refuse(call, first, count, error);
+    for (const { call, messages, first, count } of segments) this.#refuse(call, messages, first, count, error);
   }
 
   /** Gives up everything that is not the core's. */

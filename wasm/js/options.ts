@@ -54,6 +54,8 @@ const OTHERS = [
   'brokers',
   'bridge',
   'token',
+  'ticket',
+  'webSocket',
   'clientId',
   'tls',
   'sasl',
@@ -81,6 +83,9 @@ const PARTITIONERS = [
   'random',
   'round_robin',
 ];
+
+/** Those that the plain module has. */
+const PLAIN_PARTITIONERS = 2;
 
 /** As in Kafka's attributes. */
 export const CODECS = ['none', 'gzip', 'snappy', 'lz4'];
@@ -121,6 +126,11 @@ export function pairs(options: Options, compressOutside: boolean): number[] {
     result.push(NUMBERS.indexOf('deliveryTimeoutMs'), Math.min(least, 0xffff_ffff));
   }
   return result;
+}
+
+/** Is there something that only the larger module has? */
+export function isBeyondPlain({ compressionType = 'none', acks, partitioner }: Options): boolean {
+  return compressionType !== 'none' || acks === 0 || (typeof partitioner === 'string' && PARTITIONERS.indexOf(partitioner) >= PLAIN_PARTITIONERS);
 }
 
 function value(name: (typeof NUMBERS)[number], given: NonNullable<Options[keyof Options]>): number {

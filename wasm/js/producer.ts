@@ -8,8 +8,9 @@ import { Emitter } from './emitter.js';
 import { Flushes } from './flush.js';
 import { hasGzip } from './gzip.js';
 import { Intake } from './intake.js';
-import { CODECS, normalize, pairs } from './options.js';
+import { CODECS, isBeyondPlain, normalize, pairs } from './options.js';
 import type { Platform } from './platform.js';
+import type { OnTicket } from './tickets.js';
 import type { Topic } from './topic.js';
 import { Tracker } from './tracker.js';
 import { BOOTSTRAP } from './websocket.js';
@@ -30,6 +31,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
   readonly #tracker = new Tracker();
   readonly #flushes = new Flushes();
   readonly #intake: Intake;
+  readonly #told: OnTicket = (event) => this.emit('ticket', event);
   #engine: Engine | undefined;
   #driver: Driver | undefined;
   #starting: Promise<void> | undefined;
@@ -48,10 +50,10 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     }
     // Mistakes are the constructor's to tell.
     pairs(this.#options, false);
-    platform.dial(this.#options);
+    platform.dial(this.#options, this.#told);
     this.#intake = new Intake(this.#options, this.#tracker, {
       passed: (call, count) => this.#flushes.passed(call.epoch, count),
-      refused: (call, place, count, error) => this.#failed(call.topic, -1, count, error, () => call.failed(place, count, error)),
+      refused: (call, place, messages, error) => this.#failed(call.topic, -1, messages.length, error, messages, () => call.failed(place, messages.length, error)),
     });
   }
 
@@ -66,19 +68,19 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
 
   async #start(): Promise<void> {
     const options = this.#options;
-    const codecs = this.#hasCodecs;
-    const [module, brokers] = await Promise.all([this.#platform.load(codecs), this.#servers()]);
-    const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options }, codecs && hasGzip);
+    const [module, brokers] = await Promise.all([this.#platform.load(this.#isWhole), this.#servers()]);
+    const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options }, this.#isWhole && hasGzip);
     const engine = await Engine.start(module, brokers, options.clientId ?? 'klamm', numbers);
     this.#engine = engine;
-    this.#driver = new Driver(engine, this.#platform.dial(options), this.#driverEvents());
+    this.#driver = new Driver(engine, this.#platform.dial(options, this.#told), this.#driverEvents());
     this.#intake.start(engine);
     this.#driver.schedule();
   }
 
-  get #hasCodecs(): boolean {
-    const { codecs = this.#platform.hasAll === true, compressionType = 'none' } = this.#options;
-    return codecs || compressionType !== 'none';
+  /** Does it take the module with all of the core? */
+  get #isWhole(): boolean {
+    const { codecs = this.#platform.hasAll === true } = this.#options;
+    return codecs || isBeyondPlain(this.#options);
   }
 
   async #servers(): Promise<string> {
@@ -125,15 +127,16 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
       this.emit('delivered', timestamp === undefined ? event : { ...event, timestamp });
     } else {
       const error = failure(outcome, report.reason, report.code, topic.name, partition);
-      this.#failed(topic, partition, records, error, () => {
+      const messages = report.returned && this.hears('failed') ? this.#platform.returned?.(report.returned) : undefined;
+      this.#failed(topic, partition, records, error, messages, () => {
         this.#tracker.settle(batch, first, records, (call, message, count) => call.failed(message, count, error));
       });
     }
   }
 
-  #failed(topic: Topic, partition: number, count: number, error: KlammError, tell: () => void): void {
+  #failed(topic: Topic, partition: number, count: number, error: KlammError, messages: readonly Message[] | undefined, tell: () => void): void {
     tell();
-    this.emit('failed', { topic: topic.name, partition, count, error });
+    this.emit('failed', { topic: topic.name, partition, count, error, messages });
   }
 
   /**
@@ -199,7 +202,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
   #codec(compression: Compression | undefined): number {
     if (compression === undefined) return -1;
     const codec = CODECS.indexOf(compression);
-    if (codec < 0 || (codec > 0 && !this.#hasCodecs)) {
+    if (codec < 0 || (codec > 0 && !this.#isWhole)) {
       throw new KlammError('CODEC', `compression: ${compression} is not loaded; set compressionType, or codecs: true`);
     }
     return codec;
@@ -263,7 +266,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     this.#driver = undefined;
     this.#intake.clear(known);
     this.#tracker.settleAll((call, message, count) => {
-      this.#failed(call.topic, -1, count, unknown, () => call.failed(message, count, unknown));
+      this.#failed(call.topic, -1, count, unknown, undefined, () => call.failed(message, count, unknown));
     });
     this.#flushes.end();
   }

@@ -25,7 +25,9 @@ export type Plain = string | Uint8Array | null;
 /** What is staged follows from it. */
 export interface Segment {
   call: Call;
-  /** The first message's place in its call. */
+  /** The call's. */
+  messages: readonly Message[];
+  /** The first one's place in its call. */
   first: number;
   count: number;
 }
@@ -51,8 +53,9 @@ export class Staging {
    *
    * @throws KlammError of a message that can never be staged.
    */
-  put(call: Call, place: number, message: Message, key: Plain, value: Plain, partition: number, codec: number): boolean {
+  put(call: Call, messages: readonly Message[], place: number, key: Plain, value: Plain, partition: number, codec: number): boolean {
     const engine = this.#engine;
+    const message = messages[place]!;
     const start = engine.input + this.end;
     const headers = message.headers === undefined ? undefined : list(message.headers);
     const bound = HEAD + 12 + most(key) + most(value) + (headers?.bound ?? 0) + 3;
@@ -112,16 +115,16 @@ export class Staging {
     at = (at + 3) & ~3;
     words[head + 2] = at - start;
     this.end = at - engine.input;
-    this.#follow(call, place);
+    this.#follow(call, messages, place);
     return true;
   }
 
-  #follow(call: Call, place: number): void {
+  #follow(call: Call, messages: readonly Message[], place: number): void {
     const last = this.segments[this.segments.length - 1];
     if (last !== undefined && last.call === call && last.first + last.count === place) {
       last.count++;
     } else {
-      this.segments.push({ call, first: place, count: 1 });
+      this.segments.push({ call, messages, first: place, count: 1 });
     }
   }
 
@@ -164,7 +167,7 @@ export class Staging {
 }
 
 /** At most so many bytes. */
-function most(content: Plain): number {
+export function most(content: Plain): number {
   if (content === null) return 0;
   return typeof content === 'string' ? content.length * 3 : content.length;
 }
@@ -181,7 +184,7 @@ export function plain(content: Bytes | null | undefined, what: string): Plain {
   throw new KlammError('INVALID_MESSAGE', `${what}: neither text nor bytes nor null, but ${typeof content}`);
 }
 
-function list(headers: Headers): { entries: [string, Plain][]; bound: number } {
+export function list(headers: Headers): { entries: [string, Plain][]; bound: number } {
   const entries: [string, Plain][] = [];
   for (const [name, content] of Object.entries(headers)) {
     if (content === undefined) continue;
@@ -196,7 +199,7 @@ function list(headers: Headers): { entries: [string, Plain][]; bound: number } {
   return { entries, bound };
 }
 
-function time(given: NonNullable<Message['timestamp']>): bigint {
+export function time(given: NonNullable<Message['timestamp']>): bigint {
   try {
     return BigInt(given instanceof Date ? given.getTime() : given);
   } catch {

@@ -85,6 +85,9 @@ export type Partitioner<K = Bytes, V = Bytes> =
   | 'round_robin'
   | ((choice: PartitionChoice<K, V>) => number | undefined);
 
+/** Makes WebSockets: `globalThis.WebSocket`, or another one that does the same. */
+export type WebSocketClass = new (url: string, protocols: string[]) => object;
+
 /** What a partitioner of a program's own knows. */
 export interface PartitionChoice<K = Bytes, V = Bytes> {
   topic: string;
@@ -112,6 +115,10 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   bridge?: string | URL;
   /** The bridge's token, or who gets one: it is asked for each connection. */
   token?: string | (() => string | Promise<string>);
+  /** Tickets that a bridge gave before, see the event `ticket`. */
+  ticket?: string | readonly string[];
+  /** The WebSocket class for `bridge` where the runtime has none: in Node before 22 that of npm's `ws`, or undici's. */
+  webSocket?: WebSocketClass;
   clientId?: string;
   tls?: TlsOptions;
   sasl?: SaslOptions;
@@ -129,8 +136,9 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   /** Default 'none'. */
   compressionType?: Compression;
   /**
-   * Load the module with codecs although `compressionType` is 'none', for messages that ask for one. It has also the
-   * newest versions of the protocol, and splits batches that a topic finds too large. Default: where it is a file.
+   * Load the larger module although no other option asks for it, for messages that ask for a codec: what only it has are
+   * codecs, partitioners other than `java` and `java_adaptive`, `acks: 0`, the newest versions of the protocol, and batches
+   * that are split where a topic finds them too large. Default: where it is a file, or asked for by another option.
    */
   codecs?: boolean;
   /** Default 5. */
@@ -183,13 +191,34 @@ export interface DeliveredEvent {
   timestamp?: number;
 }
 
+/** Messages that were not delivered, or of which that is not known, for one reason. */
+export interface FailedEvent {
+  topic: string;
+  /** -1 if none was chosen yet. */
+  partition: number;
+  count: number;
+  error: import('./errors.js').KlammError;
+  /**
+   * The messages, to be kept or sent again where `error.persisted` is 'no': as they were given, or, once the core had them, as
+   * bytes. `undefined` where only their number is known: in pages, without the larger module (see `codecs`), and where the
+   * core cannot undo its compression any more.
+   */
+  messages: readonly Message<any, any>[] | undefined;
+}
+
 export interface ProducerEvents {
   delivered: DeliveredEvent;
-  failed: { topic: string; partition: number; count: number; error: import('./errors.js').KlammError };
+  failed: FailedEvent;
   /** A broker asked for silence. */
   throttled: { broker: string; ms: number };
   connected: { broker: string };
   disconnected: { broker: string; error: Error | undefined };
+  /**
+   * A bridge gave the producer an id, and a ticket for it, before any message is sent with the id. Whoever keeps the
+   * producer's state over a reload gives the ticket back, with the option `ticket`: else a bridge that was started anew, or
+   * another one, refuses what has the id.
+   */
+  ticket: { ticket: string; producerId: bigint };
   /** There is room again after `post` returned false. */
   drain: undefined;
 }

@@ -2,9 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use alloc::vec::Vec;
 use core::convert::Infallible;
 
+#[cfg(feature = "codecs")]
+use klamm::Outcome;
 use klamm::{
     ConnId, Demand, Destination, FlushTicket, Instant, Producer, Scope, Timestamp, TopicId,
 };
@@ -14,6 +15,8 @@ use crate::input::Staged;
 #[cfg(feature = "codecs")]
 use crate::jobs::Jobs;
 use crate::output::{self, Output, halves, word};
+#[cfg(feature = "codecs")]
+use crate::returned::Returned;
 use crate::setup::Setup;
 use crate::{crc, options, status};
 
@@ -34,13 +37,15 @@ const MALFORMED: u32 = u32::MAX;
 pub struct Engine {
     /// On the heap from the start: each move of it would be a kilobyte of code.
     producer: Box<Producer<'static>>,
-    conns: Vec<ConnId>,
-    topics: Vec<TopicId>,
+    /// By their handles. No vector: what makes one grow weighs more than all that is done with it here.
+    topics: Box<[Option<TopicId>]>,
     /// Connections whose socket takes nothing at the moment.
     busy: Box<[bool]>,
     /// The time of the last turn.
     now: Instant,
     input: Box<[u8]>,
+    /// Bytes of it to the first whole word: JavaScript writes words.
+    lead: usize,
     receive: Box<[u8]>,
     transmit: Box<[u8]>,
     output: Output,
@@ -61,15 +66,15 @@ impl Engine {
     pub fn start(setup: &mut Setup, now: f64) -> Option<Self> {
         crc::prepare();
         let (producer, bounds) = setup.producer(instant(now))?;
-        let conns: Vec<ConnId> = producer.connections().collect();
         let request = bounds.request as usize;
+        let input = vec![0; request + INPUT_SPARE + 3].into_boxed_slice();
         let transmit = if cfg!(feature = "codecs") { request } else { 0 };
         Some(Self {
-            busy: vec![false; conns.len()].into_boxed_slice(),
-            conns,
-            topics: Vec::with_capacity(usize::from(bounds.topics)),
+            busy: vec![false; producer.connections().count()].into_boxed_slice(),
+            topics: vec![None; usize::from(bounds.topics)].into_boxed_slice(),
             now: instant(now),
-            input: vec![0; request + INPUT_SPARE].into_boxed_slice(),
+            lead: input.as_ptr().addr().wrapping_neg() & 3,
+            input,
             receive: vec![0; RECEIVE_BYTES].into_boxed_slice(),
             transmit: vec![0; transmit.max(TRANSMIT_BYTES)].into_boxed_slice(),
             output: Output::new(),
@@ -83,8 +88,8 @@ impl Engine {
     /// turn, in milliseconds).
     pub fn call(&mut self, what: u32, a: usize, b: u32, now: f64) -> u32 {
         match what {
-            0 => return address(&self.input),
-            1 => return word(self.input.len()),
+            0 => return address(&self.input) + word(self.lead),
+            1 => return word(self.input.len() - 3),
             2 => return address(&self.receive),
             3 => return word(self.receive.len()),
             4 => return address(&self.transmit),
@@ -120,8 +125,8 @@ impl Engine {
         let name = self.receive.get(..bytes).and_then(|name| str::from_utf8(name).ok());
         match self.producer.topic(name.unwrap_or_default()) {
             Ok(topic) => {
-                if topic.index() == self.topics.len() {
-                    self.topics.push(topic);
+                if let Some(place) = self.topics.get_mut(topic.index()) {
+                    *place = Some(topic);
                 }
                 i32::try_from(topic.index()).unwrap_or(i32::MAX)
             }
@@ -131,20 +136,23 @@ impl Engine {
 
     /// How many partitions the topic has; 0 while that is not known.
     fn partitions(&self, topic: usize) -> i32 {
-        let topic = self.topics.get(topic);
-        topic.and_then(|topic| self.producer.partition_count(*topic)).unwrap_or(0)
+        self.known(topic).and_then(|topic| self.producer.partition_count(topic)).unwrap_or(0)
     }
 
     /// The last error that metadata gave for the topic; 0 for none.
     fn topic_error(&self, topic: usize) -> i32 {
-        let topic = self.topics.get(topic);
-        topic.and_then(|topic| self.producer.topic_error(*topic)).map_or(0, |code| code.0.into())
+        let topic = self.known(topic);
+        topic.and_then(|topic| self.producer.topic_error(topic)).map_or(0, |code| code.0.into())
     }
 
     /// The node id of a partition's leader; -1 if that is not known.
     fn leader(&self, topic: usize, partition: i32) -> i32 {
-        let topic = self.topics.get(topic);
-        topic.and_then(|topic| self.producer.leader(*topic, partition)).unwrap_or(-1)
+        let topic = self.known(topic);
+        topic.and_then(|topic| self.producer.leader(topic, partition)).unwrap_or(-1)
+    }
+
+    fn known(&self, topic: usize) -> Option<TopicId> {
+        self.topics.get(topic).copied().flatten()
     }
 
     /// Hands the staged records over, as far as there is memory for them, and says what became of them: the number of
@@ -157,7 +165,7 @@ impl Engine {
         let mut stopped = 0;
         let mut run = Run::default();
         while at < bytes && self.output.has_room(15) {
-            let area = self.input.get(at..bytes).unwrap_or_default();
+            let area = self.input.get(self.lead + at..self.lead + bytes).unwrap_or_default();
             let Some(staged) = Staged::read(area) else {
                 stopped = MALFORMED;
                 break;
@@ -211,18 +219,22 @@ impl Engine {
 
 /// The run loop's side.
 impl Engine {
+    fn conn(&self, connection: usize) -> Option<ConnId> {
+        self.producer.connections().nth(connection)
+    }
+
     /// The connection is open.
     fn connected(&mut self, connection: usize, now: Instant) {
-        if let Some(conn) = self.conns.get(connection) {
-            self.producer.handle_connected(*conn, now);
+        if let Some(conn) = self.conn(connection) {
+            self.producer.handle_connected(conn, now);
         }
     }
 
     /// The connection is gone, or could not be made.
     fn disconnected(&mut self, connection: usize, now: Instant) {
         self.set_busy(connection, false);
-        if let Some(conn) = self.conns.get(connection) {
-            self.producer.handle_disconnected(*conn, now);
+        if let Some(conn) = self.conn(connection) {
+            self.producer.handle_disconnected(conn, now);
         }
     }
 
@@ -236,10 +248,10 @@ impl Engine {
     /// Bytes from the peer. Returns how it broke the protocol (0: it did not), plus 256 if the connection became ready,
     /// plus 512 for each millisecond of silence that the broker asked for.
     fn received(&mut self, connection: usize, bytes: usize, now: Instant) -> u32 {
-        let Some(conn) = self.conns.get(connection) else { return 0 };
+        let Some(conn) = self.conn(connection) else { return 0 };
         let before = self.producer.stats();
         let read = self.receive.get(..bytes).unwrap_or_default();
-        let result = self.producer.handle_received(*conn, read, now);
+        let result = self.producer.handle_received(conn, read, now);
         let after = self.producer.stats();
         let broken = result.map_or_else(|error| status::of_protocol(&error), |()| 0);
         let ready = if after.connects > before.connects { 256 } else { 0 };
@@ -265,10 +277,14 @@ impl Engine {
                 now,
             );
         }
-        for connection in 0..self.conns.len() {
+        for connection in 0..self.busy.len() {
             again |= self.serve(connection, &mut used, now);
         }
-        while self.output.has_room(Output::REPORT_WORDS) {
+        while self.output.has_room(Output::REPORT_WORDS + 3) {
+            #[cfg(feature = "codecs")]
+            if !self.hand_back(&mut used) {
+                break;
+            }
             let Some(report) = self.producer.poll_report() else { break };
             self.output.push_report(&report);
         }
@@ -281,7 +297,7 @@ impl Engine {
 
     /// Does what a connection wants. Is there more to do at once?
     fn serve(&mut self, connection: usize, used: &mut usize, now: Instant) -> bool {
-        let Some(&conn) = self.conns.get(connection) else { return false };
+        let Some(conn) = self.conn(connection) else { return false };
         if !self.output.has_room(CONNECT_WORDS) {
             return true;
         }
@@ -322,9 +338,29 @@ impl Engine {
     }
 }
 
-/// What a batch that JavaScript compressed has become.
+/// What only the larger module does.
 #[cfg(feature = "codecs")]
 impl Engine {
+    /// Hands back the records of the next report, if it says that they were not delivered. False if there is room for
+    /// them only when other bytes are out.
+    fn hand_back(&mut self, used: &mut usize) -> bool {
+        let Some(report) = self.producer.peek_report() else { return true };
+        if matches!(report.outcome, Outcome::Delivered { .. }) {
+            return true;
+        }
+        let Some(records) = self.producer.report_records() else { return true };
+        let area = self.transmit.get_mut(*used..).unwrap_or_default();
+        match Returned::new(area, report.partition.index).put_all(records) {
+            Some(bytes) => {
+                self.output.push(&[output::RETURN, word(*used), word(bytes)]);
+                *used += bytes;
+                true
+            }
+            // More than there ever is room for: they are told by their number alone.
+            None => *used == 0,
+        }
+    }
+
     /// So many bytes of the area for bytes to be sent are what the job's records have become; 0: nothing is gained.
     fn compressed(&mut self, job: usize, bytes: usize, now: Instant) {
         let small = if bytes == 0 { None } else { self.transmit.get(..bytes) };
@@ -361,12 +397,12 @@ impl Run {
 /// The record's batch and its place in it, or why it was refused.
 fn accept(
     producer: &mut Producer<'static>,
-    topics: &[TopicId],
+    topics: &[Option<TopicId>],
     staged: &Staged<'_>,
     now: Instant,
 ) -> Result<[u32; 2], [u32; 3]> {
     const MALFORMED: [u32; 3] = [11, 0, 0];
-    let topic = *topics.get(staged.topic).ok_or(MALFORMED)?;
+    let topic = topics.get(staged.topic).copied().flatten().ok_or(MALFORMED)?;
     let to = match staged.partition {
         Some(partition) => Destination::partition(topic, partition),
         None => Destination::topic(topic),

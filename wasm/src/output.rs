@@ -19,6 +19,9 @@ pub(crate) const TRANSMIT: u32 = 3;
 pub(crate) const REPORT: u32 = 4;
 #[cfg(feature = "codecs")]
 pub(crate) const COMPRESS: u32 = 5;
+/// Records of the report behind it.
+#[cfg(feature = "codecs")]
+pub(crate) const RETURN: u32 = 6;
 
 /// The area, and how much of it is used.
 pub(crate) struct Output {

@@ -77,14 +77,22 @@ impl Setup {
     }
 
     fn say(&mut self, status: u32, [min, max]: [u32; 2], texts: [&str; 2]) {
+        let [first, second] = texts;
         let lengths = texts.map(|text| crate::output::word(text.len()));
-        let words = [status, min, max, lengths[0], lengths[1]];
-        let bytes = words.iter().flat_map(|word| word.to_le_bytes());
-        let texts = texts.iter().flat_map(|text| text.bytes());
-        for (place, byte) in self.area.iter_mut().zip(bytes.chain(texts)) {
-            *place = byte;
+        let mut area = &mut *self.area;
+        for word in [status, min, max, lengths[0], lengths[1]] {
+            area = put(area, &word.to_le_bytes());
         }
+        area = put(area, first.as_bytes());
+        put(area, second.as_bytes());
     }
+}
+
+/// What is behind the bytes then; there is room, see `Setup::new`.
+fn put<'a>(area: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let Some((place, rest)) = area.split_at_mut_checked(bytes.len()) else { return &mut [] };
+    place.copy_from_slice(bytes);
+    rest
 }
 
 /// What the engine's own areas are cut for.

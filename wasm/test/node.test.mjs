@@ -9,7 +9,7 @@ import { Broker } from './broker.mjs';
 
 let broker;
 before(async () => {
-  broker = await Broker.start({ one: 1, six: 6, order: 6, kill: 3, stream: 2, post: 4, full: 1, headers: 1, typed: 3 });
+  broker = await Broker.start({ one: 1, six: 6, order: 6, kill: 3, stream: 2, post: 4, full: 1, headers: 1, typed: 3, plain: 1, back: 2 });
 });
 after(() => broker.stop());
 
@@ -53,6 +53,18 @@ describe('send', () => {
     assert.equal(second.headers, 'a=x,b=y,b=z,none=NULL');
     assert.deepEqual([...third.key], [0, 255]);
     assert.equal(third.value.toString(), long);
+  });
+
+  it('in the module without codecs, wherever its areas lie', async () => {
+    for (let maxConnections = 1; maxConnections <= 8; maxConnections++) {
+      const p = producer({ codecs: false, maxConnections, clientId: 'k'.repeat(maxConnections) });
+      const messages = Array.from({ length: 20 }, (_, n) => ({ key: `${n}`, value: `${maxConnections}.${n}`, headers: { n: `${n}` } }));
+      await p.send({ topic: 'plain', messages });
+      await p.close();
+    }
+    const found = texts('plain').map((text) => text.split('.').map(Number));
+    const expected = Array.from({ length: 160 }, (_, n) => [1 + Math.floor(n / 20), n % 20]);
+    assert.deepEqual(found, expected);
   });
 
   it('many calls at once: each record once, each call in its order', async () => {
@@ -137,6 +149,21 @@ describe('what fails', () => {
     await p.close();
     assert.equal(p.stats().accepted, 0);
   });
+
+  it('a listener may abort the call that it hears of', async () => {
+    const p = producer();
+    const controller = new AbortController();
+    let failed = 0;
+    p.on('failed', ({ count }) => {
+      failed += count;
+      controller.abort(new Error('enough'));
+    });
+    const sent = p.send({ topic: 'one', messages: [{}, { value: 'never' }, { value: 'never' }], signal: controller.signal });
+    await assert.rejects(sent, /enough/);
+    await p.close();
+    const { accepted, queued } = p.stats();
+    assert.deepEqual({ failed, accepted, queued }, { failed: 3, accepted: 0, queued: 0 });
+  });
 });
 
 describe('post', () => {
@@ -180,6 +207,17 @@ describe('post', () => {
     assert(process.memoryUsage().arrayBuffers - memory < 64 << 20);
   });
 
+  it('says to wait as soon as the core has no room, not when the queue is half full', async () => {
+    const p = producer({ bufferMemory: 128 * 1024, batchSize: 4096 });
+    await p.send({ topic: 'full', messages: [{ value: 'metadata' }] });
+    await broker.kill();
+    let posts = 1;
+    while (p.post('full', { value: 'x'.repeat(100) }) && posts < 50_000) posts++;
+    assert(posts < 10_000, `${posts} posts`);
+    await p.close({ timeoutMs: 1 });
+    await broker.start();
+  });
+
   it('what has no room at all is refused', async () => {
     const p = new Producer({ brokers: '127.0.0.1:1', maxQueuedBytes: 1000 });
     assert.throws(() => {
@@ -190,6 +228,55 @@ describe('post', () => {
     const { queued } = p.stats();
     await p.close({ timeoutMs: 10 });
     assert.equal(failed, queued);
+  });
+});
+
+describe('messages that failed', () => {
+  const text = (bytes) => (bytes === null ? null : Buffer.from(bytes).toString());
+
+  for (const compressionType of ['none', 'gzip', 'lz4']) {
+    it(`are handed back by the core, ${compressionType}`, async () => {
+      const p = producer({ compressionType, requestTimeoutMs: 2_000 });
+      await p.send({ topic: 'back', messages: [{ value: 'there' }] });
+      await broker.kill();
+      const failed = [];
+      p.on('failed', (event) => failed.push(event));
+      const posted = [];
+      for (let n = 0; n < 2_000; n++) {
+        const message = { key: n % 3 === 0 ? null : `key ${n % 10}`, value: n % 7 === 0 ? null : `value ${n}`, timestamp: 1_700_000_000_000 + n };
+        if (n % 5 === 0) message.headers = { a: ['x', null], [`name ${n}`]: '' };
+        posted.push(message);
+        p.post('back', message);
+      }
+      await p.close({ timeoutMs: 200 });
+      await broker.start();
+      assert.equal(failed.reduce((sum, { count }) => sum + count, 0), 2_000);
+      for (const { topic, partition, count, error, messages } of failed) {
+        assert.equal(topic, 'back');
+        assert.equal(messages.length, count);
+        assert(messages.every((message) => message.partition === partition));
+        assert.equal(error.code, 'PURGED');
+      }
+      const plain = ({ key, value, timestamp, headers = {} }) => [timestamp, text(key), text(value), Object.entries(headers).map(([name, values]) => [name, [values].flat().map(text)])];
+      const given = posted.map(({ key, value, timestamp, headers = {} }) => [timestamp, key, value, Object.entries(headers).map(([name, values]) => [name, [values].flat()])]);
+      const back = failed.flatMap(({ messages }) => messages).map(plain);
+      assert.deepEqual(back.sort(([a], [b]) => a - b), given);
+    });
+  }
+
+  it('are those that were given, as long as the core has not taken them', async () => {
+    const p = producer();
+    const failed = [];
+    p.on('failed', ({ messages, error }) => failed.push([messages[0], messages.length, error.code]));
+    const bad = [[{ key: 'no value' }, 'INVALID_MESSAGE'], [{ value: 'x'.repeat(1_100_000) }, 'TOO_LARGE'], [{ value: 'nowhere', partition: 17 }, 'NO_SUCH_PARTITION']];
+    for (const [message] of bad) p.post('one', message);
+    await p.flush();
+    assert.equal(failed.length, 3);
+    bad.forEach(([message, code], n) => {
+      assert.equal(failed[n][0], message);
+      assert.deepEqual(failed[n].slice(1), [1, code]);
+    });
+    await p.close();
   });
 });
 

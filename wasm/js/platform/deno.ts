@@ -4,6 +4,7 @@ import { KlammError } from '../errors.js';
 import { overStreams, type Dial } from '../link.js';
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
+import { returned } from '../returned.js';
 import { authenticated } from '../sasl.js';
 import type { Address, Bytes, ProducerOptions, TlsOptions, Transport } from '../types.js';
 import { overWebSocket } from '../websocket.js';
@@ -28,9 +29,10 @@ const read = (name: string) => () =>
 export const platform: Platform = {
   load: loader(read('../klamm.wasm'), read('../klamm-codecs.wasm')),
   hasAll: true,
-  dial(options): Dial {
-    const { bridge, token, tls = false, sasl, transport } = options;
-    if (bridge !== undefined) return overWebSocket(bridge, token);
+  returned,
+  dial(options, told): Dial {
+    const { bridge, tls = false, sasl, transport } = options;
+    if (bridge !== undefined) return overWebSocket(options, told);
     const plain = overStreams(transport ?? ((address) => open(address, tls)));
     return sasl === undefined ? plain : authenticated(plain, sasl, options.clientId ?? 'klamm', tls !== false || transport !== undefined);
   },

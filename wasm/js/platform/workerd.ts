@@ -10,6 +10,7 @@ import { KlammError } from '../errors.js';
 import { overStreams, type Dial } from '../link.js';
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
+import { returned } from '../returned.js';
 import { authenticated } from '../sasl.js';
 import type { Address, Bytes, ProducerOptions, Transport } from '../types.js';
 import { overWebSocket } from '../websocket.js';
@@ -28,9 +29,10 @@ export const platform: Platform = {
   ),
   // A request may have six, and one is left to the program.
   maxConnections: 5,
-  dial(options): Dial {
-    const { bridge, token, tls = false, sasl, transport } = options;
-    if (bridge !== undefined) return overWebSocket(bridge, token);
+  returned,
+  dial(options, told): Dial {
+    const { bridge, tls = false, sasl, transport } = options;
+    if (bridge !== undefined) return overWebSocket(options, told);
     if (typeof tls === 'object') throw new KlammError('UNSUPPORTED', 'tls: Cloudflare takes no options, only true or false');
     const link = overStreams(transport ?? ((address) => open(address, tls)));
     return sasl === undefined ? link : authenticated(link, sasl, options.clientId ?? 'klamm', tls || transport !== undefined);
