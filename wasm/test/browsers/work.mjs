@@ -1,0 +1,34 @@
+// What every runtime does: sends until it is told to stop, and says how far it is all the time.
+
+/** Messages of a call, over so many keys. */
+const MESSAGES = 20;
+const KEYS = 5;
+const PAUSE = 50;
+
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+export async function work(Producer, options, topic, control) {
+  const producer = new Producer({ requestTimeoutMs: 2_000, reconnectBackoffMaxMs: 500, ...options });
+  const sends = [];
+  for (let number = 0; ; number += MESSAGES) {
+    const messages = Array.from({ length: MESSAGES }, (_, n) => ({ key: `${n % KEYS}`, value: `${number + n}` }));
+    sends.push(producer.send({ topic, messages }));
+    const { delivered, notPersisted, unknown, connects } = producer.stats();
+    if (await tell(control, { topic, sent: number + MESSAGES, delivered, failed: notPersisted + unknown, connects })) break;
+    await sleep(PAUSE);
+  }
+  const places = (await Promise.all(sends)).flat();
+  await producer.close();
+  const different = new Set(places.map(({ partition, offset }) => `${partition}/${offset}`));
+  return { sent: places.length, places: different.size, stats: producer.stats() };
+}
+
+/** Is it to stop? Without a network nobody says so. */
+export async function tell(control, news) {
+  try {
+    const response = await fetch(`${control}/news`, { method: 'POST', body: JSON.stringify(news), signal: AbortSignal.timeout(1_000) });
+    return (await response.text()) === 'stop';
+  } catch {
+    return false;
+  }
+}
