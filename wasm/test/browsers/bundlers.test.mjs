@@ -12,7 +12,7 @@ import { build as vite } from 'vite';
 import webpack from 'webpack';
 
 import { Broker } from '../broker.mjs';
-import { Bridge, token } from './bridge.mjs';
+import { Bridge } from '../bridge.mjs';
 import { Control } from './control.mjs';
 import { openBrowser } from './subjects.mjs';
 
@@ -30,7 +30,7 @@ before(async () => {
   // Within the package's folder: bundlers look for packages upwards.
   root = mkdtempSync(join(wasm, 'pkg-bundled-'));
   control = await Control.start({ '/': root });
-  bridge = await Bridge.start({ 'kafka.bootstrap': broker.address, 'auth.origins': control.address });
+  bridge = await Bridge.start(broker.address, { 'auth.origins': control.address });
   browser = await openBrowser('chromium');
 });
 after(async () => {
@@ -51,7 +51,7 @@ async function load(topic, codecs) {
   const page = await browser.newPage();
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`${error}`));
-  const query = new URLSearchParams({ bridge: `ws://127.0.0.1:${bridge.port}`, token: token(topic, [topic]), topic, codecs });
+  const query = new URLSearchParams({ bridge: bridge.url, token: bridge.token([topic]), topic, codecs });
   await page.goto(`${control.address}/${topic}/index.html?${query}`);
   const said = await control.lastWordOf(topic);
   assert.deepEqual({ said, complaints }, { said: { offsets: codecs.map((_, n) => `${n}`) }, complaints: [] });

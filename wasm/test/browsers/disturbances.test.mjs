@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Bridge, token } from './bridge.mjs';
+import { Bridge } from '../bridge.mjs';
 import { Control } from './control.mjs';
 import { Kafka } from './kafka.mjs';
 import { Network } from './network.mjs';
@@ -26,7 +26,7 @@ let hasFailed = false;
 before(async () => {
   kafka = await Kafka.start();
   control = await Control.start({ '/klamm/': join(import.meta.dirname, '../../pkg'), '/': import.meta.dirname });
-  bridge = await Bridge.start({ 'kafka.bootstrap': kafka.direct, 'auth.origins': control.address });
+  bridge = await Bridge.start(kafka.direct, { 'auth.origins': control.address });
   network = await Network.start();
   network.to = bridge.port;
   for (const name of BROWSERS) browsers.set(name, await openBrowser(name));
@@ -95,7 +95,7 @@ async function begin(subject, topic) {
 
 async function inPage(subject, topic) {
   const page = await browsers.get(subject).newPage();
-  const query = new URLSearchParams({ bridge: `ws://${network.address}`, token: token(topic, [topic]), topic });
+  const query = new URLSearchParams({ bridge: `ws://${network.address}`, token: bridge.token([topic]), topic });
   await page.goto(`${control.address}/page.html?${query}`);
   return { done: () => control.lastWordOf(topic), end: () => page.close() };
 }
