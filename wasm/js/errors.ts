@@ -23,6 +23,9 @@ export type ErrorCode =
   | 'PROTOCOL'
   | 'SASL'
   | 'UNSUPPORTED'
+  | 'DROPPED'
+  | 'LOCKED'
+  | 'STORE'
   | 'INTERNAL';
 
 export interface KlammErrorDetails {
