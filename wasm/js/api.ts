@@ -22,4 +22,5 @@ export type {
   Serializers,
   TlsOptions,
   Transport,
+  WebSocketClass,
 } from './types.js';

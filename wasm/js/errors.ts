@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'CONNECTION'
   | 'PROTOCOL'
   | 'SASL'
+  | 'TOKEN'
   | 'UNSUPPORTED'
   | 'DROPPED'
   | 'LOCKED'

@@ -54,6 +54,8 @@ const OTHERS = [
   'brokers',
   'bridge',
   'token',
+  'ticket',
+  'webSocket',
   'clientId',
   'tls',
   'sasl',

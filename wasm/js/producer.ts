@@ -10,6 +10,7 @@ import { hasGzip } from './gzip.js';
 import { Intake } from './intake.js';
 import { CODECS, normalize, pairs } from './options.js';
 import type { Platform } from './platform.js';
+import type { OnTicket } from './tickets.js';
 import type { Topic } from './topic.js';
 import { Tracker } from './tracker.js';
 import { BOOTSTRAP } from './websocket.js';
@@ -30,6 +31,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
   readonly #tracker = new Tracker();
   readonly #flushes = new Flushes();
   readonly #intake: Intake;
+  readonly #told: OnTicket = (event) => this.emit('ticket', event);
   #engine: Engine | undefined;
   #driver: Driver | undefined;
   #starting: Promise<void> | undefined;
@@ -48,7 +50,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     }
     // Mistakes are the constructor's to tell.
     pairs(this.#options, false);
-    platform.dial(this.#options);
+    platform.dial(this.#options, this.#told);
     this.#intake = new Intake(this.#options, this.#tracker, {
       passed: (call, count) => this.#flushes.passed(call.epoch, count),
       refused: (call, place, count, error) => this.#failed(call.topic, -1, count, error, () => call.failed(place, count, error)),
@@ -71,7 +73,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options }, codecs && hasGzip);
     const engine = await Engine.start(module, brokers, options.clientId ?? 'klamm', numbers);
     this.#engine = engine;
-    this.#driver = new Driver(engine, this.#platform.dial(options), this.#driverEvents());
+    this.#driver = new Driver(engine, this.#platform.dial(options, this.#told), this.#driverEvents());
     this.#intake.start(engine);
     this.#driver.schedule();
   }

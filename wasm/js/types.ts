@@ -85,6 +85,9 @@ export type Partitioner<K = Bytes, V = Bytes> =
   | 'round_robin'
   | ((choice: PartitionChoice<K, V>) => number | undefined);
 
+/** Makes WebSockets: `globalThis.WebSocket`, or another one that does the same. */
+export type WebSocketClass = new (url: string, protocols: string[]) => object;
+
 /** What a partitioner of a program's own knows. */
 export interface PartitionChoice<K = Bytes, V = Bytes> {
   topic: string;
@@ -112,6 +115,10 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   bridge?: string | URL;
   /** The bridge's token, or who gets one: it is asked for each connection. */
   token?: string | (() => string | Promise<string>);
+  /** Tickets that a bridge gave before, see the event `ticket`. */
+  ticket?: string | readonly string[];
+  /** The WebSocket class for `bridge` where the runtime has none: in Node before 22 that of npm's `ws`, or undici's. */
+  webSocket?: WebSocketClass;
   clientId?: string;
   tls?: TlsOptions;
   sasl?: SaslOptions;
@@ -190,6 +197,12 @@ export interface ProducerEvents {
   throttled: { broker: string; ms: number };
   connected: { broker: string };
   disconnected: { broker: string; error: Error | undefined };
+  /**
+   * A bridge gave the producer an id, and a ticket for it, before any message is sent with the id. Whoever keeps the
+   * producer's state over a reload gives the ticket back, with the option `ticket`: else a bridge that was started anew, or
+   * another one, refuses what has the id.
+   */
+  ticket: { ticket: string; producerId: bigint };
   /** There is room again after `post` returned false. */
   drain: undefined;
 }

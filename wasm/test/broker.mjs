@@ -85,7 +85,7 @@ function parse(bytes) {
   return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
 }
 
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();

@@ -101,13 +101,14 @@ fn modules(sh: &Shell) -> Result<()> {
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     setup::program(sh, "kcat", "kcat")?;
     build(sh)?;
-    cmd!(sh, "cargo build --bin klamm").run()?;
-    let command = sh.current_dir().join("target/debug/klamm");
+    cmd!(sh, "cargo build --bin klamm --bin klamm-bridge").run()?;
+    let programs = sh.current_dir().join("target/debug");
     let _dir = sh.push_dir("wasm");
     cmd!(sh, "node scripts/size.mjs --gate").run()?;
     cmd!(sh, "node scripts/publishable.mjs").run()?;
     cmd!(sh, "node node_modules/typescript/bin/tsc -p test/types").run()?;
-    let _command = sh.push_env("KLAMM", command);
+    let _command = sh.push_env("KLAMM", programs.join("klamm"));
+    let _bridge = sh.push_env("KLAMM_BRIDGE", programs.join("klamm-bridge"));
     // One file at a time: each has a broker of its own, and there are two cores.
     let files = sh.read_dir("test")?;
     let tests = files.iter().filter(|file| file.to_string_lossy().ends_with(".test.mjs"));

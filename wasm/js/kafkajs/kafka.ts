@@ -37,12 +37,13 @@ export class Kafka {
   }
 
   #connection(logger: Logger): ProducerOptions {
-    const { brokers, bridge, token, ssl, sasl, clientId = 'kafkajs', connectionTimeout, socketFactory } = this.#config;
+    const { brokers, bridge, token, webSocket, ssl, sasl, clientId = 'kafkajs', connectionTimeout, socketFactory } = this.#config;
     if (socketFactory !== undefined) throw new KafkaJSNonRetriableError('socketFactory: klamm has the option `transport` of its own Producer for that');
     const core: ProducerOptions = { clientId, codecs: true };
     if (bridge !== undefined) {
       core.bridge = bridge;
       if (token !== undefined) core.token = token;
+      if (webSocket !== undefined) core.webSocket = webSocket;
       return core;
     }
     if (!brokers) throw new KafkaJSNonRetriableError('Failed to connect: expected brokers array and got nothing');

@@ -109,7 +109,7 @@ class Compatible {
     let core = this.#cores.get(acks);
     if (core === undefined) {
       const { core: options, platform, idempotent } = this.#settings;
-      const watched: Platform = { ...platform, dial: (given) => observed(platform.dial(given), this.#observer) };
+      const watched: Platform = { ...platform, dial: (given, told) => observed(platform.dial(given, told), this.#observer) };
       core = new Core({ ...options, acks: acks as -1 | 0 | 1, enableIdempotence: acks === -1 && idempotent ? true : undefined } as ProducerOptions, watched);
       this.#cores.set(acks, core);
     }
@@ -219,7 +219,7 @@ function knock(platform: Platform, options: ProducerOptions, broker: string): Pr
         reject(error instanceof KlammError ? error : new KlammError('CONNECTION', `${broker}: ${error === undefined ? 'closed' : String(error)}`));
       },
     };
-    const link = platform.dial(options)(address, events);
+    const link = platform.dial(options, () => {})(address, events);
   });
 }
 

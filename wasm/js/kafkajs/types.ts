@@ -1,5 +1,7 @@
 // The producer's side of KafkaJS's types, by its names. Bytes may be any `Uint8Array`, of which Node's `Buffer` is one.
 
+import type { WebSocketClass } from '../types.js';
+
 /** Bytes; `Buffer` in Node. */
 type Binary = Uint8Array;
 
@@ -52,6 +54,8 @@ export interface KafkaConfig {
   bridge?: string | URL;
   /** Of klamm: the bridge's token. */
   token?: string | (() => string | Promise<string>);
+  /** Of klamm: the WebSocket class, where the runtime has none. */
+  webSocket?: WebSocketClass;
 }
 
 export interface ProducerConfig {

@@ -28,9 +28,9 @@ const read = (name: string) => () =>
 export const platform: Platform = {
   load: loader(read('../klamm.wasm'), read('../klamm-codecs.wasm')),
   hasAll: true,
-  dial(options): Dial {
-    const { bridge, token, tls = false, sasl, transport } = options;
-    if (bridge !== undefined) return overWebSocket(bridge, token);
+  dial(options, told): Dial {
+    const { bridge, tls = false, sasl, transport } = options;
+    if (bridge !== undefined) return overWebSocket(options, told);
     const plain = overStreams(transport ?? ((address) => open(address, tls)));
     return sasl === undefined ? plain : authenticated(plain, sasl, options.clientId ?? 'klamm', tls !== false || transport !== undefined);
   },

@@ -8,11 +8,12 @@ import type { Dial, Link, LinkEvents } from '../link.js';
 import { authenticated } from '../sasl.js';
 import type { Address, AnyOptions, TlsOptions } from '../types.js';
 import { overStreams } from '../link.js';
+import type { OnTicket } from '../tickets.js';
 import { overWebSocket } from '../websocket.js';
 
-export function dial(options: AnyOptions): Dial {
-  const { bridge, token, tls = false, sasl, transport } = options;
-  if (bridge !== undefined) return overWebSocket(bridge, token);
+export function dial(options: AnyOptions, told: OnTicket): Dial {
+  const { bridge, tls = false, sasl, transport } = options;
+  if (bridge !== undefined) return overWebSocket(options, told);
   const plain = transport === undefined ? overSockets(tls) : overStreams(transport);
   return sasl === undefined ? plain : authenticated(plain, sasl, options.clientId ?? 'klamm', tls !== false || transport !== undefined);
 }

@@ -28,9 +28,9 @@ export const platform: Platform = {
   ),
   // A request may have six, and one is left to the program.
   maxConnections: 5,
-  dial(options): Dial {
-    const { bridge, token, tls = false, sasl, transport } = options;
-    if (bridge !== undefined) return overWebSocket(bridge, token);
+  dial(options, told): Dial {
+    const { bridge, tls = false, sasl, transport } = options;
+    if (bridge !== undefined) return overWebSocket(options, told);
     if (typeof tls === 'object') throw new KlammError('UNSUPPORTED', 'tls: Cloudflare takes no options, only true or false');
     const link = overStreams(transport ?? ((address) => open(address, tls)));
     return sasl === undefined ? link : authenticated(link, sasl, options.clientId ?? 'klamm', tls || transport !== undefined);
