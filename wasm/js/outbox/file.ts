@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { KlammError } from '../errors.js';
 import { framed, Log } from './log.js';
-import type { Limits, Numbered, Row, State, Store, Usage } from './store.js';
+import { EMPTY, type Limits, type Numbered, type Row, type State, type Store, type Usage } from './store.js';
 
 /** First bytes of entries. */
 const ROW = 1;
@@ -113,7 +113,7 @@ export class FileStore implements Store {
       if (needed > 0) throw new KlammError('QUEUE_FULL', `the outbox has no room: ${needed} bytes too much (maxBytes = ${maxBytes})`);
       const numbers = rows.map((_, n) => this.#next + n);
       const entries = rows.map((row, n) => framed(writeRow(numbers[n]!, row)));
-      if (dropped.length > 0) entries.push(framed(writeCommit(this.#state ?? NOTHING, dropped)));
+      if (dropped.length > 0) entries.push(framed(writeCommit(this.#state ?? EMPTY, dropped)));
       let at = log.end;
       await log.append(joined(entries));
       rows.forEach((row, n) => {
@@ -128,9 +128,11 @@ export class FileStore implements Store {
     });
   }
 
-  async load(): Promise<State | undefined> {
-    this.#taken = 0;
-    return this.#state;
+  load(): Promise<State | undefined> {
+    return this.#inOrder(async () => {
+      this.#taken = 0;
+      return this.#state;
+    });
   }
 
   take(after: number, bytes: number): Promise<Numbered[]> {
@@ -187,7 +189,7 @@ export class FileStore implements Store {
       yield framed([next]);
       yield framed(writeCommit(state, []));
     }
-    log.replace(entries(this.#state ?? NOTHING));
+    log.replace(entries(this.#state ?? EMPTY));
     numbers.forEach((number, n) => {
       this.#places.get(number)!.at = at[n]!;
     });
@@ -197,7 +199,7 @@ export class FileStore implements Store {
     return this.#inOrder(async (log) => {
       const dropped = this.#oldest(({ storedAt }) => storedAt < before);
       if (dropped.length > 0) {
-        await log.append(framed(writeCommit(this.#state ?? NOTHING, dropped)));
+        await log.append(framed(writeCommit(this.#state ?? EMPTY, dropped)));
         for (const number of dropped) this.#forget(number);
       }
       return dropped;
@@ -226,8 +228,6 @@ export class FileStore implements Store {
     this.#log = undefined;
   }
 }
-
-const NOTHING: State = { snapshot: new Uint8Array(), batches: [], doubtful: [] };
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -4,7 +4,6 @@ import type { Platform } from '../platform.js';
 import { FileStore } from './file.js';
 import { lock } from './lock.js';
 import type { OutboxPlatform } from './outbox.js';
-import type { State } from './store.js';
 import type { Tabs } from './tabs.js';
 
 const DIRECTORY = 'klamm-outbox';
@@ -38,11 +37,6 @@ class LockedStore extends FileStore {
 
   protected override async ready(): Promise<void> {
     await this.#locked;
-  }
-
-  override async load(): Promise<State | undefined> {
-    await this.#locked;
-    return super.load();
   }
 
   override async close(): Promise<void> {

@@ -49,6 +49,7 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
   readonly #waiting = new Map<number, { sent: Sent; place: number }>();
   #sender: Sender | undefined;
   #isLeading = false;
+  #again = AGAIN;
   #ageTimer: ReturnType<typeof setInterval> | undefined;
   #closing: Promise<void> | undefined;
   readonly #leaving: () => void;
@@ -62,7 +63,7 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
     if (policy !== undefined && policy !== 'reject' && policy !== 'drop-oldest') throw new KlammError('CONFIG', `policy: ${String(policy)} is neither reject nor drop-oldest`);
     // Mistakes are the constructor's to tell.
     pairs(this.#options as AnyOptions, false);
-    platform.dial(this.#options as AnyOptions);
+    platform.dial(this.#options as AnyOptions, () => {});
     this.#store = platform.store(this.#options);
     this.#tabs = platform.tabs(this.#options, (news) => this.#hear(news));
     this.#leaving = () => this.#hurry();
@@ -95,7 +96,10 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
     if (this.#closing !== undefined) return;
     const { brokerMemoryMs = DAY, maxAgeMs, ...options } = this.#options;
     const sender = new Sender(options as AnyOptions, this.#platform, this.#store, brokerMemoryMs, {
-      delivered: (number, place, doubtful) => this.#settle({ kind: 'delivered', number, place, doubtful }),
+      delivered: (number, place, doubtful) => {
+        this.#again = AGAIN;
+        this.#settle({ kind: 'delivered', number, place, doubtful });
+      },
       failed: (number, topic, { code, message, persisted, brokerCode }) => this.#settle({ kind: 'failed', number, topic, code, message, persisted, brokerCode }),
       delayed: (topic, count, error) => this.emit('delayed', { topic, count, error }),
       broken: (error) => this.#restart(error),
@@ -119,7 +123,9 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
     this.#sender = undefined;
     this.emit('error', error);
     // Another tab has the place.
-    if (error.code !== 'LOCKED') setTimeout(() => this.#begin(), AGAIN);
+    if (error.code === 'LOCKED') return;
+    setTimeout(() => this.#begin(), this.#again);
+    this.#again = Math.min(this.#again * 2, LOOK);
   }
 
   async #expire(): Promise<void> {

@@ -35,6 +35,10 @@ import { EMPTY, type HeldBatch, type Numbered, type Row, type State, type Store 
 const WINDOW = 1024 * 1024;
 /** Records that were delivered are removed so many milliseconds later, with others, where nothing else is to be stored. */
 const LATER = 20;
+/** Of a bridge, for the last producer ids. */
+const TICKETS = 4;
+/** CLUSTER_AUTHORIZATION_FAILED: brokers do not want the producer id, or the bridge does not believe that it is ours. */
+const NOT_OURS = 31;
 /** Milliseconds before what failed is tried again, at first and at most. */
 const RETRY = [200, 30_000] as const;
 /** What is the record's own fault, and will not be different the next time. */
@@ -65,7 +69,7 @@ export class Sender {
   readonly #intake: Intake;
   #engine!: OutboxEngine;
   #driver!: Driver;
-  #ticket: string | undefined;
+  #tickets: string[] = [];
   /** The last number that was taken out of the store. */
   #after = 0;
   /** Numbers that a snapshot has, and `take` will find. */
@@ -86,6 +90,8 @@ export class Sender {
   readonly #again = new Set<number>();
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #retryWait: number = RETRY[0];
+  /** Why the producer id is of no use any more. */
+  #refused: KlammError | undefined;
   #stopping: Promise<void> | undefined;
   #stopped: (() => void) | undefined;
   #isOver = false;
@@ -110,7 +116,7 @@ export class Sender {
   async start(): Promise<void> {
     const [module, servers, state = EMPTY] = await Promise.all([this.#platform.load(true), this.#servers(), this.#store.load()]);
     for (const number of state.doubtful) this.#doubtful.add(number);
-    this.#ticket = state.ticket;
+    this.#tickets = [...state.tickets];
     const options = { maxConnections: this.#platform.maxConnections, ...this.#options };
     // Whatever the options are now, there is room for what is in the snapshot.
     options.bufferMemory = Math.max(options.bufferMemory!, 4 * state.snapshot.length);
@@ -125,7 +131,11 @@ export class Sender {
       return engine;
     });
     if (this.#isOver || this.#stopping !== undefined) return;
-    this.#driver = new Driver(this.#engine, this.#platform.dial(this.#options), this.#driverEvents());
+    const dial = this.#platform.dial({ ...this.#options, ticket: [this.#options.ticket ?? [], this.#tickets].flat() }, ({ ticket }) => {
+      // It comes before the id that it is for, so it is stored with the first batch that has that id.
+      this.#tickets = [...this.#tickets, ticket].slice(-TICKETS);
+    });
+    this.#driver = new Driver(this.#engine, dial, this.#driverEvents());
     this.#intake.start(this.#engine);
     this.#restore(state.batches);
     this.#driver.schedule();
@@ -267,6 +277,7 @@ export class Sender {
       return;
     }
     if (error.persisted === 'unknown') this.#doubtful.add(entry.number);
+    if (error.brokerCode === NOT_OURS) this.#refused ??= error;
     this.#leave(entry);
     this.#again.add(entry.number);
     this.#events.delayed(entry.topic.name, 1, error);
@@ -293,23 +304,23 @@ export class Sender {
   /** Stores what has changed since the last time. Only when all reports were taken, see above. */
   #save(): void {
     if (this.#isSaving || this.#isOver) return;
-    const isEnding = this.#stopping !== undefined;
-    const holds = !isEnding && this.#engine.holds;
-    if (!holds && this.#done.length === 0) {
-      if (isEnding) this.#end();
+    const isLast = this.#stopping !== undefined || this.#refused !== undefined;
+    const holds = !isLast && this.#engine.holds;
+    if (!holds && this.#done.length === 0 && this.#refused === undefined) {
+      if (isLast) this.#end();
       else this.#settleIdle();
       return;
     }
     const wait = this.#doneSince + LATER - performance.now();
-    if (!holds && !isEnding && wait > 0 && this.#recordsOut > 0) {
+    if (!holds && !isLast && wait > 0 && this.#recordsOut > 0) {
       this.#laterTimer ??= setTimeout(() => {
         this.#laterTimer = undefined;
         this.#driver.schedule();
       }, wait);
       return;
     }
-    const [remove, failures] = [this.#done, this.#failures];
-    const state: State = { snapshot: this.#engine.snapshot(), batches: this.#batches(), doubtful: [...this.#doubtful], ticket: this.#ticket };
+    const [remove, failures, refused] = [this.#done, this.#failures, this.#refused];
+    const state = refused === undefined ? this.#state() : this.#renounced();
     [this.#done, this.#failures] = [[], []];
     this.#isSaving = true;
     this.#store.commit(state, remove).then(
@@ -317,13 +328,18 @@ export class Sender {
         this.#isSaving = false;
         for (const [{ number, topic }, error] of failures) this.#events.failed(number, topic.name, error);
         if (this.#isOver) return;
+        if (refused !== undefined) {
+          this.#end();
+          this.#events.broken(refused);
+          return;
+        }
         if (this.#stopping === undefined) this.#engine.release();
         this.#driver.schedule();
         this.wake();
       },
       (error: unknown) => {
         [this.#done, this.#failures] = [remove.concat(this.#done), failures.concat(this.#failures)];
-        if (isEnding) {
+        if (this.#stopping !== undefined) {
           this.#end();
           return;
         }
@@ -335,6 +351,16 @@ export class Sender {
         this.#stumble(error);
       },
     );
+  }
+
+  #state(): State {
+    return { snapshot: this.#engine.snapshot(), batches: this.#batches(), doubtful: [...this.#doubtful], tickets: this.#tickets };
+  }
+
+  /** Another producer id is needed: nobody knows then what was sent under this one. */
+  #renounced(): State {
+    const numbers = this.#batches().flatMap((batch) => batch.numbers);
+    return { ...EMPTY, doubtful: [...new Set([...this.#doubtful, ...numbers])] };
   }
 
   #batches(): HeldBatch[] {

@@ -40,8 +40,8 @@ export interface State {
   batches: HeldBatch[];
   /** Numbers of records that may be in the log already, under an identity that brokers have forgotten. */
   doubtful: number[];
-  /** What the bridge wants to see before it lets anybody use the snapshot's producer id. */
-  ticket?: string | undefined;
+  /** What a bridge wants to see before it lets anybody use the snapshot's producer id. */
+  tickets: string[];
 }
 
 export interface Usage {
@@ -77,4 +77,4 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export const EMPTY: State = { snapshot: new Uint8Array(), batches: [], doubtful: [] };
+export const EMPTY: State = { snapshot: new Uint8Array(), batches: [], doubtful: [], tickets: [] };
