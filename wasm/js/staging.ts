@@ -181,7 +181,7 @@ export function plain(content: Bytes | null | undefined, what: string): Plain {
   throw new KlammError('INVALID_MESSAGE', `${what}: neither text nor bytes nor null, but ${typeof content}`);
 }
 
-function list(headers: Headers): { entries: [string, Plain][]; bound: number } {
+export function list(headers: Headers): { entries: [string, Plain][]; bound: number } {
   const entries: [string, Plain][] = [];
   for (const [name, content] of Object.entries(headers)) {
     if (content === undefined) continue;

@@ -15,6 +15,8 @@ use crate::input::Staged;
 use crate::jobs::Jobs;
 use crate::output::{self, Output, halves, word};
 use crate::setup::Setup;
+#[cfg(feature = "codecs")]
+use crate::snapshot::Saved;
 use crate::{crc, options, status};
 
 /// Bytes of a socket's reads, handed in at once at most.
@@ -46,6 +48,8 @@ pub struct Engine {
     output: Output,
     #[cfg(feature = "codecs")]
     jobs: Jobs,
+    #[cfg(feature = "codecs")]
+    saved: Saved,
 }
 
 impl core::fmt::Debug for Engine {
@@ -76,6 +80,8 @@ impl Engine {
             producer,
             #[cfg(feature = "codecs")]
             jobs: Jobs::default(),
+            #[cfg(feature = "codecs")]
+            saved: Saved::default(),
         })
     }
 
@@ -107,6 +113,16 @@ impl Engine {
             21 => return word(self.turn(instant(now))),
             #[cfg(feature = "codecs")]
             22 => self.compressed(a, b as usize, instant(now)),
+            #[cfg(feature = "codecs")]
+            23 => return self.saved.take(&self.producer),
+            #[cfg(feature = "codecs")]
+            24 => return address(self.saved.bytes()),
+            #[cfg(feature = "codecs")]
+            25 => return word(self.saved.push_numbered(&self.producer, &mut self.output, a)),
+            #[cfg(feature = "codecs")]
+            26 => return self.saved.release(&mut self.producer),
+            #[cfg(feature = "codecs")]
+            27 => return self.producer.numbered().any(|batch| batch.held).into(),
             _ => {}
         }
         0
@@ -120,8 +136,17 @@ impl Engine {
         let name = self.receive.get(..bytes).and_then(|name| str::from_utf8(name).ok());
         match self.producer.topic(name.unwrap_or_default()) {
             Ok(topic) => {
-                if topic.index() == self.topics.len() {
+                // A snapshot's topics are the core's before they have a handle here.
+                #[cfg(feature = "codecs")]
+                while self.topics.len() < topic.index() {
                     self.topics.push(topic);
+                }
+                match self.topics.get_mut(topic.index()) {
+                    #[cfg(feature = "codecs")]
+                    Some(place) => *place = topic,
+                    #[cfg(not(feature = "codecs"))]
+                    Some(_) => {}
+                    None => self.topics.push(topic),
                 }
                 i32::try_from(topic.index()).unwrap_or(i32::MAX)
             }

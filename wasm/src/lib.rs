@@ -15,6 +15,8 @@ mod jobs;
 mod options;
 mod output;
 mod setup;
+#[cfg(feature = "codecs")]
+mod snapshot;
 mod status;
 
 pub use engine::Engine;

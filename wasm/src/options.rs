@@ -42,6 +42,9 @@ pub(crate) const fn codec(number: u32) -> Option<Compression> {
 pub(crate) struct Draft<'c> {
     pub(crate) config: Config<'c>,
     pub(crate) limits: Limits,
+    /// Bytes of a snapshot to start from, behind the texts.
+    #[cfg(feature = "codecs")]
+    pub(crate) snapshot: usize,
 }
 
 impl<'c> Draft<'c> {
@@ -56,12 +59,17 @@ impl<'c> Draft<'c> {
         {
             limits.codecs = CODECS;
         }
-        Self { config, limits }
+        Self {
+            config,
+            limits,
+            #[cfg(feature = "codecs")]
+            snapshot: 0,
+        }
     }
 
     /// Sets an option by its number. False for a number that means nothing, or a value out of the option's type.
     pub(crate) fn set(&mut self, option: u32, value: u32) -> bool {
-        let Self { config, limits } = self;
+        let Self { config, limits, .. } = self;
         let narrow = u8::try_from(value);
         let short = u16::try_from(value);
         match (option, narrow, short) {
@@ -113,6 +121,10 @@ impl<'c> Draft<'c> {
             (27, Ok(value), _) => limits.brokers = value,
             (28, Ok(value), _) => limits.connections = value,
             (29, ..) => config.compress_outside = value != 0,
+            #[cfg(feature = "codecs")]
+            (30, ..) => config.hold_stamped = value != 0,
+            #[cfg(feature = "codecs")]
+            (31, ..) => self.snapshot = value as usize,
             _ => return false,
         }
         true
