@@ -107,7 +107,7 @@ fn modules(sh: &Shell) -> Result<()> {
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     setup::program(sh, "kcat", "kcat")?;
     build(sh)?;
-    cmd!(sh, "cargo build --bin klamm --bin klamm-bridge").run()?;
+    cmd!(sh, "cargo build -p klamm-cli -p klamm-bridge").run()?;
     let programs = sh.current_dir().join("target/debug");
     let _dir = sh.push_dir("wasm");
     cmd!(sh, "node scripts/size.mjs --gate").run()?;

@@ -16,4 +16,4 @@ try {
 } catch (error) {
   said = { error: `${error}` };
 }
-await fetch(`/done?topic=${topic}`, { method: 'POST', body: JSON.stringify(said) });
+await fetch(`/done?id=${topic}`, { method: 'POST', body: JSON.stringify(said) });

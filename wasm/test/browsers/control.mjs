@@ -13,8 +13,9 @@ const PATIENCE = 60_000;
 export class Control {
   #server = createServer((request, response) => this.#answer(request, response).catch(() => response.writeHead(404).end()));
   #folders;
-  /** The last news of each run, by its topic, and its last word. */
+  /** The last news of each tab or process, of each life that a tab had, and its last word. */
   #news = new Map();
+  #lives = new Map();
   #words = new Map();
   #stopped = new Set();
   address;
@@ -33,10 +34,12 @@ export class Control {
     const url = new URL(request.url, this.address);
     if (url.pathname === '/news') {
       const news = JSON.parse(await text(request));
-      this.#news.set(news.topic, news);
+      this.#lives.set(`${news.id}/${news.life}`, news);
+      // What a page says while it is reloaded may come late.
+      if (!(this.newsOf(news.id)?.life > news.life)) this.#news.set(news.id, news);
       response.end(this.#stopped.has(news.topic) ? 'stop' : 'go on');
     } else if (url.pathname === '/done') {
-      this.#words.set(url.searchParams.get('topic'), JSON.parse(await text(request)));
+      this.#words.set(url.searchParams.get('id'), JSON.parse(await text(request)));
       response.end();
     } else {
       const [beginning, folder] = this.#folders.find(([beginning]) => url.pathname.startsWith(beginning));
@@ -45,21 +48,23 @@ export class Control {
     }
   }
 
-  newsOf = (topic) => this.#news.get(topic);
+  newsOf = (id) => this.#news.get(id);
+  livesOf = (topic) => [...this.#lives.values()].filter((news) => news.topic === topic);
+  /** Tells all that write to a topic. */
   stop = (topic) => this.#stopped.add(topic);
 
-  /** Waits until the news of a run are as wanted. */
-  async until(topic, what, isSo) {
-    await patiently(`${topic}: ${what}`, () => {
-      const news = this.newsOf(topic);
-      if (news?.failed > 0) throw new Error(`${topic}: not all is delivered: ${JSON.stringify(news)}`);
+  /** Waits until the news are as wanted. */
+  async until(id, what, isSo) {
+    await patiently(`${id}: ${what}`, () => {
+      const news = this.newsOf(id);
+      if (news?.failed > 0) throw new Error(`${id}: not all is delivered: ${JSON.stringify(news)}`);
       return news !== undefined && isSo(news);
-    }, () => JSON.stringify(this.newsOf(topic)));
+    }, () => JSON.stringify(this.newsOf(id)));
   }
 
-  async lastWordOf(topic) {
-    await patiently(`${topic}: its last word`, () => this.#words.has(topic), () => JSON.stringify(this.newsOf(topic)));
-    return this.#words.get(topic);
+  async lastWordOf(id) {
+    await patiently(`${id}: its last word`, () => this.#words.has(id), () => JSON.stringify(this.newsOf(id)));
+    return this.#words.get(id);
   }
 
   close() {

@@ -12,4 +12,4 @@ try {
   said = { error: `${error}` };
 }
 // The last word may meet a network that is not there yet.
-while (!(await fetch(`/done?topic=${topic}`, { method: 'POST', body: JSON.stringify(said) }).then(({ ok }) => ok, () => false)));
+while (!(await fetch(`/done?id=${topic}`, { method: 'POST', body: JSON.stringify(said) }).then(({ ok }) => ok, () => false)));

@@ -1,11 +1,12 @@
 // What every runtime does: sends until it is told to stop, and says how far it is all the time.
 
 /** Messages of a call, over so many keys. */
-const MESSAGES = 20;
-const KEYS = 5;
-const PAUSE = 50;
+export const MESSAGES = 20;
+export const KEYS = 5;
+/** Milliseconds between two calls. */
+export const PAUSE = 50;
 
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export async function work(Producer, options, topic, control) {
   const producer = new Producer({ requestTimeoutMs: 2_000, reconnectBackoffMaxMs: 500, ...options });
@@ -14,7 +15,7 @@ export async function work(Producer, options, topic, control) {
     const messages = Array.from({ length: MESSAGES }, (_, n) => ({ key: `${n % KEYS}`, value: `${number + n}` }));
     sends.push(producer.send({ topic, messages }));
     const { delivered, notPersisted, unknown, connects } = producer.stats();
-    if (await tell(control, { topic, sent: number + MESSAGES, delivered, failed: notPersisted + unknown, connects })) break;
+    if (await tell(control, { id: topic, topic, sent: number + MESSAGES, delivered, failed: notPersisted + unknown, connects })) break;
     await sleep(PAUSE);
   }
   const places = (await Promise.all(sends)).flat();
