@@ -29,8 +29,7 @@ impl Page {
         limits.buffer_memory = 4 << 20;
         let mut config = Config::new(wire.bootstrap());
         config.linger_ms = linger_ms;
-        let mut core =
-            Producer::new(&config, Storage::boxed(&limits), 7, klamm::Instant::ZERO)?;
+        let mut core = Producer::new(&config, Storage::boxed(&limits), 7, klamm::Instant::ZERO)?;
         let wall = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_millis())?;
         core.set_clock(Timestamp::from_millis(wall), klamm::Instant::ZERO);
         let topic = core.topic(topic)?;

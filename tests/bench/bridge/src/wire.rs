@@ -104,9 +104,7 @@ impl Connection {
                 match socket.send(Message::Binary(Bytes::copy_from_slice(piece))) {
                     Ok(()) => Ok(piece.len()),
                     // It is in the WebSocket's buffer all the same.
-                    Err(tungstenite::Error::Io(error))
-                        if error.kind() == ErrorKind::WouldBlock =>
-                    {
+                    Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
                         Ok(piece.len())
                     }
                     Err(error) => Err(io::Error::other(error)),
