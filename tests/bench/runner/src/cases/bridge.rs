@@ -158,6 +158,11 @@ fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
     let mut idle = Row::new(IDLE, KLAMM);
     let mut even = [Row::new(EVEN, DIRECT), Row::new(EVEN, KLAMM)];
     let mut full = [Row::new(FULL, KLAMM), Row::new(FULL, KLAMM_POST), Row::new(FULL, KAFKAJS)];
+    // The broker's JVM compiles.
+    let server = klamm_bridge(bench, &broker)?;
+    let count = bench.scaled(2_000_000);
+    run(bench, "page", server.address, count)?;
+    drop(server);
     for _ in 0..bench.rounds() {
         idle.push(figure::EACH, idle_memory(bench, &broker)?);
 
