@@ -27,12 +27,14 @@ import { pairs } from '../options.js';
 import type { Platform } from '../platform.js';
 import type { AnyOptions, Headers, Message, RecordMetadata } from '../types.js';
 import { BOOTSTRAP } from '../websocket.js';
-import { OutboxEngine } from './core.js';
+import { OutboxEngine, type Held } from './core.js';
 import { Handed, Places, type Entry } from './places.js';
 import { EMPTY, type HeldBatch, type Numbered, type Row, type State, type Store } from './store.js';
 
 /** Bytes of records that are taken out of the store before others of them have an outcome. */
 const WINDOW = 1024 * 1024;
+/** Of the core, where no option says so: a few times the window. */
+const MEMORY = 8 * 1024 * 1024;
 /** Records that were delivered are removed so many milliseconds later, with others, where nothing else is to be stored. */
 const LATER = 20;
 /** Of a bridge, for the last producer ids. */
@@ -99,7 +101,10 @@ export class Sender {
 
   constructor(options: AnyOptions, platform: Platform, store: Store, brokerMemory: number, events: SenderEvents) {
     // The outbox is what waits: nothing below it gives up.
-    this.#options = { ...options, bufferMemory: options.bufferMemory ?? 8 * 1024 * 1024, deliveryTimeoutMs: Infinity, maxBlockMs: Infinity, enableIdempotence: true };
+    this.#options = { ...options, bufferMemory: options.bufferMemory ?? MEMORY, deliveryTimeoutMs: Infinity, maxBlockMs: Infinity, enableIdempotence: true };
+    // That has been done before they were stored.
+    delete this.#options.serializers;
+    delete this.#options.keyMaker;
     this.#platform = platform;
     this.#store = store;
     this.#brokerMemory = brokerMemory;
@@ -122,14 +127,15 @@ export class Sender {
     options.bufferMemory = Math.max(options.bufferMemory!, 4 * state.snapshot.length);
     const numbers = pairs(options, hasGzip);
     const begin = (snapshot: Uint8Array) => OutboxEngine.begin(module, servers, this.#options.clientId ?? 'klamm', numbers, snapshot);
-    this.#engine = await begin(state.snapshot).catch(async (error: unknown) => {
+    const restored = await begin(state.snapshot).then((engine) => ({ engine, held: held(engine, state.batches) }), (error: unknown) => {
       if (state.snapshot.length === 0) throw error;
-      // Of another version, or with more partitions than the options allow now: its records are sent as others are.
-      const engine = await begin(EMPTY.snapshot);
-      for (const { numbers } of state.batches) for (const number of numbers) this.#doubtful.add(number);
-      state.batches = [];
-      return engine;
+      return undefined;
     });
+    if (restored?.held === undefined) {
+      // Of another version, or with more topics than the options allow now: its records are sent as others are.
+      for (const { numbers } of state.batches) for (const number of numbers) this.#doubtful.add(number);
+    }
+    this.#engine = restored?.held === undefined ? await begin(EMPTY.snapshot) : restored.engine;
     if (this.#isOver || this.#stopping !== undefined) return;
     const dial = this.#platform.dial({ ...this.#options, ticket: [this.#options.ticket ?? [], this.#tickets].flat() }, ({ ticket }) => {
       // It comes before the id that it is for, so it is stored with the first batch that has that id.
@@ -137,7 +143,7 @@ export class Sender {
     });
     this.#driver = new Driver(this.#engine, dial, this.#driverEvents());
     this.#intake.start(this.#engine);
-    this.#restore(state.batches);
+    for (const one of restored?.held ?? []) this.#restore(one);
     this.#driver.schedule();
     this.wake();
   }
@@ -149,23 +155,14 @@ export class Sender {
     return typeof list === 'string' ? list : list.join(',');
   }
 
-  /** Says which records are in the batches that the core has from the snapshot. */
-  #restore(batches: readonly HeldBatch[]): void {
-    const byPartition = new Map<string, HeldBatch[]>();
-    for (const batch of batches) {
-      const { handle } = this.#intake.topic(batch.topic);
-      const place = `${handle}/${batch.partition}`;
-      byPartition.set(place, [...(byPartition.get(place) ?? []), batch]);
-    }
-    for (const { slot, first, records, topic, partition } of this.#engine.numbered()) {
-      const batch = byPartition.get(`${topic}/${partition}`)?.shift();
-      if (batch?.numbers.length !== records) throw new KlammError('INTERNAL', 'the stored state names other records than its snapshot has');
-      batch.numbers.forEach((number, n) => {
-        this.#places.put(slot, first + n, { number, topic: this.#intake.topics[topic]!, bytes: 0, since: batch.since });
-        this.#restored.add(number);
-      });
-      this.#recordsOut += records;
-    }
+  /** Says which records are in a batch that the core has from the snapshot. */
+  #restore([{ slot, first, records }, { topic, numbers, since }]: [Held, HeldBatch]): void {
+    const { handle } = this.#intake.topic(topic);
+    numbers.forEach((number, n) => {
+      this.#places.put(slot, first + n, { number, topic: this.#intake.topics[handle]!, bytes: 0, since });
+      this.#restored.add(number);
+    });
+    this.#recordsOut += records;
   }
 
   #driverEvents(): DriverEvents {
@@ -433,6 +430,22 @@ export class Sender {
     this.#settleIdle();
     this.#stopped?.();
   }
+}
+
+/** Which of the stored batches is which of the core's; none if these are not the snapshot's. */
+function held(engine: OutboxEngine, batches: readonly HeldBatch[]): [Held, HeldBatch][] | undefined {
+  const byPartition = new Map<string, HeldBatch[]>();
+  for (const batch of batches) {
+    const place = `${engine.topic(batch.topic)}/${batch.partition}`;
+    byPartition.set(place, [...(byPartition.get(place) ?? []), batch]);
+  }
+  const all: [Held, HeldBatch][] = [];
+  for (const one of engine.numbered()) {
+    const batch = byPartition.get(`${one.topic}/${one.partition}`)?.shift();
+    if (batch?.numbers.length !== one.records) return undefined;
+    all.push([one, batch]);
+  }
+  return all.length === batches.length ? all : undefined;
 }
 
 function message({ key, value, headers, partition, timestamp }: Row): Message {
