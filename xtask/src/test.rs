@@ -64,7 +64,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "bridge", what: "web pages through the bridge to Apache Kafka", run: bridge },
     Stage {
         name: "web",
-        what: "the npm package: its size, its types, every runtime",
+        what: "the npm package: its size, its types, its features",
         run: web::check,
     },
     Stage {

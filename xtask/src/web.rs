@@ -1,4 +1,4 @@
-//! `cargo xtask web`: the npm package, in `wasm/pkg`. And its tests in every runtime; `browsers.rs` has the others.
+//! `cargo xtask web`: the npm package, in `wasm/pkg`. And its tests; those in every runtime are in `browsers.rs`.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::fs;
@@ -103,7 +103,7 @@ fn modules(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// The stage: the package, its size, its types, and every runtime.
+/// The stage: the package, its size, its types, and what it does.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     setup::program(sh, "kcat", "kcat")?;
     build(sh)?;
