@@ -4,6 +4,9 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
+/** Milliseconds. */
+const SOME_ANSWERS = 300;
+
 export class Network {
   #server = createServer({ pauseOnConnect: true }, (client) => this.#accept(client));
   #pairs = new Set();
@@ -63,6 +66,15 @@ export class Network {
         pair.server.pipe(pair.client);
       }
     }
+  }
+
+  /** What is answered from now on is lost, on the connections that there are; `deed` is done some answers later, and ends them. */
+  async losingAnswers(deed) {
+    const losing = [...this.#pairs];
+    for (const { client, server } of losing) server?.unpipe(client).resume();
+    await new Promise((resolve) => setTimeout(resolve, SOME_ANSWERS));
+    await deed();
+    for (const { end } of losing) end();
   }
 
   close() {

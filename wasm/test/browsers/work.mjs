@@ -20,8 +20,9 @@ export async function work(Producer, options, topic, control) {
   }
   const places = (await Promise.all(sends)).flat();
   await producer.close();
-  const different = new Set(places.map(({ partition, offset }) => `${partition}/${offset}`));
-  return { sent: places.length, places: different.size, stats: producer.stats() };
+  // Of what was stored without an answer the place is not known.
+  const known = places.filter(({ offset }) => offset !== undefined).map(({ partition, offset }) => `${partition}/${offset}`);
+  return { sent: places.length, known: known.length, places: new Set(known).size, stats: producer.stats() };
 }
 
 /** Is it to stop? Without a network nobody says so. */
