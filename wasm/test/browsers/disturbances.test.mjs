@@ -80,10 +80,10 @@ const DISTURBANCES = {
     begin: (subject, topic) => beginOutbox(subject, topic, ['one']),
     async disturb(runs) {
       const reload = ({ ids: [id], pages: [page] }) => page.reload().then(() => control.until(id, 'alive again', ({ delivered }) => delivered > CALM));
-      await Promise.all(runs.map(reload));
+      await network.losingAnswers(() => Promise.all(runs.map(reload)));
       await bridge.kill();
       await bridge.start();
-      await Promise.all(runs.map(reload));
+      await network.losingAnswers(() => Promise.all(runs.map(reload)));
     },
     check: checkOutbox,
   },
@@ -91,14 +91,13 @@ const DISTURBANCES = {
     whom: BROWSERS,
     begin: (subject, topic) => beginOutbox(subject, topic, ['one', 'two']),
     async disturb(runs) {
-      await Promise.all(
-        runs.map(async ({ subject, ids, pages }) => {
-          assert.deepEqual(ids.map((id) => control.newsOf(id).leads), [true, false]);
-          ids.shift();
-          await browsers.get(subject).kill(pages.shift());
-          await control.until(ids[0], 'leads', ({ leads }) => leads);
-        }),
-      );
+      const kill = async ({ subject, ids, pages }) => {
+        assert.deepEqual(ids.map((id) => control.newsOf(id).leads), [true, false]);
+        ids.shift();
+        await browsers.get(subject).kill(pages.shift());
+        await control.until(ids[0], 'leads', ({ leads }) => leads);
+      };
+      await network.losingAnswers(() => Promise.all(runs.map(kill)));
     },
     check: checkOutbox,
   },
