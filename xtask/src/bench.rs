@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
-use crate::setup;
+use crate::{setup, web};
 
 /// Memory with the face of a folder: no disk is part of what is measured.
 const MEMORY: &str = "/dev/shm";
@@ -25,6 +25,8 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     setup::program(sh, "kcat", "kcat")?;
     setup::program(sh, "go", "golang")?;
     setup::program(sh, "make", "build-essential")?;
+    // The package that takes part in Node.
+    web::build(sh)?;
     let temporary = std::env::temp_dir();
     let folder = if Path::new(MEMORY).is_dir() { Path::new(MEMORY) } else { &temporary };
     let target = sh.current_dir().join("target/bench");

@@ -26,6 +26,7 @@ enum Program {
     Rust(&'static str),
     Go,
     Java,
+    Node(&'static str),
 }
 
 const fn client(name: &'static str, program: Program, mode: &'static str) -> Client {
@@ -49,6 +50,16 @@ pub(crate) const FRANZ_GO: Client = client("franz-go", Program::Go, "");
 pub(crate) const JAVA: Client = client("Java", Program::Java, "");
 pub(crate) const RSKAFKA: Client = client("rskafka", Program::Rust("rskafka"), "");
 pub(crate) const KRAFKA: Client = client("krafka", Program::Rust("krafka"), "");
+
+/// In Node: arrays of messages, a place in the log for each.
+pub(crate) const NODE_KLAMM: Client = client("klamm", Program::Node("klamm"), "");
+pub(crate) const NODE_KLAMM_POST: Client =
+    client("klamm, a call a record", Program::Node("klamm"), "post");
+pub(crate) const PLATFORMATIC: Client =
+    client("@platformatic/kafka", Program::Node("platformatic"), "");
+pub(crate) const PLATFORMATIC_AT_LEAST_ONCE: Client =
+    client("@platformatic/kafka, not idempotent", Program::Node("platformatic"), "at-least-once");
+pub(crate) const KAFKAJS: Client = client("KafkaJS", Program::Node("kafkajs"), "");
 
 /// Everyone who has a partitioner, takes records one by one, and tells outcomes one by one.
 pub(crate) const FULL: [Client; 4] = [KLAMM, LIBRDKAFKA, FRANZ_GO, JAVA];
@@ -97,7 +108,7 @@ impl Client {
     /// The word that `--peer` knows it by.
     pub(crate) fn word(self) -> &'static str {
         match self.program {
-            Program::Rust(name) => name,
+            Program::Rust(name) | Program::Node(name) => name,
             Program::Go => "franz-go",
             Program::Java => "java",
         }
@@ -121,6 +132,12 @@ impl Client {
                     .arg(format!("{}:{}/*", programs.classes.display(), programs.jars.display()))
                     .arg("Peer");
                 java
+            }
+            Program::Node(name) => {
+                let mut node = Command::new(&programs.node);
+                node.arg(programs.node_peers.join("peer.mjs"));
+                node.arg(programs.node_peers.join(format!("{name}.mjs")));
+                node
             }
         };
         command.args(arguments.iter().map(|(name, value)| format!("{name}={value}")));

@@ -42,8 +42,8 @@ pub(crate) struct Args {
     /// List the cases
     #[arg(long)]
     list: bool,
-    /// Only klamm and this one: librdkafka, franz-go, java, rskafka, krafka (may be given several
-    /// times; klamm for none of them)
+    /// Only klamm and this one: librdkafka, franz-go, java, rskafka, krafka, platformatic, kafkajs (may be
+    /// given several times; klamm for none of them)
     #[arg(long, value_name = "NAME")]
     peer: Vec<String>,
     /// How often every producer has its turn

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use klamm_interop::setup::{self, Tools, repository};
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -14,6 +15,10 @@ pub(crate) struct Programs {
     pub(crate) franz_go: PathBuf,
     pub(crate) classes: PathBuf,
     pub(crate) jars: PathBuf,
+    /// Node itself, of one version for all.
+    pub(crate) node: PathBuf,
+    /// The folder of the producers in Node, with what they need.
+    pub(crate) node_peers: PathBuf,
     /// Versions of what is no producer: names and texts.
     pub(crate) versions: Vec<(String, String)>,
 }
@@ -56,14 +61,45 @@ pub(crate) fn programs() -> Result<Programs> {
             .arg(here.join("peers/java/Peer.java")),
         "a JDK 17 or newer is needed (Debian: apt-get install openjdk-17-jdk-headless)",
     )?;
+    let (node, node_peers) = node_peers()?;
     let versions = vec![
         ("Apache Kafka".to_owned(), tools.version.clone()),
         ("JVM".to_owned(), version("java", "-version")?),
         ("Go".to_owned(), version("go", "version")?),
+        ("Node".to_owned(), version(&node.display().to_string(), "--version")?),
         ("Rust".to_owned(), version("rustc", "--version")?),
     ];
     let jars = tools.libs.clone();
-    Ok(Programs { tools, rust: target.join("release"), franz_go, classes, jars, versions })
+    let rust = target.join("release");
+    Ok(Programs { tools, rust, franz_go, classes, jars, node, node_peers, versions })
+}
+
+/// Fetches Node and the producers in it, and puts the klamm package next to them.
+fn node_peers() -> Result<(PathBuf, PathBuf)> {
+    let source = repository().join("tests/bench/peers/node");
+    let folder = repository().join("target/bench/node");
+    fs::create_dir_all(&folder)?;
+    for file in fs::read_dir(&source)? {
+        let file = file?;
+        fs::copy(file.path(), folder.join(file.file_name()))?;
+    }
+    let klamm = repository().join("wasm/pkg");
+    if !klamm.join("klamm.wasm").exists() {
+        bail!("{} has no package: cargo xtask web makes it", klamm.display());
+    }
+    // npm takes away what it has not installed itself.
+    let link = folder.join("node_modules/klamm");
+    if link.is_symlink() {
+        fs::remove_file(&link)?;
+    }
+    run(
+        Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&folder),
+        "npm is needed (Debian: apt-get install npm)",
+    )?;
+    std::os::unix::fs::symlink(&klamm, &link)?;
+    Ok((folder.join("node_modules/node/bin/node"), folder))
 }
 
 fn run(command: &mut Command, how: &str) -> Result<()> {

@@ -6,6 +6,7 @@ mod failover;
 mod idle;
 mod keyed;
 mod latency;
+mod node;
 mod stall;
 mod threads;
 mod throughput;
@@ -42,6 +43,7 @@ pub(crate) const CASES: &[Case] = &[
     stall::CASE,
     keyed::CASE,
     idle::CASE,
+    node::CASE,
     throughput::LARGE,
     batching::CASE,
     failover::CASE,
