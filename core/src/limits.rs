@@ -9,7 +9,9 @@ pub struct Limits {
     /// Bytes of record memory; Java's `buffer.memory`. Default 32 MiB. Split into chunks of `batch_size` plus some
     /// room for the request's head.
     pub buffer_memory: u32,
-    /// `Config::batch_size` that the chunks are cut for. Default 16,384.
+    /// Bytes of a batch that a chunk holds. Default 16,384. A batch grows over the chunks behind its own while they are
+    /// free, up to `Config::batch_size` and a quarter of the memory; as many chunks are kept aside for splits and
+    /// compression. See [`for_batches`](Self::for_batches).
     pub batch_size: u32,
     /// `Config::max_request_size`: no chunk run is larger. Default 1,048,576.
     pub max_request_size: u32,
@@ -48,7 +50,23 @@ impl Limits {
             events: 0,
         }
     }
+
+    /// The same with chunks for batches of so many bytes: small ones, of 4 KiB, that batches grow over, so that batches of
+    /// few partitions become large and those of many have room. Where batches are no larger, or the memory has no room for
+    /// 16, a chunk is a batch.
+    #[must_use]
+    pub const fn for_batches(mut self, batch_size: u32) -> Self {
+        self.batch_size = batch_size;
+        let small = if self.buffer_memory >> 28 == 0 { SMALL } else { self.buffer_memory >> 15 };
+        if batch_size > small && batch_size <= self.buffer_memory / 16 {
+            self.batch_size = small;
+        }
+        self
+    }
 }
+
+/// 32 chunks of this size hold a batch of 128 KiB: see `storage/chunks.rs`.
+const SMALL: u32 = 3_563;
 
 impl Default for Limits {
     fn default() -> Self {

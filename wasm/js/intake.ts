@@ -84,9 +84,10 @@ export class Intake {
     let moved = this.#handOver();
     for (const topic of this.#pending) {
       if (!this.#isReady(topic)) continue;
-      while (topic.waiting.length > 0 && !this.isBlocked) {
-        if (!this.#stage(topic.waiting[0]!)) break;
-        this.#forget(topic.waiting.shift()!);
+      for (let head = topic.waiting.head; head !== undefined && !this.isBlocked; head = topic.waiting.head) {
+        if (!this.#stage(head)) break;
+        // A listener may have aborted the call meanwhile.
+        if (topic.waiting.head === head) this.#forget(topic.waiting.shift()!);
       }
       if (topic.waiting.length === 0) this.#pending.delete(topic);
       if (this.isBlocked) break;
@@ -113,13 +114,15 @@ export class Intake {
   /** Stages a call's messages. Are all of them? */
   #stage(waiting: Waiting): boolean {
     const { call, messages, codec } = waiting;
-    for (; waiting.next < messages.length; waiting.next++) {
+    while (waiting.next < messages.length) {
       if (this.#staging!.isFull) this.#handOver();
       try {
         const staged = () => this.#put(call, waiting.next, messages[waiting.next]!, codec);
         if (this.isBlocked || (!staged() && !(this.#handOver() && !this.isBlocked && staged()))) return false;
+        waiting.next++;
       } catch (error) {
-        this.#refuse(call, waiting.next, 1, error);
+        // First: whoever is told may abort the call.
+        this.#refuse(call, waiting.next++, 1, error);
       }
     }
     return true;
@@ -212,20 +215,22 @@ export class Intake {
 
   /** Refuses all that waits for the topic. */
   #fail(topic: Topic, error: KlammError): void {
-    for (const waiting of topic.waiting.splice(0)) this.#drop(waiting, error);
-    this.#pending.delete(topic);
+    // No more than there are: whoever is told may hand over others.
+    for (let left = topic.waiting.length; left > 0 && topic.waiting.length > 0; left--) this.#drop(topic.waiting.shift()!, error);
+    if (topic.waiting.length === 0) this.#pending.delete(topic);
   }
 
   #drop(waiting: Waiting, error: KlammError): void {
+    const { call, next, messages } = waiting;
     this.#forget(waiting);
-    this.#refuse(waiting.call, waiting.next, waiting.messages.length - waiting.next, error);
+    waiting.next = messages.length;
+    if (next < messages.length) this.#refuse(call, next, messages.length - next, error);
   }
 
   /** Gives up what is not staged of a call. */
   abort(call: Call, error: KlammError): void {
-    const { waiting } = call.topic;
-    const at = waiting.findIndex((one) => one.call === call);
-    if (at >= 0) this.#drop(waiting.splice(at, 1)[0]!, error);
+    const waiting = call.topic.waiting.take(call);
+    if (waiting !== undefined) this.#drop(waiting, error);
   }
 
   /** Gives up what has waited too long; says when that is to be looked at again, by `performance.now()`. */
@@ -235,11 +240,9 @@ export class Intake {
     const limit = this.options.maxBlockMs ?? 60_000;
     for (const topic of this.#pending) {
       const { waiting } = topic;
-      while (waiting.length > 0 && waiting[0]!.deadline <= now) {
-        this.#drop(waiting.shift()!, this.#late(topic));
-      }
+      while ((waiting.head?.deadline ?? Infinity) <= now) this.#drop(waiting.shift()!, this.#late(topic));
       if (waiting.length === 0) this.#pending.delete(topic);
-      else next = Math.min(next, waiting[0]!.deadline);
+      else next = Math.min(next, waiting.head!.deadline);
     }
     if (this.isBlocked && this.#blockedSince + limit <= now) this.#unstage(new KlammError('TIMED_OUT', `no memory for ${limit} ms (maxBlockMs): see bufferMemory`));
     return this.isBlocked ? Math.min(next, this.#blockedSince + limit) : next;

@@ -84,6 +84,9 @@ const PARTITIONERS = [
   'round_robin',
 ];
 
+/** Those that the plain module has. */
+const PLAIN_PARTITIONERS = 2;
+
 /** As in Kafka's attributes. */
 export const CODECS = ['none', 'gzip', 'snappy', 'lz4'];
 
@@ -123,6 +126,11 @@ export function pairs(options: Options, compressOutside: boolean): number[] {
     result.push(NUMBERS.indexOf('deliveryTimeoutMs'), Math.min(least, 0xffff_ffff));
   }
   return result;
+}
+
+/** Is there something that only the larger module has? */
+export function isBeyondPlain({ compressionType = 'none', acks, partitioner }: Options): boolean {
+  return compressionType !== 'none' || acks === 0 || (typeof partitioner === 'string' && PARTITIONERS.indexOf(partitioner) >= PLAIN_PARTITIONERS);
 }
 
 function value(name: (typeof NUMBERS)[number], given: NonNullable<Options[keyof Options]>): number {

@@ -8,7 +8,7 @@ import { Emitter } from './emitter.js';
 import { Flushes } from './flush.js';
 import { hasGzip } from './gzip.js';
 import { Intake } from './intake.js';
-import { CODECS, normalize, pairs } from './options.js';
+import { CODECS, isBeyondPlain, normalize, pairs } from './options.js';
 import type { Platform } from './platform.js';
 import type { OnTicket } from './tickets.js';
 import type { Topic } from './topic.js';
@@ -68,9 +68,8 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
 
   async #start(): Promise<void> {
     const options = this.#options;
-    const codecs = this.#hasCodecs;
-    const [module, brokers] = await Promise.all([this.#platform.load(codecs), this.#servers()]);
-    const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options }, codecs && hasGzip);
+    const [module, brokers] = await Promise.all([this.#platform.load(this.#isWhole), this.#servers()]);
+    const numbers = pairs({ maxConnections: this.#platform.maxConnections, ...options }, this.#isWhole && hasGzip);
     const engine = await Engine.start(module, brokers, options.clientId ?? 'klamm', numbers);
     this.#engine = engine;
     this.#driver = new Driver(engine, this.#platform.dial(options, this.#told), this.#driverEvents());
@@ -78,9 +77,10 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     this.#driver.schedule();
   }
 
-  get #hasCodecs(): boolean {
-    const { codecs = this.#platform.hasAll === true, compressionType = 'none' } = this.#options;
-    return codecs || compressionType !== 'none';
+  /** Does it take the module with all of the core? */
+  get #isWhole(): boolean {
+    const { codecs = this.#platform.hasAll === true } = this.#options;
+    return codecs || isBeyondPlain(this.#options);
   }
 
   async #servers(): Promise<string> {
@@ -201,7 +201,7 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
   #codec(compression: Compression | undefined): number {
     if (compression === undefined) return -1;
     const codec = CODECS.indexOf(compression);
-    if (codec < 0 || (codec > 0 && !this.#hasCodecs)) {
+    if (codec < 0 || (codec > 0 && !this.#isWhole)) {
       throw new KlammError('CODEC', `compression: ${compression} is not loaded; set compressionType, or codecs: true`);
     }
     return codec;

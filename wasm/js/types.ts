@@ -136,8 +136,9 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   /** Default 'none'. */
   compressionType?: Compression;
   /**
-   * Load the module with codecs although `compressionType` is 'none', for messages that ask for one. It has also the
-   * newest versions of the protocol, and splits batches that a topic finds too large. Default: where it is a file.
+   * Load the larger module although no other option asks for it, for messages that ask for a codec: what only it has are
+   * codecs, partitioners other than `java` and `java_adaptive`, `acks: 0`, the newest versions of the protocol, and batches
+   * that are split where a topic finds them too large. Default: where it is a file, or asked for by another option.
    */
   codecs?: boolean;
   /** Default 5. */

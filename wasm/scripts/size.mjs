@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 
 import { build } from 'esbuild';
 
-/** Bytes for plain produce, module and glue: it goes down, not up. The aim is 40 KiB. */
-const LIMIT = 45 * 1024;
+/** Bytes for plain produce, module and glue. */
+const LIMIT = 40 * 1024;
 
 process.chdir(join(import.meta.dirname, '..'));
 

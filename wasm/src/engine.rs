@@ -43,6 +43,8 @@ pub struct Engine {
     /// The time of the last turn.
     now: Instant,
     input: Box<[u8]>,
+    /// Bytes of it to the first whole word: JavaScript writes words.
+    lead: usize,
     receive: Box<[u8]>,
     transmit: Box<[u8]>,
     output: Output,
@@ -67,13 +69,15 @@ impl Engine {
         let (producer, bounds) = setup.producer(instant(now))?;
         let conns: Vec<ConnId> = producer.connections().collect();
         let request = bounds.request as usize;
+        let input = vec![0; request + INPUT_SPARE + 3].into_boxed_slice();
         let transmit = if cfg!(feature = "codecs") { request } else { 0 };
         Some(Self {
             busy: vec![false; conns.len()].into_boxed_slice(),
             conns,
             topics: Vec::with_capacity(usize::from(bounds.topics)),
             now: instant(now),
-            input: vec![0; request + INPUT_SPARE].into_boxed_slice(),
+            lead: input.as_ptr().addr().wrapping_neg() & 3,
+            input,
             receive: vec![0; RECEIVE_BYTES].into_boxed_slice(),
             transmit: vec![0; transmit.max(TRANSMIT_BYTES)].into_boxed_slice(),
             output: Output::new(),
@@ -89,8 +93,8 @@ impl Engine {
     /// turn, in milliseconds).
     pub fn call(&mut self, what: u32, a: usize, b: u32, now: f64) -> u32 {
         match what {
-            0 => return address(&self.input),
-            1 => return word(self.input.len()),
+            0 => return address(&self.input) + word(self.lead),
+            1 => return word(self.input.len() - 3),
             2 => return address(&self.receive),
             3 => return word(self.receive.len()),
             4 => return address(&self.transmit),
@@ -182,7 +186,7 @@ impl Engine {
         let mut stopped = 0;
         let mut run = Run::default();
         while at < bytes && self.output.has_room(15) {
-            let area = self.input.get(at..bytes).unwrap_or_default();
+            let area = self.input.get(self.lead + at..self.lead + bytes).unwrap_or_default();
             let Some(staged) = Staged::read(area) else {
                 stopped = MALFORMED;
                 break;

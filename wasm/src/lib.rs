@@ -22,11 +22,11 @@ mod status;
 pub use engine::Engine;
 pub use setup::Setup;
 
-/// Half of what std's allocator for this target weighs is what it is linked with.
+/// Frees nothing: all that is allocated stays until the instance goes.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static HEAP: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
-    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
+static HEAP: lol_alloc::LockedAllocator<lol_alloc::LeakingAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::LeakingAllocator::new());
 
 /// Without a word: messages would be a third of the module.
 #[cfg(target_arch = "wasm32")]

@@ -3,7 +3,10 @@
 use klamm::partitioner::{self, Partitioner};
 use klamm::{Acks, Compression, Config, Idempotence, Limits};
 
-/// By number; `js/options.ts` has their names in this order.
+/// By number; `js/options.ts` has their names in this order. The plain module has the first two.
+#[cfg(not(feature = "codecs"))]
+static PARTITIONERS: [&dyn Partitioner; 2] = [&partitioner::java, &partitioner::java_adaptive];
+#[cfg(feature = "codecs")]
 static PARTITIONERS: [&dyn Partitioner; 14] = [
     &partitioner::java,
     &partitioner::java_adaptive,
@@ -75,6 +78,7 @@ impl<'c> Draft<'c> {
         match (option, narrow, short) {
             (0, ..) => {
                 config.acks = match value {
+                    #[cfg(feature = "codecs")]
                     0 => Acks::None,
                     1 => Acks::Leader,
                     _ => Acks::All,

@@ -9,7 +9,7 @@ import { Broker } from './broker.mjs';
 
 let broker;
 before(async () => {
-  broker = await Broker.start({ one: 1, six: 6, order: 6, kill: 3, stream: 2, post: 4, full: 1, headers: 1, typed: 3 });
+  broker = await Broker.start({ one: 1, six: 6, order: 6, kill: 3, stream: 2, post: 4, full: 1, headers: 1, typed: 3, plain: 1 });
 });
 after(() => broker.stop());
 
@@ -53,6 +53,18 @@ describe('send', () => {
     assert.equal(second.headers, 'a=x,b=y,b=z,none=NULL');
     assert.deepEqual([...third.key], [0, 255]);
     assert.equal(third.value.toString(), long);
+  });
+
+  it('in the module without codecs, wherever its areas lie', async () => {
+    for (let maxConnections = 1; maxConnections <= 8; maxConnections++) {
+      const p = producer({ codecs: false, maxConnections, clientId: 'k'.repeat(maxConnections) });
+      const messages = Array.from({ length: 20 }, (_, n) => ({ key: `${n}`, value: `${maxConnections}.${n}`, headers: { n: `${n}` } }));
+      await p.send({ topic: 'plain', messages });
+      await p.close();
+    }
+    const found = texts('plain').map((text) => text.split('.').map(Number));
+    const expected = Array.from({ length: 160 }, (_, n) => [1 + Math.floor(n / 20), n % 20]);
+    assert.deepEqual(found, expected);
   });
 
   it('many calls at once: each record once, each call in its order', async () => {
@@ -136,6 +148,21 @@ describe('what fails', () => {
     await assert.rejects(sent, /enough/);
     await p.close();
     assert.equal(p.stats().accepted, 0);
+  });
+
+  it('a listener may abort the call that it hears of', async () => {
+    const p = producer();
+    const controller = new AbortController();
+    let failed = 0;
+    p.on('failed', ({ count }) => {
+      failed += count;
+      controller.abort(new Error('enough'));
+    });
+    const sent = p.send({ topic: 'one', messages: [{}, { value: 'never' }, { value: 'never' }], signal: controller.signal });
+    await assert.rejects(sent, /enough/);
+    await p.close();
+    const { accepted, queued } = p.stats();
+    assert.deepEqual({ failed, accepted, queued }, { failed: 3, accepted: 0, queued: 0 });
   });
 });
 

@@ -91,10 +91,10 @@ fn modules(sh: &Shell) -> Result<()> {
         sh.copy_file(&module, &named)?;
         cmd!(sh, "cargo run -q -p klamm-bindgen -- {named} {out}").run()?;
         let made = format!("{out}/{name}_bg.wasm");
-        cmd!(sh, "node wasm/node_modules/.bin/wasm-opt {made} -Oz -o {out}/{name}.wasm")
+        cmd!(sh, "node wasm/node_modules/.bin/wasm-opt {made} -Oz --gufa -Oz -o {out}/{name}.wasm")
             .args(WASM_FEATURES)
             // What is inlined nowhere is alike everywhere, which gzip likes.
-            .args(["--one-caller-inline-max-function-size", "1"])
+            .args(["--one-caller-inline-max-function-size", "20"])
             .args(["--strip-debug", "--strip-producers", "--strip-target-features"])
             .run()?;
         sh.remove_path(&made)?;

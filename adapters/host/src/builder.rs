@@ -242,6 +242,7 @@ impl Options {
     pub(crate) fn new(servers: &str) -> Self {
         let mut config = Config::new("");
         config.crc32c = crc32c::crc32c;
+        config.batch_size = 131_072;
         Self {
             servers: servers.to_owned(),
             client_id: config.client_id.to_owned(),
@@ -259,8 +260,7 @@ impl Options {
         &self,
         now: klamm::Instant,
     ) -> Result<klamm::Producer<'static>, ConfigError> {
-        let mut limits = self.limits;
-        limits.batch_size = self.config.batch_size;
+        let mut limits = self.limits.for_batches(self.config.batch_size);
         limits.max_request_size = self.config.max_request_size;
         limits.events = limits.events.max(instrument::EVENTS);
         let mut config: Config<'_> = self.config;

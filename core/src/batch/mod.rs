@@ -125,6 +125,9 @@ pub(crate) struct BatchSlot {
     /// Bytes of the batch, header included; `plain` before compression.
     pub(crate) size: u32,
     pub(crate) plain: u32,
+    /// Bytes that the batch may grow to without more chunks.
+    #[cfg(feature = "alloc")]
+    pub(crate) room: u32,
     pub(crate) sequence: Sequence,
     pub(crate) kin: [Kin; KIN],
     /// Number of the batch in order of creation (wrapping); parts keep their origin's. For flush tickets.
@@ -181,6 +184,8 @@ impl BatchSlot {
         tail: 0,
         size: 0,
         plain: 0,
+        #[cfg(feature = "alloc")]
+        room: 0,
         sequence: Sequence::ZERO,
         code: ErrorCode::NONE,
         kin: [Kin::NONE; KIN],

@@ -33,6 +33,18 @@ impl Producer<'_> {
         self.chunks.used() < self.storage.chunk_count()
     }
 
+    /// Are so many adjacent chunks free, besides the spare?
+    pub(crate) fn has_run(&mut self, run: u16) -> bool {
+        if run == 1 {
+            return self.has_free_chunk();
+        }
+        let found = self.take_chunks(run);
+        if let Some(first) = found {
+            self.chunks.give_back(&mut self.storage.chunk_map, first, run);
+        }
+        found.is_some()
+    }
+
     fn give_back_slot(&mut self, slot: usize) {
         self.storage.batches[slot].state = BatchState::Free;
         self.free.push_back(&mut self.storage.batches, QUEUE, slot);
@@ -46,33 +58,79 @@ impl Producer<'_> {
         if !SPARE || found.is_some() || run == 1 {
             return found;
         }
-        // The spare moves about, and may lie in the way of the only run there is: any other chunk does as well.
-        let spare = self.spare.take()?;
-        self.chunks.give_back(map, spare, 1);
+        // The spare moves about, and may lie in the way of the only run there is: any other place does as well.
+        let (spare, spare_run) = (self.spare.take()?, self.spare_run());
+        let map = &mut self.storage.chunk_map;
+        self.chunks.give_back(map, spare, spare_run);
         let found = self.chunks.take(map, total, run);
-        self.spare = self.chunks.take(map, total, 1);
+        self.spare = self.chunks.take(map, total, spare_run);
         if self.spare.is_none()
             && let Some(first) = found
         {
             self.chunks.give_back(map, first, run);
-            self.spare = self.chunks.take(map, total, 1);
+            self.spare = self.chunks.take(map, total, spare_run);
             return None;
         }
         found
+    }
+
+    /// Chunks of the spare: as many as the largest batch that grows.
+    #[allow(clippy::unused_self, reason = "is a field where batches grow")]
+    pub(crate) const fn spare_run(&self) -> u16 {
+        #[cfg(feature = "alloc")]
+        return self.spare_run;
+        #[cfg(not(feature = "alloc"))]
+        1
+    }
+
+    /// Chunks for a batch that takes more records, with free ones behind them if it may grow.
+    pub(crate) fn take_chunks_to_fill(&mut self, run: u16) -> Option<u16> {
+        #[cfg(feature = "alloc")]
+        if self.spare_run > 1 && run <= self.spare_run {
+            let total = self.storage.chunk_count();
+            let found = self.chunks.take_roomy(&mut self.storage.chunk_map, total, run);
+            return found.or_else(|| self.take_chunks(run));
+        }
+        self.take_chunks(run)
+    }
+
+    /// How large the batch may become in its chunks.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn room_in(&self, run: u16) -> u32 {
+        self.storage.capacity(run).min(self.batch_max)
+    }
+
+    /// Takes the chunks behind the batch for so many bytes in all, if they are free; else it is full. It never moves.
+    #[cfg(feature = "alloc")]
+    #[cold]
+    pub(crate) fn grow(&mut self, b: usize, size: u32) -> bool {
+        let batch = &self.storage.batches[b];
+        let (end, has) = (batch.chunk + batch.chunks, batch.chunks);
+        let wants = self.storage.run_for(size);
+        let total = self.storage.chunk_count();
+        let map = &mut self.storage.chunk_map;
+        if size > self.batch_max
+            || wants <= has
+            || !self.chunks.extend(map, total, end, wants - has)
+        {
+            return false;
+        }
+        let room = self.room_in(wants);
+        let batch = &mut self.storage.batches[b];
+        batch.chunks = wants;
+        batch.room = room;
+        true
     }
 
     pub(crate) fn give_back_chunks(&mut self, first: u16, run: u16) {
         if run == 0 {
             return;
         }
-        let mut first = first;
-        let mut run = run;
-        if SPARE && self.keeps_spare && self.spare.is_none() {
-            self.spare = Some(first);
-            first += 1;
-            run -= 1;
-        }
         self.chunks.give_back(&mut self.storage.chunk_map, first, run);
+        if SPARE && self.keeps_spare && self.spare.is_none() {
+            let (total, run) = (self.storage.chunk_count(), self.spare_run());
+            self.spare = self.chunks.take(&mut self.storage.chunk_map, total, run);
+        }
     }
 
     /// The oldest batch of the partition has its outcome.

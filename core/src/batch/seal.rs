@@ -201,12 +201,12 @@ impl Producer<'_> {
         true
     }
 
-    /// Lets `codec` write the records into fresh chunks, which then are the batch's.
+    /// Lets `codec` write the records into other chunks, from where they take the old ones' place: a batch never moves.
     #[cfg(feature = "compression")]
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the run of chunks")]
     fn rewrite(&mut self, b: usize, codec: impl FnOnce(&[u8], &mut [u8]) -> Option<usize>) -> bool {
         let batch = self.storage.batches[b];
-        let spare = if batch.chunks == 1 { self.spare.take() } else { None };
+        let spare = self.spare.filter(|_| batch.chunks <= self.spare_run());
         let Some(to) = spare.or_else(|| self.take_chunks(batch.chunks)) else { return false };
         let source = self.bytes_of(b);
         let start = self.storage.batch_start(to);
@@ -218,18 +218,14 @@ impl Producer<'_> {
             }
             Err(_) => None,
         };
-        let Some(written) = written else {
+        if spare.is_none() {
             self.give_back_chunks(to, batch.chunks);
-            return false;
-        };
-        if batch.bad {
-            let (bits, to) = (self.bad_bits(b), start - self.storage.headroom() as usize);
-            shift(&mut self.storage.chunks, bits, to);
         }
-        self.give_back_chunks(batch.chunk, batch.chunks);
-        let slot = &mut self.storage.batches[b];
-        slot.chunk = to;
-        slot.size = HEADER + written as u32;
+        let Some(written) = written else { return false };
+        let records = start + header..start + header + written;
+        let place = self.storage.batch_start(batch.chunk) + header;
+        shift(&mut self.storage.chunks, records, place);
+        self.storage.batches[b].size = HEADER + written as u32;
         true
     }
 }

@@ -37,7 +37,10 @@ impl Producer<'_> {
         let guest = batch.kin().guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
         // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
         let needs_chunk = batch.unsure || batch.kin().guest.is_some();
-        let chunk = !needs_chunk || self.has_free_chunk() || self.may_take_spare(p);
+        // Of the second part of a compressed batch is known only that it is smaller.
+        let cut = if batch.compressed { None } else { self.cut(b, batch.records / 2) };
+        let run = self.storage.run_for(HEADER + batch.plain - cut.unwrap_or(HEADER));
+        let chunk = !needs_chunk || self.has_run(run) || self.may_take_spare(p, run);
         let possible = guest.is_some() || self.has_slot() && chunk;
         // Only then: what is not split goes out again as it was, also compressed or not.
         if !possible || !self.make_plain(b) {
@@ -49,9 +52,14 @@ impl Producer<'_> {
         if let Some(guest) = guest {
             self.widen_guest(b, guest, cut, keep);
         } else {
-            let free = self.take_chunks(1);
-            let chunk = if needs_chunk { free.or_else(|| self.spare.take()) } else { free };
-            self.split_off(p, b, chunk, cut, keep)?;
+            let run = self.storage.run_for(HEADER + batch.size - cut);
+            let chunks = self.take_chunks(run).map(|first| (first, run));
+            let chunks = if needs_chunk {
+                Some(chunks.or_else(|| self.lend_spare(p, run))?)
+            } else {
+                chunks
+            };
+            self.split_off(p, b, chunks, cut, keep)?;
         }
         let head = &mut self.storage.batches[b];
         head.records = keep;
@@ -60,36 +68,59 @@ impl Producer<'_> {
         head.frozen = false;
         head.stamped = false;
         head.retries = 0;
+        self.trim(b);
         self.storage.batches[b].max_timestamp = self.max_timestamp(b);
         Some(())
+    }
+
+    /// What was cut off has chunks of its own: the batch keeps no more than it needs, so that the next split finds some.
+    fn trim(&mut self, b: usize) {
+        let batch = self.storage.batches[b];
+        let needs = self.storage.run_for(batch.size);
+        if batch.chunks > needs && !batch.kin().guest.is_some() {
+            self.storage.batches[b].chunks = needs;
+            self.give_back_chunks(batch.chunk + needs, batch.chunks - needs);
+        }
     }
 
     /// The spare is what compressed batches are made plain with, which is the first step of a split. It is taken for a
     /// part only where none of those that could be sent now would wait for it: all would wait for one another
     /// (seed 503008).
-    fn may_take_spare(&self, p: usize) -> bool {
+    fn may_take_spare(&self, p: usize, run: u16) -> bool {
         let waits = |b: usize| {
             let batch = &self.storage.batches[b];
             batch.compressed && !batch.unsure
         };
         let mut others = (0..usize::from(self.partitions_used)).filter(|other| *other != p);
-        self.spare.is_some() && !others.any(|other| self.head(other).is_some_and(waits))
+        self.spare.is_some()
+            && run <= self.spare_run()
+            && !others.any(|other| self.head(other).is_some_and(waits))
     }
 
-    /// The records from byte `cut` on, of which `keep` are before it, as a batch in this chunk, or behind the others.
+    /// As many chunks of the spare as needed; the others are for further splits. It comes back when there is room for it.
+    fn lend_spare(&mut self, p: usize, run: u16) -> Option<(u16, u16)> {
+        let lent = if self.may_take_spare(p, run) { self.spare.take() } else { None };
+        let (first, more) = (lent?, self.spare_run() - run);
+        self.chunks.give_back(&mut self.storage.chunk_map, first + run, more);
+        Some((first, run))
+    }
+
+    /// The records from byte `cut` on, of which `keep` are before it, as a batch in these chunks, or behind the others.
     fn split_off(
         &mut self,
         p: usize,
         b: usize,
-        chunk: Option<u16>,
+        chunks: Option<(u16, u16)>,
         cut: u32,
         keep: u16,
     ) -> Option<()> {
         let batch = self.storage.batches[b];
         let Some(tail) = self.take_slot() else {
-            self.give_back_chunks(chunk.unwrap_or_default(), u16::from(chunk.is_some()));
+            let (first, run) = chunks.unwrap_or_default();
+            self.give_back_chunks(first, run);
             return None;
         };
+        let (chunk, run) = chunks.unwrap_or((batch.chunk, 0));
         let kin = batch.kin();
         let origin = if kin.origin.is_some() { kin.origin } else { Link::to(b) };
         let kin = Kin { origin, first: kin.first + keep, parts: 0, guest: Link::NONE, ..kin };
@@ -97,8 +128,8 @@ impl Producer<'_> {
             links: BatchSlot::EMPTY.links,
             state: BatchState::Sealed,
             generation: self.storage.batches[tail].generation,
-            chunk: chunk.unwrap_or(batch.chunk),
-            chunks: u16::from(chunk.is_some()),
+            chunk,
+            chunks: run,
             records: batch.records - keep,
             sequence: batch.sequence.plus(keep),
             kin: [kin; KIN],
@@ -108,7 +139,7 @@ impl Producer<'_> {
             answer: Answer::None,
             ..batch
         };
-        match chunk {
+        match chunks {
             Some(_) => self.place_records(tail, batch.chunk, cut..batch.size),
             None => self.take_in(b, tail, cut),
         }

@@ -73,7 +73,8 @@ impl Producer<'_> {
         record!(self, compressed(job, compressed, now));
         self.advance(now);
         let Some(b) = self.outside(job) else { return };
-        let can_unpack = self.spare.is_some() || self.has_free_chunk();
+        let run = self.storage.batches[b].chunks;
+        let can_unpack = self.spare.is_some() && run <= self.spare_run() || self.has_run(run);
         let range = self.bytes_of(b);
         let place = self.storage.chunks.get_mut(range).and_then(|at| at.get_mut(HEADER as usize..));
         let batch = &mut self.storage.batches[b];

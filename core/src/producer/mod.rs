@@ -223,8 +223,10 @@ pub struct Producer<'a> {
     pub(crate) arrange_due: bool,
     pub(crate) slot_wanted: bool,
     pub(crate) chunks: Chunks,
-    /// A chunk kept aside for splits and compression.
+    /// A chunk kept aside for splits and compression, or as many as a batch grows to.
     pub(crate) spare: Option<u16>,
+    #[cfg(feature = "alloc")]
+    pub(crate) spare_run: u16,
     /// Batch slots from here on were never used.
     pub(crate) fresh: u16,
     /// The oldest batch without outcome that has not expired.

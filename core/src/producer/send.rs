@@ -138,7 +138,12 @@ impl Producer<'_> {
                 let ts_delta = self.ts_delta(record, batch);
                 let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
-                if batch.size.saturating_add(size) <= self.batch_max {
+                let size = batch.size.saturating_add(size);
+                #[cfg(feature = "alloc")]
+                let fits = size <= batch.room || self.grow(b, size);
+                #[cfg(not(feature = "alloc"))]
+                let fits = size <= self.batch_max;
+                if fits {
                     return Ok(Place { batch: b, ts_delta, offset_delta, body });
                 }
             }
@@ -175,7 +180,7 @@ impl Producer<'_> {
     ) -> Result<usize, SendError> {
         let now = self.now;
         let run = self.storage.run_for(size);
-        let chunk = self.take_chunks(run);
+        let chunk = self.take_chunks_to_fill(run);
         #[cfg(feature = "policies")]
         let chunk = chunk.or_else(|| self.drop_for_chunks(run));
         let Some(chunk) = chunk else { return Err(self.full()) };
@@ -195,8 +200,14 @@ impl Producer<'_> {
         let due = self.config.linger_ms == 0;
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
         let partition = p as u16;
+        #[cfg(feature = "alloc")]
+        let room = self.room_in(run);
         // `take_slot` has emptied it.
         let batch = &mut self.storage.batches[b];
+        #[cfg(feature = "alloc")]
+        {
+            batch.room = room;
+        }
         batch.state = BatchState::Open;
         batch.due = due;
         batch.anchored = anchored;

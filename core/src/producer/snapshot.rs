@@ -16,7 +16,7 @@ use crate::error_code::ErrorCode;
 use crate::id::{BatchId, PartitionId, TopicId};
 use crate::partition::sequence::Sequence;
 use crate::storage::list::{self, Link};
-use crate::storage::{Storage, Text};
+use crate::storage::{Shape, Storage, Text};
 use crate::time::Instant;
 use crate::wire::reader::Reader;
 use crate::wire::writer::Writer;
@@ -199,6 +199,14 @@ impl Producer<'_> {
         since
     }
 
+    /// Bytes that the batch's chunks have to hold: its own before compression, and those of a part that lies behind.
+    fn bytes_in_chunks(&self, b: usize) -> u32 {
+        let batch = &self.storage.batches[b];
+        let guest = batch.kin().guest.get().map(|guest| &self.storage.batches[guest]);
+        let behind = guest.map_or(0, |guest| guest.kin().guest_at + guest.size);
+        batch.plain.max(behind.saturating_sub(HEADER + Shape::TAILROOM))
+    }
+
     /// The place of the header, of use where the batch is frozen: what was split has none before it is sent.
     fn header_of(&self, b: usize) -> core::ops::Range<usize> {
         let start = self.storage.batch_start(self.storage.batches[b].chunk);
@@ -236,7 +244,7 @@ impl Producer<'_> {
                 w.put_i32(batch.sequence.get());
                 w.put_i64(batch.base_timestamp);
                 w.put_i64(batch.max_timestamp);
-                w.put_i32(batch.plain.cast_signed());
+                w.put_i32(self.bytes_in_chunks(b).cast_signed());
                 w.put_i32(batch.size.cast_signed());
                 w.put_bytes(self.storage.chunks.get(self.header_of(b))?);
                 w.put_bytes(self.record_bytes(b));
@@ -363,7 +371,8 @@ impl<'a> Producer<'a> {
         let (since_host, guest_at) = (r.i16().cast_unsigned(), r.i32().cast_unsigned());
         let (records, sequence) = (r.i16().cast_unsigned(), Sequence::new(r.i32()));
         let (base_timestamp, max_timestamp) = (r.i64(), r.i64());
-        let (plain, size) = (r.i32().cast_unsigned(), r.i32().cast_unsigned());
+        let (in_chunks, size) = (r.i32().cast_unsigned(), r.i32().cast_unsigned());
+        let plain = if flags & COMPRESSED == 0 { size } else { in_chunks };
         let bytes = r.bytes(size as usize);
         if bytes.len() <= HEADER as usize || records == 0 {
             return Err(RestoreError::Corrupt);
@@ -373,9 +382,13 @@ impl<'a> Producer<'a> {
         let (chunk, run) = match host {
             Some(host) => (self.storage.batches[host].chunk, 0),
             None => {
-                let run = self.storage.run_for(size);
-                let spare = |this: &mut Self| this.spare.take().filter(|_| run == 1);
-                (self.take_chunks(run).or_else(|| spare(self)).ok_or(full)?, run)
+                let run = self.storage.run_for(in_chunks.max(size));
+                let spare_run = self.spare_run();
+                match self.take_chunks(run) {
+                    Some(chunk) => (chunk, run),
+                    None if run <= spare_run => (self.spare.take().ok_or(full)?, spare_run),
+                    None => return Err(full),
+                }
             }
         };
         #[cfg(feature = "compression")]
@@ -424,6 +437,11 @@ impl<'a> Producer<'a> {
             self.storage.batches[b].change_kin(|kin| kin.guest_at = guest_at);
             let start = self.storage.batch_start(chunk) + guest_at as usize;
             let records = bytes.get(HEADER as usize..).unwrap_or_default();
+            let end = guest_at.saturating_add(size - HEADER);
+            let host = &self.storage.batches[host];
+            if end > self.storage.capacity(host.chunks) + Shape::TAILROOM {
+                return Err(RestoreError::Corrupt);
+            }
             let room = self.storage.chunks.get_mut(start..start + records.len());
             room.ok_or(RestoreError::Corrupt)?.copy_from_slice(records);
         } else {

@@ -8,6 +8,8 @@ use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::id::TopicId;
 use crate::options::Options;
+#[cfg(feature = "alloc")]
+use crate::storage::Slab;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
 use crate::storage::{Storage, Text};
@@ -53,10 +55,12 @@ impl<'a> Producer<'a> {
     ) -> Self {
         let chunk_count = storage.chunk_count();
         let keeps_spare = SPARE && chunk_count > 1;
-        let for_records = chunk_count - u16::from(keeps_spare);
+        let batch_size = config.batch_size.min(config.max_request_size);
+        let spare_run = largest_run(&storage, batch_size);
+        let for_records = chunk_count - if keeps_spare { spare_run } else { 0 };
         let mut chunks = Chunks::EMPTY;
-        let spare =
-            if keeps_spare { chunks.take(&mut storage.chunk_map, chunk_count, 1) } else { None };
+        let map = &mut storage.chunk_map;
+        let spare = if keeps_spare { chunks.take(map, chunk_count, spare_run) } else { None };
         // Made where the caller has it: no copy of it lies on the stack.
         Self {
             client_id_len,
@@ -69,6 +73,8 @@ impl<'a> Producer<'a> {
             metadata: Refresh::START,
             chunks,
             spare,
+            #[cfg(feature = "alloc")]
+            spare_run,
             keeps_spare,
             #[cfg(feature = "compression")]
             uncompressed: List::EMPTY,
@@ -84,7 +90,7 @@ impl<'a> Producer<'a> {
             topics_used: 0,
             partitions_used: 0,
             born: 0,
-            batch_max: config.batch_size.min(config.max_request_size).min(storage.capacity(1)),
+            batch_max: batch_size.min(storage.capacity(spare_run)),
             record_max: config.max_request_size.min(storage.capacity(for_records)),
             closed: false,
             paused: false,
@@ -182,4 +188,19 @@ fn host_and_port(server: &[u8]) -> Option<(&[u8], u16)> {
         _ => host,
     };
     (number != 0).then_some((host, number))
+}
+
+/// How many chunks a batch grows over: what `batch_size` takes, but a quarter of the memory at most. In memory that is no
+/// heap's chunks are as large as batches.
+#[cfg(feature = "alloc")]
+fn largest_run(storage: &Storage<'_>, batch_size: u32) -> u16 {
+    match storage.chunks {
+        Slab::Borrowed(_) => 1,
+        Slab::Owned(_) => storage.run_for(batch_size).min(storage.chunk_count() / 4).max(1),
+    }
+}
+
+#[cfg(not(feature = "alloc"))]
+const fn largest_run(_: &Storage<'_>, _: u32) -> u16 {
+    1
 }

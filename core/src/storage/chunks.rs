@@ -28,6 +28,30 @@ impl Chunks {
         Some(first)
     }
 
+    /// The same with free chunks behind it, as far as there are: for a batch that is to grow. Chunks are looked for in
+    /// groups, which a word of the map has, so that batches of few partitions do not stand in one another's way.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn take_roomy(&mut self, map: &mut [u32], total: u16, run: u16) -> Option<u16> {
+        let groups = GROUPS.iter().filter(|group| u32::from(run) <= **group);
+        let first = groups.copied().find_map(|group| find_group(map, total, group));
+        let Some(first) = first else { return self.take(map, total, run) };
+        self.extend(map, total, first, run).then_some(first)
+    }
+
+    /// Takes these chunks if all of them are free: those behind a batch that grows.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn extend(&mut self, map: &mut [u32], total: u16, first: u16, run: u16) -> bool {
+        let Some(end) = first.checked_add(run).filter(|end| *end <= total) else { return false };
+        if (first..end).any(|chunk| *word(map, chunk) & (1 << (chunk % 32)) != 0) {
+            return false;
+        }
+        for chunk in first..end {
+            *word(map, chunk) |= 1 << (chunk % 32);
+        }
+        self.used += run;
+        true
+    }
+
     pub(crate) const fn used(self) -> u16 {
         self.used
     }
@@ -73,6 +97,24 @@ fn word(map: &mut [u32], chunk: u16) -> &mut u32 {
     }
 }
 
+/// Sizes of the groups of chunks that batches grow in; below that any free chunk does.
+#[cfg(feature = "alloc")]
+const GROUPS: [u32; 3] = [32, 16, 8];
+
+/// The first of so many free chunks that begin at a multiple of their number.
+#[cfg(feature = "alloc")]
+#[allow(clippy::cast_possible_truncation, reason = "there are at most 65,535 chunks")]
+fn find_group(map: &[u32], total: u16, group: u32) -> Option<u16> {
+    let all = u32::MAX >> (32 - group);
+    let whole = (u32::from(total) / group) as usize;
+    let groups = (0..whole).step_by((32 / group) as usize).zip(map);
+    groups.into_iter().find_map(|(at, word)| {
+        let free = (0..32 / group).find(|nth| (word >> (nth * group)) & all == 0)?;
+        let group_at = at + free as usize;
+        (group_at < whole).then_some((group_at as u32 * group) as u16)
+    })
+}
+
 /// The first run of free chunks; only batches larger than a chunk pay for this search.
 fn find_run(map: &[u32], total: u16, run: u16) -> Option<u16> {
     let mut free = 0;
@@ -113,6 +155,32 @@ mod tests {
         assert_eq!(chunks.take(&mut map, 70, 2), Some(5));
         assert_eq!(chunks.take(&mut map, 70, 1), Some(69));
         assert_eq!(chunks.take(&mut map, 70, 1), None);
+    }
+
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn batches_that_grow_have_room_behind_them() {
+        let mut map = [0u32; 3];
+        let mut chunks = Chunks::EMPTY;
+        let mut take = |chunks: &mut Chunks, run| chunks.take_roomy(&mut map, 75, run);
+        assert_eq!(take(&mut chunks, 1), Some(0));
+        assert_eq!(take(&mut chunks, 3), Some(32));
+        // No 32 are left; the third word has 11, so 8 of them at most.
+        assert_eq!(take(&mut chunks, 9), Some(16));
+        assert_eq!(take(&mut chunks, 1), Some(48));
+        assert_eq!(take(&mut chunks, 1), Some(8));
+        assert_eq!(take(&mut chunks, 1), Some(40));
+        assert!(chunks.extend(&mut map, 75, 1, 7));
+        assert!(!chunks.extend(&mut map, 75, 8, 1), "the neighbour's");
+        assert!(!chunks.extend(&mut map, 75, 70, 6), "past the end");
+        assert!(chunks.extend(&mut map, 75, 70, 5));
+        assert_eq!(chunks.used(), 28);
+        let mut left = 0;
+        while let Some(chunk) = chunks.take_roomy(&mut map, 75, 1) {
+            assert!(chunk < 75);
+            left += 1;
+        }
+        assert_eq!((left, chunks.used()), (47, 75));
     }
 
     #[test]

@@ -89,9 +89,10 @@ fn setup(compression: Compression) -> Setup {
 impl Device {
     fn new(seed: u64, gate: Gate, setup: Setup, fuse: u64) -> Self {
         let mut cluster = Cluster::new(setup.cluster.clone());
-        // A batch of three records is too large, and is split.
+        // Batches that are nearly full are too large, and are split; compressed ones, too.
         let mut topic = TopicConfig::new(PARTITIONS, 2);
-        topic.max_message_bytes = if setup.config.compress_outside { 120 } else { 180 };
+        let share = if setup.config.compress_outside { 12 } else { 18 };
+        topic.max_message_bytes = setup.config.batch_size as usize * share / 25;
         cluster.create_topic(TOPIC, topic).expect("a new topic");
         Self {
             gate,
@@ -446,6 +447,26 @@ fn exactly_once_where_memory_is_tight() {
     }
 }
 
+/// Batches grow over two chunks, are split into parts that lie in one of them or both, and are restored so.
+#[test]
+fn exactly_once_with_batches_of_several_chunks() {
+    for (seed, compression, outside) in [
+        (300, Compression::None, false),
+        (301, Compression::None, false),
+        (302, Compression::Gzip { level: 6 }, false),
+        (303, Compression::Gzip { level: 6 }, true),
+    ] {
+        let mut setup = setup(compression);
+        setup.config.batch_size = 800;
+        setup.config.linger_ms = 50;
+        setup.config.compress_outside = outside;
+        setup.limits.batch_size = 200;
+        setup.limits.buffer_memory = 12 * 751;
+        let broken = crashes(seed, Gate::AfterTheSnapshot, &setup);
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+}
+
 #[test]
 fn exactly_once_with_compressed_batches() {
     let setup = setup(Compression::Gzip { level: 6 });
@@ -574,6 +595,61 @@ fn a_restored_batch_says_what_it_holds() {
     assert_eq!(before, after);
     let stats = device.producer.stats();
     assert_eq!((stats.accepted, stats.buffered), (after.len() as u64, after.len() as u64));
+}
+
+/// Batches lie in two chunks of 400 bytes each when the power is cut.
+fn cut_with_large_batches(
+    compression: Compression,
+    chunks: u32,
+    ready: impl Fn(&Device) -> bool,
+) -> Device {
+    let mut setup = setup(compression);
+    setup.config.batch_size = 700;
+    setup.config.linger_ms = 50;
+    setup.limits.batch_size = 400;
+    setup.limits.buffer_memory = chunks * 951;
+    let mut device = Device::new(1, Gate::AfterTheSnapshot, setup, u64::MAX);
+    let mut turns = 0;
+    while !ready(&device) {
+        turns += 1;
+        assert!(turns < 1_000, "{:?}", device.producer.stats());
+        device.send().expect("there is power");
+        if device.to_send.is_empty() {
+            device.turn().expect("there is power");
+        }
+    }
+    let records = |device: &Device| -> Vec<u16> {
+        device.producer.numbered().map(|batch| batch.records).collect()
+    };
+    let before = records(&device);
+    device.write_page().expect("there is power");
+    device.restart(Pending::Drop);
+    assert_eq!(before, records(&device));
+    device
+}
+
+/// What was split where memory was full lies behind the first part, and so it does when it is restored.
+#[test]
+fn parts_in_several_chunks_are_restored_in_as_many() {
+    let split = |device: &Device| {
+        let full = device.producer.free_bytes() == 0;
+        full && device.producer.numbered().any(|batch| batch.records == 6)
+    };
+    let mut device = cut_with_large_batches(Compression::None, 8, split);
+    device.run().expect("there is power");
+    device.check().expect("all is delivered");
+}
+
+/// In a snapshot a compressed batch is small; to be split it has to be unpacked.
+#[test]
+fn a_restored_batch_has_room_to_be_unpacked() {
+    let numbered = |device: &Device| device.producer.numbered().any(|batch| batch.records > 10);
+    let gzip = Compression::Gzip { level: 6 };
+    let mut device = cut_with_large_batches(gzip, 40, numbered);
+    let topic = device.cluster.topic_config(TOPIC).expect("the topic is there");
+    topic.max_message_bytes = 61 + 60;
+    device.run().expect("there is power");
+    device.check().expect("all is delivered");
 }
 
 #[test]

@@ -246,3 +246,127 @@ fn nothing_is_compressed_that_could_not_be_unpacked() {
     assert!(s.all_delivered(first..s.ledger.next()), "{:?}", s.ledger.entries());
     s.finish();
 }
+
+/// A batch that lies in several chunks was split, and its second part written into one: over the records behind it.
+#[test]
+fn parts_of_a_batch_of_several_chunks_keep_to_their_chunks() {
+    for unsure in [false, true] {
+        let mut setup = Scenario::setup(1, 2);
+        setup.config.batch_size = 4_000;
+        setup.limits.buffer_memory = 20 * CHUNK;
+        setup.user.largest = 60;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..1);
+        s.warm_up(1..2);
+        s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 2_500;
+        s.produce_faults(1, Fault::Error(19), 20);
+        let first = s.ledger.next();
+        // The first one's chunk will be free, and is followed by one that is taken.
+        s.batches(0, 1);
+        s.batches(1, 1);
+        s.run_for(500, |s| s.cluster.log(TOPIC, 0).count() > 1);
+        if unsure {
+            s.produce_faults(0, Fault::Error(7), 1);
+        }
+        let taken = s.send_batch(TOPIC, Some(0), 90, true).expect("no promise is broken");
+        assert!(taken.expect("there is room") > 50);
+        s.batches(1, 3);
+        s.run_until_reported(60_000);
+        assert!(s.all_delivered(first..s.ledger.next()), "unsure: {unsure}");
+        s.finish();
+    }
+}
+
+/// Chunks of 128 bytes and 551 for heads and tags, over which batches of up to 1,000 bytes grow.
+fn small_chunks(chunks: u32) -> klamm_sim::simulator::Setup {
+    let mut setup = Scenario::setup(1, 2);
+    setup.config.batch_size = 1_000;
+    setup.config.linger_ms = 5;
+    setup.config.delivery_timeout_ms = 10_000;
+    setup.limits.batch_size = 128;
+    setup.limits.buffer_memory = chunks * (128 + 551);
+    setup
+}
+
+#[test]
+fn a_batch_grows_over_free_chunks_up_to_its_size() {
+    let mut s = Scenario::new(small_chunks(100));
+    s.warm_up(0..1);
+    let first = s.ledger.next();
+    for number in first..first + 60 {
+        s.sample(0, Sample::plain(number, 40));
+    }
+    s.run_until_reported(1_000);
+    assert!(s.all_delivered(first..first + 60));
+    let sizes: Vec<usize> = s.sent(0).iter().skip(1).map(|records| records.len()).collect();
+    // 19 records of 48 or 49 bytes and a header are just below 1,000.
+    assert_eq!(sizes, [19, 19, 19, 3]);
+    s.finish();
+}
+
+/// Two partitions by turns, in memory where their batches meet: what is not free is not taken.
+#[test]
+fn batches_that_meet_stay_apart() {
+    for chunks in 4..40 {
+        let mut s = Scenario::new(small_chunks(chunks));
+        s.warm_up(0..1);
+        s.warm_up(1..2);
+        let first = s.ledger.next();
+        let mut refused = false;
+        while !refused {
+            for partition in 0..2 {
+                let sample = Sample::plain(s.ledger.next(), 40);
+                refused |= s.offer(partition, sample).is_err();
+            }
+        }
+        s.run_until_reported(1_000);
+        assert!(s.all_delivered(first..s.ledger.next()), "{chunks} chunks");
+        s.finish();
+    }
+}
+
+/// Memory full of compressed batches of several chunks, each too large: the spare is as large as one of them.
+#[test]
+fn compressed_batches_of_several_chunks_are_split_where_memory_is_full() {
+    for outside in [false, true] {
+        let mut setup = small_chunks(8);
+        setup.config.compression_type = klamm::Compression::Gzip { level: 6 };
+        setup.config.compress_outside = outside;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..1);
+        s.warm_up(1..2);
+        s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 61 + 50;
+        let first = s.ledger.next();
+        let mut refused = false;
+        while !refused {
+            for partition in 0..2 {
+                let sample = Sample::plain(s.ledger.next(), 40);
+                refused |= s.offer(partition, sample).is_err();
+            }
+        }
+        s.run_until_reported(9_000);
+        assert!(s.all_delivered(first..s.ledger.next()), "outside: {outside}");
+        s.finish();
+    }
+}
+
+/// A batch of 128 KiB whose first transmission was lost has to be cut five times, in full memory: what is cut off one
+/// makes room for the next cut.
+#[test]
+fn a_large_unsure_batch_is_split_without_memory() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.batch_size = 131_072;
+    setup.config.max_in_flight_requests_per_connection = 1;
+    setup.config.delivery_timeout_ms = 60_000;
+    setup.limits.buffer_memory = 2 << 20;
+    setup.limits = setup.limits.for_batches(131_072);
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 5_000;
+    s.produce_fault(0, Fault::CloseBefore);
+    let first = s.ledger.next();
+    while s.offer(0, Sample::plain(s.ledger.next(), 2_000)).is_ok() {}
+    s.run_until_reported(59_000);
+    assert!(s.all_delivered(first..s.ledger.next()));
+    s.finish();
+}

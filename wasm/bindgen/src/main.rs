@@ -20,7 +20,46 @@ const PANICS: &[&str] = &[
     "handle_alloc_error",
     "capacity_overflow",
     "copy_from_slice_impl17len_mismatch_fail",
+    // What writes numbers into such messages: nothing else is formatted.
+    "4core3fmt",
+    "3str5count14do_count_chars",
 ];
+
+/// What `js/engine.ts` uses. Whatever else is exported would keep code that nobody calls.
+const EXPORTS: &[&str] = &["memory", "setup_new", "setup_area", "engine_start", "engine_call"];
+
+/// Texts of panics, which nobody reads any more: the linker has put them among other data, so they are blanked out.
+const WORDS: &[&str] = &[
+    "a batch has one outcome",
+    "a chunk is freed once",
+    "a list runs through its slots",
+    "a slot has links for every list",
+    "an epoch is bumped with nothing in flight",
+    "an index lies in its slab",
+    "every chunk has a bit",
+    "only what is in flight comes back",
+    ": this is a bug in klamm",
+    "attempted to take ownership of Rust value while it was borrowed",
+    "capacity overflow",
+    "copy_from_slice: source slice length (",
+    ") does not match destination slice length (",
+    "dest is out of bounds",
+    "memory allocation of ",
+    " bytes failed",
+    "null pointer passed to rust",
+    "recursive use of an object detected which would lead to unsafe aliasing in rust",
+    "slice index starts at ",
+    " but ends at ",
+    "range start index ",
+    "range end index ",
+    " out of range for slice of length ",
+    "Tried to shrink to a larger capacity",
+];
+
+/// Where names of source files begin.
+const FOLDERS: &[&str] = &["/rustc/", "core/src/", "wasm/src/"];
+/// No such name is longer.
+const PATH_MAX: usize = 120;
 
 fn main() -> Result<()> {
     let mut args = env::args().skip(1);
@@ -35,7 +74,44 @@ fn main() -> Result<()> {
     bindgen.input_module(&name, module).web(true)?;
     // Each runtime's entry says where its module is; names would be the half of its size.
     bindgen.omit_default_module_path(true).remove_name_section(true).remove_producers_section(true);
-    bindgen.typescript(true).generate(output)
+    bindgen.typescript(true).generate(&output)?;
+    let made = Path::new(&output).join(format!("{name}_bg.wasm"));
+    let mut module = Module::from_file(&made)?;
+    let unused: Vec<_> = module
+        .exports
+        .iter()
+        .filter(|export| !EXPORTS.contains(&export.name.as_str()))
+        .map(|export| export.id())
+        .collect();
+    for id in unused {
+        module.exports.delete(id);
+    }
+    walrus::passes::gc::run(&mut module);
+    blank(&mut module);
+    module.emit_wasm_file(made)
+}
+
+/// Makes texts of panics and names of source files zeros, which gzip likes.
+fn blank(module: &mut Module) {
+    let ids: Vec<_> = module.data.iter().map(|data| data.id()).collect();
+    for id in ids {
+        let bytes = &mut module.data.get_mut(id).value;
+        for word in WORDS {
+            while let Some(at) = find(bytes, word.as_bytes()) {
+                bytes[at..at + word.len()].fill(0);
+            }
+        }
+        for folder in FOLDERS {
+            while let Some(at) = find(bytes, folder.as_bytes()) {
+                let end = find(&bytes[at..], b".rs").map_or(folder.len(), |length| length + 3);
+                bytes[at..at + end.min(PATH_MAX)].fill(0);
+            }
+        }
+    }
+}
+
+fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
+    bytes.windows(word.len()).position(|part| part == word)
 }
 
 /// Makes functions that panic trap at once, which is what their panic comes to. Returns how many there are.

@@ -10,7 +10,7 @@ import { dial } from './web.js';
 
 export const platform: Platform = {
   load: loader(() => decode(base64), () => {
-    throw new KlammError('UNSUPPORTED', 'codecs are not part of klamm/inline');
+    throw new KlammError('UNSUPPORTED', 'klamm/inline has no codecs, no acks 0, and only the partitioners java and java_adaptive');
   }),
   dial,
 };

@@ -1,6 +1,8 @@
 // An outbox on something that can be switched off at any step: around each call of its store, and around each piece of
 // bytes that goes or comes.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Outbox } from '../../pkg/outbox/outbox.js';
 import { platform } from '../../pkg/platform/node.js';
 
@@ -12,6 +14,7 @@ export class Device {
   isDark = false;
   outbox;
   #fuse;
+  #betweens;
   #store;
   #links = new Set();
   #wentDark;
@@ -19,12 +22,16 @@ export class Device {
   dark = new Promise((resolve) => (this.#wentDark = resolve));
 
   /** `store` stays when the power goes; `mutant` is a store around it that does something wrong. */
-  constructor(store, options, { fuse = Infinity, mutant = (inner) => inner } = {}) {
+  constructor(store, options, { fuse = Infinity, betweens = Infinity, mutant = (inner) => inner } = {}) {
     this.#fuse = fuse;
+    this.#betweens = betweens;
     this.#store = store;
     const device = this;
     const guarded = new Proxy(mutant(store, this), {
       get: (inner, name) => async (...args) => {
+        // A slow disk: other things happen, and the power goes, before anything is safe.
+        await device.step();
+        await sleep(2);
         await device.step();
         const result = await inner[name](...args);
         await device.step();
@@ -40,6 +47,12 @@ export class Device {
       store: () => guarded,
       tabs: () => ({ lead: async () => {}, tell() {}, async close() {} }),
     });
+  }
+
+  /** Another one, which only mutants take: between two things that belong together. */
+  between() {
+    if (--this.#betweens === 0) this.switchOff();
+    return this.isDark ? never : Promise.resolve();
   }
 
   /** Never resolves once it is dark. */

@@ -6,14 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use klamm::{Destination, Producer, Scope, SendError, Storage};
+use klamm::{BatchBuilder, Destination, Producer, Scope, SendError, Storage};
 
 use super::Simulation;
 use super::ledger::{Checked, Place};
 use super::record::Sample;
-
-/// Bytes of a batch's header.
-const HEADER: usize = 61;
 
 impl Simulation {
     /// Fills the memory of the producer, which holds nothing, and empties it by `purge`.
@@ -25,8 +22,7 @@ impl Simulation {
         let Some(entry) = last else { return Ok(()) };
         let place = self.known_place(entry.topic.clone(), entry.partition);
         let first = self.ledger.next();
-        let sample = self.more_than_half_a_batch();
-        if self.send(&place.0, Some(place.1), sample)? == Err(SendError::Closed) {
+        if self.send(&place.0, Some(place.1), self.small())? == Err(SendError::Closed) {
             // The test closed it, and it takes nothing more.
             return Ok(());
         }
@@ -68,9 +64,9 @@ impl Simulation {
 
     /// The slot of the batch; `None` if there is no room for it.
     fn fill_a_batch(&mut self, (topic, partition): &Place) -> Result<Option<usize>, String> {
-        let sample = self.more_than_half_a_batch();
-        match self.send(topic, Some(*partition), sample)? {
-            Ok(id) => Ok(Some(id.batch.index())),
+        let sample = self.small();
+        match self.send_batch_of(topic, Some(*partition), vec![sample], true)? {
+            Ok((batch, _)) => Ok(Some(batch.index())),
             Err(SendError::Full) => Ok(None),
             Err(error) => Err(format!("no room for a batch: {error}")),
         }
@@ -94,17 +90,19 @@ impl Simulation {
         let mut fresh = Producer::new(&config, storage, 1, now).map_err(|e| e.to_string())?;
         let topic = fresh.topic(topic).map_err(|e| e.to_string())?;
         let to = Destination::partition(topic, *partition);
-        let sample = self.more_than_half_a_batch();
+        let mut memory = [0; 128];
+        let mut batch = BatchBuilder::new(&mut memory);
+        let _ = self.small().with(|record| batch.append(record));
+        batch.close();
         let mut room = 0;
-        while sample.with(|record| fresh.send(to, record, now)).is_ok() {
+        while fresh.send_batch(to, &batch, now).is_ok() {
             room += 1;
         }
         Ok(room)
     }
 
-    /// A record that leaves no room in its batch for another one like it.
-    fn more_than_half_a_batch(&self) -> Sample {
-        let batch = self.setup.limits.batch_size.min(self.setup.config.batch_size) as usize;
-        Sample::plain(self.ledger.next(), batch.saturating_sub(HEADER) / 2)
+    /// A record that is the only one in its batch, and fits into a chunk, so that it does not matter which ones are free.
+    fn small(&self) -> Sample {
+        Sample::plain(self.ledger.next(), 8)
     }
 }

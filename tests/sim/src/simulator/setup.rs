@@ -287,6 +287,10 @@ impl Setup {
     fn draw_limits(&mut self, dice: &mut Dice) {
         let limits = &mut self.limits;
         limits.batch_size = self.config.batch_size;
+        if dice.chance(400) {
+            // Batches grow over several chunks.
+            limits.batch_size = dice.pick(&[130, 200, 1_000]).min(limits.batch_size);
+        }
         limits.max_request_size = self.config.max_request_size;
         let chunk = self.config.batch_size + 400;
         limits.buffer_memory = chunk * dice.pick(&[8, 20, 100]);

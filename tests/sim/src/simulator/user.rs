@@ -2,7 +2,8 @@
 //! report.
 
 use klamm::{
-    AppendError, BatchBuilder, Compression, Destination, Overflow, RecordId, Scope, SendError,
+    AppendError, BatchBuilder, BatchId, Compression, Destination, Overflow, RecordId, Scope,
+    SendError,
 };
 
 use super::Simulation;
@@ -106,16 +107,30 @@ impl Simulation {
         records: usize,
         close: bool,
     ) -> Result<Result<u16, SendError>, String> {
+        let numbers = (self.ledger.next()..).take(records);
+        let largest = self.setup.user.largest;
+        let samples = numbers.map(|number| Sample::any(number, largest, &mut self.dice)).collect();
+        let answer = self.send_batch_of(topic, partition, samples, close)?;
+        Ok(answer.map(|(_, taken)| taken))
+    }
+
+    /// The same with these records; tells the batch, too.
+    pub(super) fn send_batch_of(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        offered: Vec<Sample>,
+        close: bool,
+    ) -> Result<Result<(BatchId, u16), SendError>, String> {
         let handle = match self.producer.topic(topic) {
             Ok(handle) => handle,
             Err(error) => return Ok(Err(error)),
         };
         self.names.entry(handle).or_insert_with(|| topic.to_owned());
-        let mut memory = vec![0; self.setup.config.batch_size as usize];
+        let mut memory = vec![0; self.setup.config.batch_size.clamp(128, 1 << 20) as usize];
         let mut batch = BatchBuilder::new(&mut memory);
         let mut samples = Vec::new();
-        for number in (self.ledger.next()..).take(records) {
-            let mut sample = Sample::any(number, self.setup.user.largest, &mut self.dice);
+        for mut sample in offered {
             let mut taken = sample.with(|record| batch.append(record));
             if taken == Err(AppendError::Timestamp) {
                 sample.timestamp = None;
@@ -144,7 +159,7 @@ impl Simulation {
             }
         }
         self.ledger.check_stats(&self.producer.stats())?;
-        Ok(answer.map(|_| batch.records()))
+        Ok(answer.map(|id| (id, batch.records())))
     }
 
     /// A pause ends.
