@@ -1,9 +1,9 @@
-//! Load for a bridge: `bridge-load MODE ADDRESS TOPIC TOKEN COUNT`, which prints one line of JSON at its end.
+//! Load for a bridge: `bridge-load MODE BRIDGE BROKER TOPIC TOKEN COUNT`, which prints one line of JSON at its end.
 //!
 //! | mode | what it does |
 //! |---|---|
 //! | `idle` | opens `COUNT` WebSockets, says so, and keeps them until its standard input ends |
-//! | `direct-even`, `page-even` | `COUNT` records at 1,000 a second, to a broker or through a bridge |
+//! | `even` | `COUNT` records at 1,000 a second through the bridge, and as many to the broker at the same time |
 //! | `page` | `COUNT` records as fast as they go, from some pages |
 //! | `post` | the same by HTTP, 100 records a request, from some connections |
 //!
@@ -37,7 +37,8 @@ const WARM: u64 = 2;
 /// Where to, and what.
 #[derive(Clone, Debug)]
 struct Target {
-    address: SocketAddr,
+    bridge: SocketAddr,
+    broker: SocketAddr,
     topic: String,
     token: String,
     count: u64,
@@ -45,19 +46,20 @@ struct Target {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, address, topic, token, count] = &arguments[..] else {
-        bail!("usage: bridge-load MODE ADDRESS TOPIC TOKEN COUNT");
+    let [mode, bridge, broker, topic, token, count] = &arguments[..] else {
+        bail!("usage: bridge-load MODE BRIDGE BROKER TOPIC TOKEN COUNT");
     };
+    let address = |text: &String| text.parse().with_context(|| format!("{text} is no address"));
     let target = Target {
-        address: address.parse().with_context(|| format!("{address} is no address"))?,
+        bridge: address(bridge)?,
+        broker: address(broker)?,
         topic: topic.clone(),
         token: token.clone(),
         count: count.parse().with_context(|| format!("{count} is no number"))?,
     };
     let answer = match mode.as_str() {
         "idle" => idle(&target)?,
-        "direct-even" => even(&target, Wire::direct(target.address))?,
-        "page-even" => even(&target, Wire::bridged(target.address, &target.token))?,
+        "even" => even(&target)?,
         "page" => together(&target, page)?,
         "post" => together(&target, post::post)?,
         other => bail!("no mode is called {other}"),
@@ -67,7 +69,7 @@ fn main() -> Result<()> {
 }
 
 fn idle(target: &Target) -> Result<serde_json::Value> {
-    let wire = Wire::bridged(target.address, &target.token);
+    let wire = Wire::bridged(target.bridge, &target.token);
     let mut open = Vec::new();
     for _ in 0..target.count {
         let mut connection = wire.connect("bootstrap")?;
@@ -83,32 +85,74 @@ fn idle(target: &Target) -> Result<serde_json::Value> {
     Ok(json!({ "acked": 0, "seconds": 0.0 }))
 }
 
-/// Latency from the moment at which a record was due to its outcome.
-fn even(target: &Target, wire: Wire) -> Result<serde_json::Value> {
-    let mut page = Page::new(&target.topic, wire, 0)?;
-    let mut latencies = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3)?;
-    let mut due = VecDeque::new();
-    let (mut sent, mut told) = (0, 0);
-    let warm = WARM * RATE;
+/// Latency from the moment at which a record was due to its outcome. The two ways take turns in one
+/// thread: what holds the broker up, or this program, holds up both.
+fn even(target: &Target) -> Result<serde_json::Value> {
+    let wires = [Wire::direct(target.broker), Wire::bridged(target.bridge, &target.token)];
+    let mut lanes = Vec::new();
+    for (partition, wire) in (0..).zip(wires) {
+        lanes.push(Lane::new(target, wire, partition)?);
+    }
     let begin = Instant::now();
-    while told < target.count + warm {
-        let next = begin + Duration::from_micros(sent * 1_000_000 / RATE);
-        if sent < target.count + warm && Instant::now() >= next {
-            ensure!(page.send(0, &[b'v'; SIZE])?, "there is no room at {RATE} records a second");
-            due.push_back(next);
-            sent += 1;
+    while lanes.iter().any(|lane| lane.told < lane.end) {
+        let mut moved = false;
+        for lane in &mut lanes {
+            moved |= lane.turn(begin)?;
         }
-        for _ in 0..page.turn()? {
-            let at = due.pop_front().context("more outcomes than records")?;
-            told += 1;
-            if told > warm {
-                latencies.record(u64::try_from(at.elapsed().as_micros())?)?;
-            }
+        if !moved {
+            thread::sleep(page::NAP);
         }
     }
-    let latency = [0.5, 0.99, 0.999, 1.0].map(|quantile| latencies.value_at_quantile(quantile));
+    let told: u64 = lanes.iter().map(|lane| lane.told).sum();
+    let quantiles = |lane: &Lane| [0.5, 0.99].map(|of| lane.latencies.value_at_quantile(of));
+    let latencies: Vec<_> = lanes.iter().map(quantiles).collect();
     let seconds = begin.elapsed().as_secs_f64();
-    Ok(json!({ "acked": told, "seconds": seconds, "latency_us": latency }))
+    Ok(json!({ "acked": told, "seconds": seconds, "latency_us": latencies }))
+}
+
+/// Records at an even rate.
+struct Lane {
+    page: Page,
+    partition: i32,
+    /// When those were due that have no outcome.
+    due: VecDeque<Instant>,
+    sent: u64,
+    told: u64,
+    end: u64,
+    latencies: Histogram<u64>,
+}
+
+impl Lane {
+    fn new(target: &Target, wire: Wire, partition: i32) -> Result<Self> {
+        Ok(Self {
+            page: Page::new(&target.topic, wire, 0)?,
+            partition,
+            due: VecDeque::new(),
+            sent: 0,
+            told: 0,
+            end: target.count + WARM * RATE,
+            latencies: Histogram::new_with_bounds(1, 3_600_000_000, 3)?,
+        })
+    }
+
+    fn turn(&mut self, begin: Instant) -> Result<bool> {
+        let next = begin + Duration::from_micros(self.sent * 1_000_000 / RATE);
+        if self.sent < self.end && Instant::now() >= next {
+            let is_taken = self.page.send(self.partition, &[b'v'; SIZE])?;
+            ensure!(is_taken, "there is no room at {RATE} records a second");
+            self.due.push_back(next);
+            self.sent += 1;
+        }
+        let (moved, delivered) = self.page.turn()?;
+        for _ in 0..delivered {
+            let at = self.due.pop_front().context("more outcomes than records")?;
+            self.told += 1;
+            if self.told > WARM * RATE {
+                self.latencies.record(u64::try_from(at.elapsed().as_micros())?)?;
+            }
+        }
+        Ok(moved)
+    }
 }
 
 /// All clients at once, each with its part of the records.
@@ -129,7 +173,7 @@ fn together(target: &Target, run: fn(&Target) -> Result<()>) -> Result<serde_jso
 }
 
 fn page(target: &Target) -> Result<()> {
-    let wire = Wire::bridged(target.address, &target.token);
+    let wire = Wire::bridged(target.bridge, &target.token);
     let mut page = Page::new(&target.topic, wire, 5)?;
     let (mut sent, mut told) = (0, 0);
     while told < target.count {
@@ -141,7 +185,11 @@ fn page(target: &Target) -> Result<()> {
                 break;
             }
         }
-        told += page.turn()?;
+        let (moved, delivered) = page.turn()?;
+        told += delivered;
+        if !moved {
+            thread::sleep(page::NAP);
+        }
     }
     Ok(())
 }

@@ -9,11 +9,10 @@ use klamm::{
 };
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::thread;
 use std::time::Instant;
 
 /// Nothing to do: a little less than what is to be told apart.
-const NAP: Duration = Duration::from_micros(50);
+pub(crate) const NAP: Duration = Duration::from_micros(50);
 
 pub(crate) struct Page {
     wire: Wire,
@@ -47,8 +46,8 @@ impl Page {
         }
     }
 
-    /// Everything that can be done now, then a nap if that was nothing. How many records were delivered?
-    pub(crate) fn turn(&mut self) -> Result<u64> {
+    /// Everything that can be done now. Was there anything, and how many records were delivered?
+    pub(crate) fn turn(&mut self) -> Result<(bool, u64)> {
         let now = self.now();
         self.core.handle_timeout(now);
         let mut moved = false;
@@ -69,10 +68,7 @@ impl Page {
             }
             moved = true;
         }
-        if !moved {
-            thread::sleep(NAP);
-        }
-        Ok(delivered)
+        Ok((moved, delivered))
     }
 
     fn serve(&mut self, conn: ConnId) -> Result<bool> {

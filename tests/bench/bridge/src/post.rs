@@ -9,7 +9,7 @@ use std::net::TcpStream;
 const GROUP: u64 = 100;
 
 pub(crate) fn post(target: &Target) -> Result<()> {
-    let mut stream = TcpStream::connect(target.address)?;
+    let mut stream = TcpStream::connect(target.bridge)?;
     stream.set_nodelay(true)?;
     let mut answers = BufReader::new(stream.try_clone()?);
     let line = format!("{{\"value\":\"{}\"}}\n", "v".repeat(SIZE));
