@@ -83,7 +83,7 @@ impl Engine {
             output: Output::new(),
             producer,
             #[cfg(feature = "codecs")]
-            jobs: Jobs::default(),
+            jobs: Jobs::new(),
             #[cfg(feature = "codecs")]
             saved: Saved::default(),
         })

@@ -26,7 +26,7 @@ static PARTITIONERS: [&dyn Partitioner; 14] = [
 
 /// Codecs that a record may ask for.
 #[cfg(feature = "codecs")]
-const CODECS: &[Compression] =
+pub(crate) const CODECS: &[Compression] =
     &[Compression::Gzip { level: 6 }, Compression::Snappy, Compression::Lz4 { level: 1 }];
 
 /// The codec with this number in Kafka's attributes. None for what this module has not.
