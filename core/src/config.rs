@@ -3,13 +3,16 @@
 use crate::error::ConfigError;
 use crate::partition::partitioner::{self, Partitioner};
 
+/// May producers be without idempotence? Firmware that always has it leaves that code out.
+pub(crate) const RELAXED: bool = cfg!(any(feature = "relaxed", test));
+
 /// How many replicas must have a batch before it counts as delivered.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Acks {
     /// All in-sync replicas (-1). Needed for idempotence.
     #[default]
     All,
-    /// The leader alone (1).
+    /// The leader alone (1). Cargo feature `relaxed`.
     Leader,
     /// Nobody (0): delivered means written to the socket, with no offset. Cargo feature `acks-0`.
     #[cfg(feature = "acks-0")]
@@ -20,12 +23,13 @@ pub enum Acks {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Idempotence {
     /// On, if `acks` is `All`; where the broker offers no `InitProducerId`, go on without, one batch in flight per
-    /// partition.
+    /// partition. Without the Cargo feature `relaxed` the same as `Required`.
     #[default]
     Preferred,
     /// On; where the broker offers no `InitProducerId`, nothing is sent and records time out.
     Required,
-    /// Off: a retry may duplicate a record. Order is kept by one batch in flight per partition.
+    /// Off: a retry may duplicate a record. Order is kept by one batch in flight per partition. Cargo feature
+    /// `relaxed`.
     Off,
 }
 
@@ -271,6 +275,12 @@ impl<'c> Config<'c> {
             return Err(ConfigError::CodecMissing);
         }
         self.compression_type.check()?;
+        if !RELAXED && (self.enable_idempotence == Idempotence::Off || self.acks != Acks::All) {
+            return Err(ConfigError::Conflict {
+                option: "acks, enable_idempotence",
+                with: "a build without the Cargo feature `relaxed`",
+            });
+        }
         if self.enable_idempotence == Idempotence::Required && self.acks != Acks::All {
             return Err(ConfigError::Conflict { option: "enable_idempotence", with: "acks" });
         }

@@ -90,9 +90,10 @@
 //!
 //! # Features
 //!
-//! By default there is what a host does not notice and a microcontroller does (`default-features = false` saves 9 KB of
+//! By default there is what a host does not notice and a microcontroller does (`default-features = false` saves 10 KB of
 //! flash there): `flexible` (Kafka's newer versions; without it Produce 7 and Metadata 7, which every broker from Kafka
-//! 2.1 on has), `split` (batches that a broker finds too large), `acks-0` ([`Acks::None`]), `crc-table` (1 KiB) and
+//! 2.1 on has), `api-versions` (brokers are asked which versions they speak), `split` (batches that a broker finds too
+//! large), `relaxed` (producers without idempotence, [`Acks::Leader`]), `acks-0` ([`Acks::None`]), `crc-table` (1 KiB) and
 //! `cluster` (leaders at addresses of their own, requests of several batches; without it all are reached through the
 //! bootstrap server, with one batch a request, for one broker, a gateway or a proxy).
 //!

@@ -52,13 +52,12 @@ impl Limits {
     }
 
     /// The same with chunks for batches of so many bytes: small ones, of 4 KiB, that batches grow over, so that batches of
-    /// few partitions become large and those of many have room. Where batches are no larger, or the memory has no room for
-    /// 16, a chunk is a batch.
+    /// few partitions become large and those of many have room. Where batches are no larger, a chunk is a batch.
     #[must_use]
     pub const fn for_batches(mut self, batch_size: u32) -> Self {
         self.batch_size = batch_size;
         let small = if self.buffer_memory >> 28 == 0 { SMALL } else { self.buffer_memory >> 15 };
-        if batch_size > small && batch_size <= self.buffer_memory / 16 {
+        if batch_size > small {
             self.batch_size = small;
         }
         self

@@ -50,24 +50,8 @@ impl Instant {
     /// The same in whole milliseconds.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) const fn millis_since(self, earlier: Self) -> i64 {
-        thousandth(self.micros_since(earlier)).cast_signed()
+        (self.micros_since(earlier) / 1_000).cast_signed()
     }
-}
-
-const fn thousandth(value: u64) -> u64 {
-    if cfg!(target_pointer_width = "64") { value / 1_000 } else { thousandth_by_digits(value) }
-}
-
-/// By long division in digits of 16 bits: a 64-bit division costs 0.9 KB of flash where the processor has none.
-const fn thousandth_by_digits(value: u64) -> u64 {
-    let (mut quotient, mut rest, mut shift) = (0, 0, 64);
-    while shift > 0 {
-        shift -= 16;
-        rest = rest << 16 | (value >> shift & 0xffff) as u32;
-        quotient = quotient << 16 | (rest / 1_000) as u64;
-        rest %= 1_000;
-    }
-    quotient
 }
 
 /// The moment `millis` after `from`; never, if that is `u32::MAX`.
@@ -89,19 +73,5 @@ impl Timestamp {
     /// Milliseconds since 1970-01-01 UTC.
     pub const fn as_millis(self) -> i64 {
         self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_division_divides() {
-        let edges = [0, 1, 999, 1_000, 65_535_999, 65_536_000, u64::MAX - 1, u64::MAX];
-        let powers = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 999]);
-        for value in edges.into_iter().chain(powers) {
-            assert_eq!(thousandth_by_digits(value), value / 1_000, "{value}");
-        }
     }
 }

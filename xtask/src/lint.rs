@@ -8,9 +8,11 @@ use crate::setup;
 /// Feature sets of the core that are linted apart, since features unify in a workspace build.
 const CORE_FEATURES: &[&str] = &[
     "",
-    "acks-0,cluster,crc-table,flexible,split",
+    "api-versions",
+    "acks-0,cluster,crc-table,flexible,relaxed,split",
     "cluster",
     "flexible",
+    "relaxed",
     "split",
     "alloc",
     "gzip",

@@ -38,8 +38,9 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
 
 pub(crate) fn smoke(sh: &Shell) -> Result<()> {
     run(sh, &Args { seeds: SMOKE_SEEDS, from: 0, seed: None, trace: false })?;
-    // The core of firmware: one version of each API, no splits; and with a single address. Not optimized, to compile less.
-    for features in ["cluster", ""] {
+    // The core of firmware: one version of each API, no splits; and with a single address, where nobody is asked for
+    // versions. Not optimized, to compile less.
+    for features in ["cluster,klamm/api-versions", ""] {
         cmd!(sh, "cargo run -p klamm-sim --no-default-features --features={features} --bin sim")
             .args(["--", "--seeds", "200"])
             .run()?;

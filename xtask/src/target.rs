@@ -42,6 +42,11 @@ impl Compiler {
         Ok(Self::Debian)
     }
 
+    /// Debian's, if it is on this machine already: for what only a compiler can do that builds the libraries.
+    pub(crate) fn that_builds_std(sh: &Shell) -> Option<Self> {
+        debian_is_there(sh).then_some(Self::Debian)
+    }
+
     /// `cargo build` for `target`, to be completed with what to build; its files are in `target_dir`.
     pub(crate) fn build<'a>(&self, sh: &'a Shell, target: &str) -> Cmd<'a> {
         self.build_in(sh, target, self.target_dir().as_ref())

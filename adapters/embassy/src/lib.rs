@@ -72,7 +72,8 @@
 //!
 //! The chunk that a batch is compressed into is the spare one that `BATCHES` counts. Features of the
 //! core that cost flash are off: `flexible`, `split`, `acks-0`, `crc-table`. `cluster` is on; a device
-//! that reaches all leaders at one address (a broker, a gateway, a proxy) does without it.
+//! that reaches all leaders at one address (a broker, a gateway, a proxy) does without it. So is
+//! `relaxed`; a device whose producer is idempotent, as it is by default, does without it.
 #![no_std]
 
 #[macro_use]

@@ -113,6 +113,7 @@ impl<'l, 'd, M: RawMutex> Link<'l, 'd, M> {
     }
 
     /// The connection is gone, or could not be made. No byte of it may be written any more.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn lost(&self, why: Lost) {
         warning!("klamm: connection lost: {}", why);
         self.state.set(State::Closed);

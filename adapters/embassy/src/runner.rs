@@ -3,12 +3,11 @@
 use core::convert::Infallible;
 use core::fmt;
 use core::future::poll_fn;
-use core::pin::pin;
 use core::task::Poll;
 
 use embassy_futures::join::{join, join_array};
 use embassy_sync::blocking_mutex::raw::{NoopRawMutex, RawMutex};
-use embassy_time::{Instant, Timer};
+use embassy_time::Instant;
 use klamm::ConnId;
 
 use crate::link::Link;
@@ -54,21 +53,15 @@ async fn serve<M: RawMutex>(
 
 /// Calls the core whenever it wants to be called.
 async fn timers<M: RawMutex>(shared: &Shared<'_, M>) -> Infallible {
-    let mut set = Instant::MAX;
-    let mut timer = pin!(Timer::at(set));
     poll_fn(|cx| {
         let due = shared.with(|inner, now| {
             inner.register_runner(cx.waker());
             inner.core.handle_timeout(now);
-            inner.deadline().unwrap_or(Instant::MAX)
+            inner.deadline()
         });
-        if due != set {
-            set = due;
-            timer.set(Timer::at(due));
-        }
-        if due != Instant::MAX && timer.as_mut().poll(cx).is_ready() {
-            // Between then and now it has come: others first, then once more.
-            cx.waker().wake_by_ref();
+        if let Some(due) = due.filter(|due| *due < Instant::MAX) {
+            // What has come between then and now wakes at once: others first, then once more.
+            embassy_time_driver::schedule_wake(due.as_ticks(), cx.waker());
         }
         Poll::Pending
     })

@@ -1,6 +1,6 @@
 //! What handles and the runner share: the core behind a lock, and who is to be woken.
 
-use core::cell::RefCell;
+use core::cell::{RefCell, RefMut};
 use core::task::{Context, Poll, Waker};
 
 use embassy_sync::blocking_mutex::Mutex;
@@ -48,9 +48,19 @@ impl<'d, M: RawMutex> Shared<'d, M> {
         self.inner.lock(|inner| {
             let mut inner = inner.borrow_mut();
             let result = act(&mut inner, now());
-            inner.settle();
+            settle(inner);
             result
         })
+    }
+}
+
+/// What every call ends with, and the end of its borrow: in the flash once.
+#[cfg_attr(target_os = "none", inline(never))]
+fn settle(mut inner: RefMut<'_, Inner<'_>>) {
+    while inner.readers == 0 && inner.take_report().is_some() {}
+    if inner.core.take_wake() {
+        inner.runner.wake();
+        inner.waiters.wake();
     }
 }
 
@@ -112,14 +122,6 @@ impl Inner<'_> {
             return Err(SendError::Full);
         }
         self.core.send(to, record, now)
-    }
-
-    fn settle(&mut self) {
-        while self.readers == 0 && self.take_report().is_some() {}
-        if self.core.take_wake() {
-            self.runner.wake();
-            self.waiters.wake();
-        }
     }
 }
 

@@ -242,7 +242,7 @@ impl Options {
     pub(crate) fn new(servers: &str) -> Self {
         let mut config = Config::new("");
         config.crc32c = crc32c::crc32c;
-        config.batch_size = 131_072;
+        config.batch_size = 1_048_576;
         Self {
             servers: servers.to_owned(),
             client_id: config.client_id.to_owned(),

@@ -14,6 +14,7 @@ use crate::producer::Producer;
 use crate::storage::Text;
 use crate::storage::list::{self, Link};
 use crate::time::Instant;
+use crate::wire::api::FLEXIBLE;
 use crate::wire::metadata::Event;
 
 /// The first version in which leader epochs can be compared: with version 9 they are right, but without topic ids
@@ -103,7 +104,9 @@ impl Producer<'_> {
     pub(crate) fn on_metadata(&mut self, c: usize, event: Event<'_>) -> Result<(), ProtocolError> {
         match event {
             Event::Throttle(millis) => {
-                self.metadata.answer = self.metadata.answer.wrapping_add(1);
+                if CLUSTER {
+                    self.metadata.answer = self.metadata.answer.wrapping_add(1);
+                }
                 self.metadata.brokers = 0;
                 self.throttle(c, millis);
             }
@@ -119,7 +122,7 @@ impl Producer<'_> {
             }
             Event::TopicEnd => self.end_topic(c),
             Event::Error(code) => {
-                if code == ErrorCode::REBOOTSTRAP_REQUIRED {
+                if FLEXIBLE && code == ErrorCode::REBOOTSTRAP_REQUIRED {
                     self.rebootstrap();
                 }
             }
@@ -131,7 +134,8 @@ impl Producer<'_> {
     fn begin_topic(&mut self, c: usize, error: ErrorCode, name: Option<&[u8]>, id: TopicUuid) {
         let found = match name {
             Some(name) => self.find_topic(name),
-            None => self.find_uuid(&id),
+            None if FLEXIBLE => self.find_uuid(&id),
+            None => None,
         };
         self.storage.connections[c].topic = found.map_or(Link::NONE, Link::to);
         let Some(t) = found else { return };
@@ -141,7 +145,7 @@ impl Producer<'_> {
         let before = topic.error;
         topic.error = error;
         topic.counted = 0;
-        if id.is_known() && id != topic.ids.now() {
+        if FLEXIBLE && id.is_known() && id != topic.ids.now() {
             let recreated = topic.ids.now().is_known();
             let back = id == topic.ids.before();
             topic.ids.change(id);
@@ -193,7 +197,8 @@ impl Producer<'_> {
             if room { self.partition_slot(t, index) } else { self.find_partition(t, index) };
         let Some(p) = found else { return };
         let partition = &mut self.storage.partitions[p];
-        let comparable = self.storage.connections[c].versions.metadata >= EPOCHS_COMPARABLE;
+        let comparable =
+            FLEXIBLE && self.storage.connections[c].versions.metadata >= EPOCHS_COMPARABLE;
         if comparable && epoch >= 0 && epoch < partition.leader_epoch {
             // From a broker that lags behind.
             return;

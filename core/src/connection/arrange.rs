@@ -8,7 +8,7 @@ use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::time::Instant;
-use crate::wire::api::FLEXIBLE;
+use crate::wire::api::{FLEXIBLE, GREETS};
 
 /// Produce requests that a connection may send before it makes room for a broker that waits for its slot.
 const TURN: u8 = 16;
@@ -43,13 +43,14 @@ impl Producer<'_> {
                     if metadata {
                         self.ask_metadata(c);
                     }
-                    if id && self.storage.connections[c].versions.init_producer_id >= 0 {
+                    if id && (!GREETS || self.storage.connections[c].versions.init_producer_id >= 0)
+                    {
                         self.ask_id(c);
                     }
                     self.wake = true;
                 }
                 // Who is connected has no ids to give: that heals with another broker, or not at all.
-                None if !metadata && self.is_connected() => self.put_off_id(),
+                None if GREETS && !metadata && self.is_connected() => self.put_off_id(),
                 None => self.dial_any(),
             }
         }
@@ -69,7 +70,7 @@ impl Producer<'_> {
             if !slot.used || slot.ready.is_empty() || slot.conn.is_some() {
                 continue;
             }
-            if slot.host_len == 0 {
+            if CLUSTER && slot.host_len == 0 {
                 self.request_metadata();
             } else if slot.retry_at > now {
                 self.redial_at = self.redial_at.min(slot.retry_at);
@@ -84,7 +85,7 @@ impl Producer<'_> {
     fn least_loaded(&self, metadata: bool, id: bool) -> Option<usize> {
         let (mut least, mut found) = (usize::MAX, None);
         for (c, conn) in self.storage.connections.iter().enumerate() {
-            let answers = metadata || id && conn.versions.init_producer_id >= 0;
+            let answers = !GREETS || metadata || id && conn.versions.init_producer_id >= 0;
             let muted = if conn.is_muted() { IN_FLIGHT + 1 } else { 0 };
             let load = conn.in_flight.len() + muted;
             if conn.state == ConnState::Ready && answers && load < least {
@@ -128,8 +129,8 @@ impl Producer<'_> {
         }
         let free = self.storage.connections.iter().position(|conn| conn.state == ConnState::Idle);
         let Some(c) = free else {
-            self.slot_wanted = true;
             if CLUSTER {
+                self.slot_wanted = true;
                 self.make_room();
             }
             return false;
@@ -209,11 +210,27 @@ impl Producer<'_> {
         if !matches!(conn.state, ConnState::Wanted | ConnState::Dialing) {
             return;
         }
+        if !GREETS {
+            self.begin_work(c);
+            return;
+        }
         conn.state = ConnState::Handshake;
         conn.since = now.plus_millis(self.config.request_timeout_ms);
         let old =
             conn.broker.get().is_some_and(|broker| self.storage.brokers[broker].old_handshake);
         conn.hello_plus_1 = if old || !FLEXIBLE { 1 } else { 4 };
+        self.wake = true;
+    }
+
+    /// The connection may be used for anything.
+    pub(crate) fn begin_work(&mut self, c: usize) {
+        let conn = &mut self.storage.connections[c];
+        conn.state = ConnState::Ready;
+        conn.since = self.now;
+        self.counters.connects.up(1);
+        #[cfg(feature = "events")]
+        self.note_connected(c);
+        self.arrange_due = true;
         self.wake = true;
     }
 

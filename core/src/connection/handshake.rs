@@ -1,7 +1,7 @@
 //! The first answer on a connection: which versions the broker speaks (KIP-35, KIP-511).
 
-use super::{ConnState, Versions};
-use crate::config::Idempotence;
+use super::Versions;
+use crate::config::{Idempotence, RELAXED};
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::producer::Producer;
@@ -43,23 +43,23 @@ impl Producer<'_> {
         if conn.versions.produce < 0 || conn.versions.metadata < 0 {
             return Err(self.refuse(c, ErrorCode::UNSUPPORTED_VERSION));
         }
-        conn.state = ConnState::Ready;
-        conn.since = now;
         let no_ids = conn.versions.init_producer_id < 0;
         if let Some(broker) = conn.broker.get() {
             let broker = &mut self.storage.brokers[broker];
             broker.failures = 0;
             broker.old_handshake = false;
         }
-        self.counters.connects.up(1);
-        #[cfg(feature = "events")]
-        self.note_connected(c);
-        if no_ids && self.config.enable_idempotence == Idempotence::Preferred {
+        self.begin_work(c);
+        if RELAXED && no_ids && self.config.enable_idempotence == Idempotence::Preferred {
             self.go_on_without_ids();
         }
-        self.arrange_due = true;
-        self.wake = true;
         Ok(())
+    }
+
+    /// The broker cannot be used as it answers: not at once again.
+    fn refuse(&mut self, c: usize, code: ErrorCode) -> ProtocolError {
+        self.close_connection(c);
+        ProtocolError::Handshake(code)
     }
 }
 

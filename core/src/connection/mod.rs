@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod arrange;
+#[cfg(any(feature = "api-versions", test))]
 pub(crate) mod handshake;
 pub(crate) mod receive;
 pub(crate) mod transmit;
@@ -179,7 +180,7 @@ impl ConnSlot {
         self.state == ConnState::Ready
             && !self.is_muted()
             && self.cursor.is_none()
-            && !self.yields
+            && !(CLUSTER && self.yields)
             && self.produces() < usize::from(max_in_flight).min(IN_FLIGHT - 1)
             && !self.is_full()
     }

@@ -5,12 +5,13 @@
 
 use super::answer::{Decoder, Event};
 use super::{ConnState, Expect, InFlight, UNANSWERED};
+use crate::cluster::CLUSTER;
 use crate::config::Acks;
 use crate::error::ProtocolError;
-use crate::error_code::ErrorCode;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 use crate::storage::{copy, shift};
+use crate::wire::api::GREETS;
 use crate::wire::{Decode, Need};
 
 /// Size and correlation id.
@@ -172,10 +173,11 @@ impl Producer<'_> {
 
     fn take_event(&mut self, c: usize, event: Event<'_>) -> Result<(), ProtocolError> {
         match event {
-            Event::ApiVersions(event) => self.on_api_versions(c, event),
             Event::Metadata(event) => self.on_metadata(c, event),
             Event::InitProducerId(event) => self.on_producer_id(c, event),
             Event::Produce(event) => self.on_produce(c, event),
+            #[cfg(any(feature = "api-versions", test))]
+            Event::ApiVersions(event) => self.on_api_versions(c, event),
         }
     }
 
@@ -195,8 +197,12 @@ impl Producer<'_> {
             // Before that it is the handshake's deadline: a second ApiVersions may follow.
             conn.since = now;
         }
+        if !GREETS && let Some(broker) = conn.broker.get() {
+            // What answers is a broker, and no open port.
+            self.storage.brokers[broker].failures = 0;
+        }
         // Room for another request; and somebody may be waiting for the whole slot.
-        self.arrange_due |= self.slot_wanted;
+        self.arrange_due |= CLUSTER && self.slot_wanted;
         self.wake = true;
         Some(len)
     }
@@ -224,11 +230,5 @@ impl Producer<'_> {
             conn.state = ConnState::Closing;
             self.wake = true;
         }
-    }
-
-    /// The broker cannot be used as it answers: not at once again.
-    pub(crate) fn refuse(&mut self, c: usize, code: ErrorCode) -> ProtocolError {
-        self.close_connection(c);
-        ProtocolError::Handshake(code)
     }
 }

@@ -4,12 +4,15 @@ use core::iter;
 
 use super::{ConnState, Cursor, Expect, IN_FLIGHT, InFlight, Request, UNANSWERED};
 use crate::batch::AUX;
+use crate::cluster::CLUSTER;
 use crate::producer::Producer;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Storage, Text, copy};
-use crate::wire::api::ApiKey;
+use crate::wire::api::{ApiKey, GREETS};
+#[cfg(any(feature = "api-versions", test))]
+use crate::wire::api_versions;
 use crate::wire::writer::RequestHeader;
-use crate::wire::{api_versions, init_producer_id, metadata};
+use crate::wire::{init_producer_id, metadata};
 
 /// Bytes to be written, borrowed for the length of a `write` closure.
 pub struct Transmit<'t> {
@@ -39,7 +42,7 @@ impl<'t> Transmit<'t> {
         let mut at = cursor.batch.get();
         control.into_iter().chain(iter::from_fn(move || {
             let b = at?;
-            at = list::next(&storage.batches, AUX, b);
+            at = if CLUSTER { list::next(&storage.batches, AUX, b) } else { None };
             let part = part(storage, b).get(skip..).unwrap_or_default();
             skip = 0;
             Some(part)
@@ -78,7 +81,7 @@ impl Producer<'_> {
             return conn.state != ConnState::Closing && conn.is_writing();
         }
         match conn.state {
-            ConnState::Handshake if conn.hello_plus_1 > 0 => {
+            ConnState::Handshake if GREETS && conn.hello_plus_1 > 0 => {
                 let version = i16::from(conn.hello_plus_1) - 1;
                 self.storage.connections[c].hello_plus_1 = 0;
                 self.send_control(c, Request::ApiVersions, version)
@@ -117,6 +120,9 @@ impl Producer<'_> {
         };
         let out = io.get_mut(self.storage.tx(c)).unwrap_or_default();
         let len = match request {
+            #[cfg(not(any(feature = "api-versions", test)))]
+            Request::ApiVersions => None,
+            #[cfg(any(feature = "api-versions", test))]
             Request::ApiVersions => {
                 api_versions::write(&header(ApiKey::ApiVersions), out).map(|len| (len, 0))
             }
@@ -202,6 +208,7 @@ impl Producer<'_> {
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "`written` is at most what was left")]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn commit(&mut self, c: usize, written: usize) {
         let now = self.now;
         #[cfg(feature = "events")]
@@ -219,7 +226,7 @@ impl Producer<'_> {
             return;
         }
         cursor.offset += written as u32;
-        while let Some(b) = cursor.batch.get() {
+        while let Some(b) = cursor.batch.get().filter(|_| CLUSTER) {
             let len = part(&self.storage, b).len() as u32;
             if cursor.offset < len {
                 break;
@@ -245,7 +252,7 @@ impl Producer<'_> {
     /// Metadata for as many of the wanted topics as fit; returns the length, and how many that are.
     fn write_metadata(&self, header: &RequestHeader<'_>, out: &mut [u8]) -> Option<(usize, usize)> {
         let wanted = || self.storage.topics.iter().enumerate().filter(|(_, topic)| topic.wanted);
-        let mut count = wanted().count();
+        let mut count = if CLUSTER { wanted().count() } else { 1 };
         loop {
             let asked = wanted().take(count).map(|(t, topic)| {
                 metadata::Ask::Name(self.storage.text_bytes(Text::Name(t), topic.name_len))

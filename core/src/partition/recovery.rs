@@ -67,7 +67,7 @@ impl Producer<'_> {
         if verdict.moved {
             partition.void = true;
             partition.known_on = Link::NONE;
-            if !self.storage.topics[usize::from(partition.topic)].ids.now().is_known() {
+            if FLEXIBLE && !self.storage.topics[usize::from(partition.topic)].ids.now().is_known() {
                 // Without ids a topic that was created again begins with epoch 0 unnoticed: what metadata says next
                 // counts, or it would be taken for stale for ever (KAFKA-16012).
                 partition.leader_epoch = -1;
@@ -432,7 +432,7 @@ impl Producer<'_> {
         self.next_to_send(p).is_some_and(|b| !self.is_held(b))
             && !partition.draining
             && !partition.void
-            && !partition.recreated
+            && (!FLEXIBLE || !partition.recreated)
             && numbered
             && u16::from(partition.in_flight) < self.window(partition)
             && !self.is_elsewhere(partition)

@@ -6,6 +6,9 @@ use crate::cluster::CLUSTER;
 use crate::producer::Producer;
 use crate::storage::list::Link;
 
+/// Are the partitions that a broker leads counted? Where none is ever forgotten, only for figures.
+const COUNTS_LED: bool = CLUSTER || cfg!(feature = "events");
+
 impl Producer<'_> {
     fn bucket(&self, topic: usize, index: i32) -> usize {
         // Neighbouring partitions of one topic go to neighbouring buckets: no collisions until it is full.
@@ -93,10 +96,10 @@ impl Producer<'_> {
         if old == leader {
             return;
         }
-        if let Some(old) = old.get() {
+        if COUNTS_LED && let Some(old) = old.get() {
             self.storage.brokers[old].leads -= 1;
         }
-        if let Some(new) = leader.get() {
+        if COUNTS_LED && let Some(new) = leader.get() {
             self.storage.brokers[new].leads += 1;
         }
         #[cfg(feature = "policies")]

@@ -8,6 +8,7 @@ use crate::error::ProtocolError;
 use crate::id::ConnId;
 use crate::storage::Text;
 use crate::time::Instant;
+use crate::wire::api::GREETS;
 
 /// Facts from the adapter.
 impl Producer<'_> {
@@ -96,6 +97,7 @@ impl<'a> Producer<'a> {
             ConnState::Idle | ConnState::Dialing => Demand::Nothing,
             ConnState::Wanted => Demand::Connect,
             ConnState::Closing => Demand::Close,
+            ConnState::Handshake if !GREETS => Demand::Nothing,
             ConnState::Handshake if conn.is_writing() || conn.hello_plus_1 > 0 => Demand::Transmit,
             ConnState::Handshake => Demand::Receive,
             ConnState::Ready => {

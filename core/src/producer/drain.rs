@@ -8,13 +8,13 @@ use crate::batch::{AUX, QUEUE};
 #[cfg(feature = "acks-0")]
 use crate::batch::{Fate, NO_REASON};
 use crate::cluster::CLUSTER;
-use crate::config::Acks;
+use crate::config::{Acks, RELAXED};
 use crate::connection::Request;
 use crate::id::TopicUuid;
 use crate::partition::WAIT;
 use crate::storage::list::{self, Link, List};
 use crate::storage::{Shape, Text, broken, copy};
-use crate::wire::api::ApiKey;
+use crate::wire::api::{ApiKey, FLEXIBLE};
 use crate::wire::prepend::Prepend;
 use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_head};
 
@@ -46,7 +46,7 @@ impl Producer<'_> {
             self.suit_codec(b, newest);
             let t = usize::from(self.storage.partitions[p].topic);
             // By id every topic needs one (Event Hubs offers Produce 13, and Metadata without ids).
-            let speaks = if self.storage.topics[t].ids.now().is_known() {
+            let speaks = if !FLEXIBLE || self.storage.topics[t].ids.now().is_known() {
                 newest
             } else {
                 newest.min(BY_ID - 1)
@@ -74,8 +74,10 @@ impl Producer<'_> {
             } else {
                 topics += 1;
             }
-            topic.in_request += 1;
-            topic.request_tail = Link::to(b);
+            if CLUSTER {
+                topic.in_request += 1;
+                topic.request_tail = Link::to(b);
+            }
             batches.insert_after(&mut self.storage.batches, AUX, place, b);
         }
         if batches.is_empty() {
@@ -131,8 +133,10 @@ impl Producer<'_> {
         }
         batch.pinned = true;
         batch.heard = false;
-        batch.bad = false;
-        batch.by_name |= version < BY_ID;
+        if FLEXIBLE {
+            batch.bad = false;
+        }
+        batch.by_name |= FLEXIBLE && version < BY_ID;
         let partition = &mut self.storage.partitions[p];
         partition.cursor = next;
         partition.in_flight += 1;
@@ -161,6 +165,7 @@ impl Producer<'_> {
     fn write_heads(&mut self, c: usize, batches: &List, version: i16, topics: u32) {
         let correlation = self.begin_request(c, Request::Produce, version, *batches);
         let acks = match self.config.acks {
+            _ if !RELAXED => -1,
             Acks::All => -1,
             Acks::Leader => 1,
             #[cfg(feature = "acks-0")]
@@ -189,7 +194,8 @@ impl Producer<'_> {
                 let topic = &self.storage.topics[t];
                 let name = self.storage.text_bytes(Text::Name(t), topic.name_len);
                 let uuid = if version >= BY_ID { topic.ids.now() } else { TopicUuid::ZERO };
-                topic_head(&mut before, version, name, &uuid, u32::from(topic.in_request));
+                let batches = if CLUSTER { u32::from(topic.in_request) } else { 1 };
+                topic_head(&mut before, version, name, &uuid, batches);
             }
             if previous.is_none() {
                 let client_id = self.storage.text_bytes(Text::ClientId, self.client_id_len);
@@ -207,7 +213,7 @@ impl Producer<'_> {
             if let Some(place) = chunks.get_mut(behind..behind + end.len()) {
                 copy(place, end);
             }
-            if following != Some(t) {
+            if CLUSTER && following != Some(t) {
                 self.storage.topics[t].in_request = 0;
             }
             #[allow(clippy::cast_possible_truncation, reason = "within headroom and tailroom")]

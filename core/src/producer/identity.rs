@@ -3,7 +3,7 @@
 use super::Producer;
 use crate::backoff::backoff_micros;
 use crate::batch::Fate;
-use crate::config::{Acks, Config, Idempotence};
+use crate::config::{Acks, Config, Idempotence, RELAXED};
 use crate::error::{ProtocolError, Reason};
 use crate::error_code::ErrorCode;
 use crate::partition::sequence::Sequence;
@@ -53,12 +53,12 @@ impl Identity {
     }
 
     pub(crate) const fn is_idempotent(&self) -> bool {
-        self.idempotent
+        !RELAXED || self.idempotent
     }
 
     /// Is an id needed, and not asked for?
     pub(crate) const fn is_wanted(&self) -> bool {
-        self.idempotent && self.id_plus_1 == 0 && !self.asked
+        self.is_idempotent() && self.id_plus_1 == 0 && !self.asked
     }
 }
 
@@ -130,8 +130,9 @@ impl Producer<'_> {
     }
 
     /// The broker offers no producer ids, and they were only preferred.
+    #[cfg(any(feature = "api-versions", test))]
     pub(crate) fn go_on_without_ids(&mut self) {
-        if !self.identity.had && self.identity.idempotent {
+        if RELAXED && !self.identity.had && self.identity.idempotent {
             self.identity.idempotent = false;
             self.refile_all();
         }

@@ -196,7 +196,7 @@ impl Producer<'_> {
         let report = self.piece(b);
         let batch = &mut self.storage.batches[b];
         batch.told += report.records;
-        if batch.told == batch.records {
+        if !FLEXIBLE || batch.told == batch.records {
             self.reports.remove(&mut self.storage.batches, AUX, b);
             self.release(b);
             if let Some(next) = self.reports.head() {

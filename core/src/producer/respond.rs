@@ -4,6 +4,7 @@
 
 use super::Producer;
 use crate::batch::{AUX, BatchState};
+use crate::cluster::CLUSTER;
 use crate::error::ProtocolError;
 use crate::error_code::ErrorCode;
 use crate::storage::list::{self, Link};
@@ -16,15 +17,16 @@ impl Producer<'_> {
             Event::Topic { name, id } => {
                 let topic = match name {
                     Some(name) => self.find_topic(name),
-                    None if id.is_known() => self.find_uuid(&id),
+                    None if FLEXIBLE && id.is_known() => self.find_uuid(&id),
                     None => None,
                 };
                 self.storage.connections[c].topic = topic.map_or(Link::NONE, Link::to);
             }
             Event::Partition { index, error, base_offset, log_append_time } => {
                 let b = self.find_answered(c, index);
-                let conn = &mut self.storage.connections[c];
-                conn.subject = b.map_or(Link::NONE, Link::to);
+                if CLUSTER || FLEXIBLE {
+                    self.storage.connections[c].subject = b.map_or(Link::NONE, Link::to);
+                }
                 if let Some(b) = b {
                     let batch = &mut self.storage.batches[b];
                     batch.heard = true;
@@ -62,6 +64,10 @@ impl Producer<'_> {
             let partition = &self.storage.partitions[usize::from(batch.partition)];
             !batch.heard && partition.index == index && usize::from(partition.topic) == topic
         };
+        if !CLUSTER {
+            // There is but one batch in a request.
+            return request.batches.head().filter(|&b| is_it(b));
+        }
         let next = match conn.subject.get() {
             Some(last) => list::next(&self.storage.batches, AUX, last),
             None => request.batches.head(),
@@ -110,7 +116,9 @@ impl Producer<'_> {
         let conn = &mut self.storage.connections[c];
         let Some(request) = conn.in_flight.first_mut() else { return };
         let mut batches = core::mem::take(&mut request.batches);
-        conn.subject = Link::NONE;
+        if CLUSTER || FLEXIBLE {
+            conn.subject = Link::NONE;
+        }
         while let Some(b) = batches.pop_front(&mut self.storage.batches, AUX) {
             let p = self.unpin(b);
             let batch = &mut self.storage.batches[b];

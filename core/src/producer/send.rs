@@ -26,6 +26,7 @@ pub(super) struct Place {
 impl Producer<'_> {
     /// Accepts a record of at most `value` bytes of value: `write` puts it into the room that it is given, and says how
     /// many bytes it took. Changes nothing on an error.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn accept(
         &mut self,
         to: Destination,

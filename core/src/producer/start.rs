@@ -28,7 +28,6 @@ impl<'a> Producer<'a> {
             storage.recorder.start(config, &sizes, seed, now);
         }
         config.check()?;
-        storage.clear();
         let client_id_len = u8::try_from(config.client_id.len()).ok();
         let max = u16::from(storage.shape.client_id_bytes);
         let too_long = ConfigError::TextTooLong { option: "client_id", max };

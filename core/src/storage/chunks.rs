@@ -33,7 +33,10 @@ impl Chunks {
     #[cfg(feature = "alloc")]
     pub(crate) fn take_roomy(&mut self, map: &mut [u32], total: u16, run: u16) -> Option<u16> {
         let groups = GROUPS.iter().filter(|group| u32::from(run) <= **group);
-        let first = groups.copied().find_map(|group| find_group(map, total, group));
+        let first = groups.copied().find_map(|group| match group {
+            ..=32 => find_group(map, total, group),
+            _ => find_words(map, total, group / 32),
+        });
         let Some(first) = first else { return self.take(map, total, run) };
         self.extend(map, total, first, run).then_some(first)
     }
@@ -99,7 +102,17 @@ fn word(map: &mut [u32], chunk: u16) -> &mut u32 {
 
 /// Sizes of the groups of chunks that batches grow in; below that any free chunk does.
 #[cfg(feature = "alloc")]
-const GROUPS: [u32; 3] = [32, 16, 8];
+const GROUPS: [u32; 4] = [256, 32, 16, 8];
+
+/// The first chunk of so many free words.
+#[cfg(feature = "alloc")]
+#[allow(clippy::cast_possible_truncation, reason = "there are at most 65,535 chunks")]
+fn find_words(map: &[u32], total: u16, words: u32) -> Option<u16> {
+    let whole = usize::from(total / 32);
+    let mut groups = map.get(..whole)?.chunks_exact(words as usize);
+    let at = groups.position(|group| group.iter().all(|word| *word == 0))?;
+    Some((at as u32 * words * 32) as u16)
+}
 
 /// The first of so many free chunks that begin at a multiple of their number.
 #[cfg(feature = "alloc")]

@@ -236,19 +236,6 @@ impl Storage<'_> {
         slab.get(start..start + usize::from(len)).unwrap_or_default()
     }
 
-    /// Forgets what a producer before left in it.
-    pub(crate) fn clear(&mut self) {
-        self.chunk_map.fill(0);
-        self.batches.fill(BatchSlot::EMPTY);
-        self.partitions.fill(PartitionSlot::EMPTY);
-        self.buckets.fill(Link::NONE);
-        self.topics.fill(TopicSlot::EMPTY);
-        self.brokers.fill(BrokerSlot::EMPTY);
-        for conn in self.connections.iter_mut() {
-            *conn = ConnSlot::EMPTY;
-        }
-    }
-
     /// Where a batch begins in `chunks`.
     pub(crate) fn batch_start(&self, chunk: u16) -> usize {
         usize::from(chunk) * self.shape.chunk_bytes as usize + self.headroom() as usize

@@ -44,6 +44,15 @@ pub struct Resources<
     const CONNS: usize,
 > {
     chunks: [[u8; CHUNK]; BATCHES],
+    slots: Slots<BATCHES, PARTITIONS, CONNS>,
+    io: [[u8; RX + TX]; CONNS],
+    client_id: [u8; CLIENT_ID],
+    hosts: [[u8; BROKERS * TEXT]; CONNS],
+    names: [[u8; TEXT]; PARTITIONS],
+}
+
+/// What a producer must find empty.
+struct Slots<const BATCHES: usize, const PARTITIONS: usize, const CONNS: usize> {
     chunk_map: [[u32; 1]; BATCHES],
     batches: [[BatchSlot; SLOTS]; BATCHES],
     partitions: [PartitionSlot; PARTITIONS],
@@ -51,10 +60,20 @@ pub struct Resources<
     topics: [TopicSlot; PARTITIONS],
     brokers: [[BrokerSlot; BROKERS]; CONNS],
     connections: [ConnSlot; CONNS],
-    io: [[u8; RX + TX]; CONNS],
-    client_id: [u8; CLIENT_ID],
-    hosts: [[u8; BROKERS * TEXT]; CONNS],
-    names: [[u8; TEXT]; PARTITIONS],
+}
+
+impl<const BATCHES: usize, const PARTITIONS: usize, const CONNS: usize>
+    Slots<BATCHES, PARTITIONS, CONNS>
+{
+    const EMPTY: Self = Self {
+        chunk_map: [[0; 1]; BATCHES],
+        batches: [[BatchSlot::EMPTY; SLOTS]; BATCHES],
+        partitions: [PartitionSlot::EMPTY; PARTITIONS],
+        buckets: [[Link::NONE; BUCKETS]; PARTITIONS],
+        topics: [TopicSlot::EMPTY; PARTITIONS],
+        brokers: [[BrokerSlot::EMPTY; BROKERS]; CONNS],
+        connections: [const { ConnSlot::EMPTY }; CONNS],
+    };
 }
 
 impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CONNS: usize>
@@ -70,13 +89,7 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
         }
         Self {
             chunks: [[0; CHUNK]; BATCHES],
-            chunk_map: [[0; 1]; BATCHES],
-            batches: [[BatchSlot::EMPTY; SLOTS]; BATCHES],
-            partitions: [PartitionSlot::EMPTY; PARTITIONS],
-            buckets: [[Link::NONE; BUCKETS]; PARTITIONS],
-            topics: [TopicSlot::EMPTY; PARTITIONS],
-            brokers: [[BrokerSlot::EMPTY; BROKERS]; CONNS],
-            connections: [const { ConnSlot::EMPTY }; CONNS],
+            slots: Slots::EMPTY,
             io: [[0; RX + TX]; CONNS],
             client_id: [0; CLIENT_ID],
             hosts: [[0; BROKERS * TEXT]; CONNS],
@@ -87,15 +100,18 @@ impl<const CHUNK: usize, const BATCHES: usize, const PARTITIONS: usize, const CO
     /// The memory as `Producer::new` takes it.
     #[allow(clippy::cast_possible_truncation, reason = "constants, checked in `new`")]
     pub fn storage(&mut self) -> Storage<'_> {
+        // What a producer before left in it is forgotten.
+        self.slots = Slots::EMPTY;
+        let slots = &mut self.slots;
         Storage {
             chunks: Slab::Borrowed(self.chunks.as_flattened_mut()),
-            chunk_map: Slab::Borrowed(self.chunk_map.as_flattened_mut()),
-            batches: Slab::Borrowed(self.batches.as_flattened_mut()),
-            partitions: Slab::Borrowed(&mut self.partitions),
-            buckets: Slab::Borrowed(self.buckets.as_flattened_mut()),
-            topics: Slab::Borrowed(&mut self.topics),
-            brokers: Slab::Borrowed(self.brokers.as_flattened_mut()),
-            connections: Slab::Borrowed(&mut self.connections),
+            chunk_map: Slab::Borrowed(slots.chunk_map.as_flattened_mut()),
+            batches: Slab::Borrowed(slots.batches.as_flattened_mut()),
+            partitions: Slab::Borrowed(&mut slots.partitions),
+            buckets: Slab::Borrowed(slots.buckets.as_flattened_mut()),
+            topics: Slab::Borrowed(&mut slots.topics),
+            brokers: Slab::Borrowed(slots.brokers.as_flattened_mut()),
+            connections: Slab::Borrowed(&mut slots.connections),
             io: Slab::Borrowed(self.io.as_flattened_mut()),
             client_id: Slab::Borrowed(&mut self.client_id),
             hosts: Slab::Borrowed(self.hosts.as_flattened_mut()),

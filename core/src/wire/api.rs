@@ -4,6 +4,9 @@
 /// version the compiler sees which branches are left.
 pub(crate) const FLEXIBLE: bool = cfg!(any(feature = "flexible", test));
 
+/// Is a broker asked which versions it speaks? Else it is taken to speak the one of each API.
+pub(crate) const GREETS: bool = cfg!(any(feature = "api-versions", test));
+
 /// Kafka's number of an API.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i16)]
@@ -11,12 +14,17 @@ pub(crate) enum ApiKey {
     Produce = 0,
     Metadata = 3,
     FindCoordinator = 10,
+    #[cfg_attr(
+        not(any(feature = "api-versions", feature = "events", test)),
+        expect(dead_code, reason = "nobody is asked")
+    )]
     ApiVersions = 18,
     InitProducerId = 22,
 }
 
 impl ApiKey {
     /// The API that a broker's number names, if klamm speaks it.
+    #[cfg(any(feature = "api-versions", test))]
     pub(crate) const fn of(key: i16) -> Option<Self> {
         Some(match key {
             0 => Self::Produce,
@@ -51,6 +59,7 @@ impl ApiKey {
     }
 
     /// The version to use with a broker that supports `broker_min` to `broker_max`.
+    #[cfg(any(feature = "api-versions", test))]
     pub(crate) const fn version(self, broker_min: i16, broker_max: i16) -> Option<i16> {
         let (min, max) = self.range();
         match (self, usable(min, max, broker_min, broker_max)) {
@@ -62,6 +71,7 @@ impl ApiKey {
 }
 
 /// The highest version that both sides know.
+#[cfg(any(feature = "api-versions", test))]
 pub(crate) const fn usable(
     client_min: i16,
     client_max: i16,

@@ -4,6 +4,7 @@
 //! list thousands of partitions, and a microcontroller has 512 bytes for them (see [`Step`]).
 
 pub(crate) mod api;
+#[cfg(any(feature = "api-versions", test))]
 pub(crate) mod api_versions;
 pub(crate) mod batch_header;
 pub(crate) mod crc;

@@ -100,6 +100,7 @@ embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    klamm_size::firmware();
     let Some(resources) = RESOURCES.try_take() else { stop() };
     let mut config = Config::new(black_box("192.168.1.10:9092"));
     config.client_id = black_box("size");

@@ -1,29 +1,12 @@
-//! The image without klamm: start-up, vectors, and what any firmware links: copying, clearing and comparing memory,
-//! 64-bit division.
+//! The image without klamm: start-up, vectors, and what every image has.
 #![no_std]
 #![no_main]
-
-use core::hint::black_box;
 
 use panic_halt as _;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    let mut bytes = [0_u8; 64];
     loop {
-        let at = black_box(8_usize).min(bytes.len());
-        bytes.copy_within(at.., 0);
-        bytes[..at].copy_from_slice(&black_box([1; 64])[..at]);
-        bytes[at..].fill(black_box(2));
-        black_box(&bytes);
-        // Words have functions of their own.
-        let mut words = [0_u64; 16];
-        black_box(&mut words);
-        let copy = words;
-        black_box(&copy);
-        black_box(&mut [0_u32; 15]);
-        black_box(*black_box(&[1_u32; 15]));
-        black_box(black_box(&bytes[..at]) == black_box(&bytes[at..]));
-        black_box(black_box(1_u64).checked_div(black_box(3)));
+        klamm_size::firmware();
     }
 }

@@ -59,6 +59,7 @@ embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    klamm_size::firmware();
     let (Some(rx), Some(tx)) = (RX.try_take(), TX.try_take()) else { stop() };
     let builder = ConfigBuilder::new(Buffers::new(rx, tx)).client_id(black_box("size"));
     let Ok(builder) = builder else { stop() };

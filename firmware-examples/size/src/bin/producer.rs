@@ -37,6 +37,7 @@ impl Wire {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    klamm_size::firmware();
     let Some(resources) = RESOURCES.try_take() else { stop() };
     let mut config = Config::new(black_box("192.168.1.10:9092"));
     config.client_id = black_box("size");

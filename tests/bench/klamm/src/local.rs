@@ -18,7 +18,7 @@ impl Local {
         ensure!(plain && params.rate.is_none(), "mode=local has no such option here");
         let mut config = Config::new(&params.bootstrap);
         config.linger_ms = u32::try_from(params.linger)?;
-        config.batch_size = 131_072;
+        config.batch_size = 1_048_576;
         let mut producer = LocalProducer::new(&config, &Limits::default())?;
         let topic = producer.topic(&params.topic)?;
         Ok(Self { producer: Mutex::new((producer, topic)), tally: Arc::clone(tally) })
