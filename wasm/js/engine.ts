@@ -3,7 +3,7 @@
 import { setupError } from './options.js';
 
 /** What a module exports: handles and numbers, which `wasm-bindgen` made of `src/engine.rs`. */
-interface Exports {
+export interface Exports {
   memory: WebAssembly.Memory;
   setup_new(bytes: number): number;
   setup_area(setup: number): number;
@@ -12,7 +12,7 @@ interface Exports {
 }
 
 /** Numbers of `Engine::call`. */
-const enum Call {
+export const enum Call {
   Input,
   InputBytes,
   Receive,
@@ -36,6 +36,12 @@ const enum Call {
   SetClock,
   Turn,
   Compressed,
+  /** And on: of the outbox. */
+  Snapshot,
+  SnapshotAt,
+  Numbered,
+  Release,
+  Holds,
 }
 
 /** Milliseconds between two looks at the time of day. */
@@ -82,19 +88,23 @@ export class Engine {
   /** Milliseconds until the next turn is due. */
   sleep = 0;
   readonly inputBytes: number;
-  readonly #exports: Exports;
+  protected readonly exports: Exports;
   readonly #engine: number;
   readonly #receiveBytes: number;
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
+  bytes!: Uint8Array;
+  words!: Int32Array;
   readonly input: number;
   readonly #receive: number;
   readonly #transmit: number;
-  readonly #output: number;
+  protected readonly output: number;
   #clockSet = -Infinity;
 
   /** An engine of the compiled module, with a memory of its own. */
   static async start(module: WebAssembly.Module, servers: string, clientId: string, pairs: readonly number[]): Promise<Engine> {
+    return new Engine(await Engine.load(module), servers, clientId, pairs);
+  }
+
+  protected static async load(module: WebAssembly.Module): Promise<Exports> {
     // What the glue of wasm-bindgen is for (text, objects, exceptions) never crosses the boundary.
     const imports: WebAssembly.Imports = {};
     for (const { module: from, name } of WebAssembly.Module.imports(module)) {
@@ -103,14 +113,14 @@ export class Engine {
       };
     }
     const { exports } = await WebAssembly.instantiate(module, imports);
-    return new Engine(exports as unknown as Exports, servers, clientId, pairs);
+    return exports as unknown as Exports;
   }
 
-  private constructor(exports: Exports, servers: string, clientId: string, pairs: readonly number[]) {
-    this.#exports = exports;
-    const texts = [utf8.encode(servers), utf8.encode(clientId)] as const;
+  protected constructor(exports: Exports, servers: string, clientId: string, pairs: readonly number[], snapshot: Uint8Array = new Uint8Array()) {
+    this.exports = exports;
+    const texts = [utf8.encode(servers), utf8.encode(clientId), snapshot] as const;
     const head = 20 + pairs.length * 4;
-    const setup = exports.setup_new(head + texts[0].length + texts[1].length);
+    const setup = exports.setup_new(head + texts[0].length + texts[1].length + snapshot.length);
     const area = exports.setup_area(setup);
     const view = new DataView(exports.memory.buffer, area);
     const seed = crypto.getRandomValues(new Uint32Array(2));
@@ -118,24 +128,32 @@ export class Engine {
       view.setUint32(n * 4, word, true);
     });
     const bytes = new Uint8Array(exports.memory.buffer, area);
-    bytes.set(texts[0], head);
-    bytes.set(texts[1], head + texts[0].length);
+    let at = head;
+    for (const text of texts) {
+      bytes.set(text, at);
+      at += text.length;
+    }
     this.#engine = exports.engine_start(setup, now());
     if (this.#engine === 0) throw this.#refused(exports.memory.buffer, area);
-    // Nothing is allocated from here on, so the memory stays where it is.
-    this.bytes = new Uint8Array(exports.memory.buffer);
-    this.words = new Int32Array(exports.memory.buffer);
-    this.input = this.#call(Call.Input);
-    this.inputBytes = this.#call(Call.InputBytes);
-    this.#receive = this.#call(Call.Receive);
-    this.#receiveBytes = this.#call(Call.ReceiveBytes);
-    this.#transmit = this.#call(Call.Transmit);
-    this.#output = this.#call(Call.Output) >>> 2;
+    // Nothing is allocated from here on but for snapshots, so the memory stays where it is.
+    this.look();
+    this.input = this.call(Call.Input);
+    this.inputBytes = this.call(Call.InputBytes);
+    this.#receive = this.call(Call.Receive);
+    this.#receiveBytes = this.call(Call.ReceiveBytes);
+    this.#transmit = this.call(Call.Transmit);
+    this.output = this.call(Call.Output) >>> 2;
     this.#setClock();
   }
 
-  #call(what: Call, a = 0, b = 0, at = 0): number {
-    return this.#exports.engine_call(this.#engine, what, a, b, at);
+  protected call(what: Call, a = 0, b = 0, at = 0): number {
+    return this.exports.engine_call(this.#engine, what, a, b, at);
+  }
+
+  /** Where the memory is. */
+  protected look(): void {
+    this.bytes = new Uint8Array(this.exports.memory.buffer);
+    this.words = new Int32Array(this.exports.memory.buffer);
   }
 
   /** Says what time of day it was at the last turn. */
@@ -143,7 +161,7 @@ export class Engine {
     const wall = Date.now();
     if (Math.abs(wall - this.#clockSet) < CLOCK) return;
     this.#clockSet = wall;
-    this.#call(Call.SetClock, 0, 0, wall);
+    this.call(Call.SetClock, 0, 0, wall);
   }
 
   #refused(buffer: ArrayBuffer, area: number): Error {
@@ -158,48 +176,48 @@ export class Engine {
     const bytes = utf8.encode(name);
     if (bytes.length > 249) return -5;
     this.bytes.set(bytes, this.#receive);
-    return this.#call(Call.Topic, bytes.length) | 0;
+    return this.call(Call.Topic, bytes.length) | 0;
   }
 
   partitions(topic: number): number {
-    return this.#call(Call.Partitions, topic);
+    return this.call(Call.Partitions, topic);
   }
 
   /** The node id of a partition's leader; -1 if that is not known. */
   leader(topic: number, partition: number): number {
-    return this.#call(Call.Leader, topic, partition) | 0;
+    return this.call(Call.Leader, topic, partition) | 0;
   }
 
   topicError(topic: number): number {
-    return this.#call(Call.TopicError, topic) | 0;
+    return this.call(Call.TopicError, topic) | 0;
   }
 
   /** Where `append`'s words begin; they end where it says. */
   append(bytes: number): [at: number, end: number] {
-    const end = this.#call(Call.Append, bytes, 0, now());
-    return [this.#output, this.#output + end];
+    const end = this.call(Call.Append, bytes, 0, now());
+    return [this.output, this.output + end];
   }
 
   flush(): number {
-    return this.#call(Call.Flush, 0, 0, now());
+    return this.call(Call.Flush, 0, 0, now());
   }
 
   isFlushed(ticket: number): boolean {
-    return this.#call(Call.IsFlushed, 0, ticket) !== 0;
+    return this.call(Call.IsFlushed, 0, ticket) !== 0;
   }
 
   purge(): void {
-    this.#call(Call.Purge, 0, 0, now());
+    this.call(Call.Purge, 0, 0, now());
   }
 
   freeBytes(): number {
-    return this.#call(Call.FreeBytes) >>> 0;
+    return this.call(Call.FreeBytes) >>> 0;
   }
 
   /** The counters, in the order of `src/engine.rs`. */
   stats(): number[] {
-    this.#call(Call.Stats);
-    const at = this.#output + 4;
+    this.call(Call.Stats);
+    const at = this.output + 4;
     return Array.from({ length: 12 }, (_, n) => {
       const [low, high] = [this.words[at + 2 * n]!, this.words[at + 2 * n + 1]!];
       return (low >>> 0) + (high >>> 0) * 2 ** 32;
@@ -207,15 +225,15 @@ export class Engine {
   }
 
   connected(connection: number): void {
-    this.#call(Call.Connected, connection, 0, now());
+    this.call(Call.Connected, connection, 0, now());
   }
 
   disconnected(connection: number): void {
-    this.#call(Call.Disconnected, connection, 0, now());
+    this.call(Call.Disconnected, connection, 0, now());
   }
 
   setBusy(connection: number, busy: boolean): void {
-    this.#call(Call.SetBusy, connection, Number(busy));
+    this.call(Call.SetBusy, connection, Number(busy));
   }
 
   /** Hands in bytes; returns what `Engine::received` of the module says about the worst of them. */
@@ -224,7 +242,7 @@ export class Engine {
     for (let at = 0; at < bytes.length && (said & 255) === 0; at += this.#receiveBytes) {
       const part = bytes.length > this.#receiveBytes ? bytes.subarray(at, at + this.#receiveBytes) : bytes;
         this.bytes.set(part, this.#receive);
-      said |= this.#call(Call.Received, connection, part.length, now());
+      said |= this.call(Call.Received, connection, part.length, now());
     }
     return said;
   }
@@ -232,17 +250,17 @@ export class Engine {
   /** What the platform made of a batch's records; `undefined`: nothing is gained. */
   compressed(job: number, bytes: Uint8Array | undefined): void {
     if (bytes !== undefined) this.bytes.set(bytes, this.#transmit);
-    this.#call(Call.Compressed, job, bytes?.length ?? 0, now());
+    this.call(Call.Compressed, job, bytes?.length ?? 0, now());
   }
 
   /** Lets time pass, and hands out what is to be done. Is another turn due at once? */
   turn(actions: Actions): boolean {
-    const end = this.#output + this.#call(Call.Turn, 0, 0, now());
+    const end = this.output + this.call(Call.Turn, 0, 0, now());
     this.#setClock();
     const words = this.words;
-    const again = words[this.#output] !== 0;
-    this.sleep = words[this.#output + 1]! >>> 0;
-    let at = this.#output + 4;
+    const again = words[this.output] !== 0;
+    this.sleep = words[this.output + 1]! >>> 0;
+    let at = this.output + 4;
     let returned: Uint8Array | undefined;
     while (at < end) {
       const connection = words[at + 1]!;

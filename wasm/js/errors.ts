@@ -24,6 +24,9 @@ export type ErrorCode =
   | 'SASL'
   | 'TOKEN'
   | 'UNSUPPORTED'
+  | 'DROPPED'
+  | 'LOCKED'
+  | 'STORE'
   | 'INTERNAL';
 
 export interface KlammErrorDetails {

@@ -38,7 +38,7 @@ export class Intake {
 
   constructor(
     readonly options: AnyOptions,
-    readonly tracker: Tracker,
+    readonly tracker: Pick<Tracker, 'add'>,
     readonly events: IntakeEvents,
   ) {}
 

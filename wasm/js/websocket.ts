@@ -88,6 +88,8 @@ class Socket implements Link {
 
   write(bytes: Uint8Array): boolean {
     const socket = this.#socket!;
+    // It is closing, and says so in a moment; Chromium would note in the console what is sent now.
+    if (socket.readyState !== socket.OPEN) return true;
     for (let at = 0; at < bytes.length; at += MESSAGE_BYTES) {
       socket.send(bytes.subarray(at, at + MESSAGE_BYTES) as Uint8Array<ArrayBuffer>);
     }

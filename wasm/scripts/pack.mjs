@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 /** Entries that Node can `require`, by their name in `cjs/`. */
-const COMMONJS = { index: 'platform/node', kafkajs: 'kafkajs/node', inline: 'platform/inline' };
+const COMMONJS = { index: 'platform/node', kafkajs: 'kafkajs/node', outbox: 'outbox/node', inline: 'platform/inline' };
 const WASM = ['klamm.wasm', 'klamm-codecs.wasm'];
 
 process.chdir(join(import.meta.dirname, '..'));

@@ -33,6 +33,7 @@ async function weigh(what, code, wasm, resolveDir = 'pkg') {
 console.log(`${'gzip -9'.padEnd(34)}${'script'.padStart(10)}${'module'.padStart(10)}${'together'.padStart(10)}`);
 const plain = await weigh('klamm: plain produce in a page', "export { Producer } from './platform/browser.js'", 'klamm.wasm');
 await weigh('klamm with codecs', "export { Producer } from './platform/browser.js'", 'klamm-codecs.wasm');
+await weigh('klamm/outbox', "export { Outbox } from './outbox/browser.js'", 'klamm-codecs.wasm');
 await weigh('klamm/inline', "export { Producer } from './platform/inline.js'");
 if (process.argv.includes('--gate') && plain > LIMIT) {
   console.error(`plain produce takes ${plain} bytes; ${LIMIT} are allowed`);

@@ -18,6 +18,8 @@ use crate::output::{self, Output, halves, word};
 #[cfg(feature = "codecs")]
 use crate::returned::Returned;
 use crate::setup::Setup;
+#[cfg(feature = "codecs")]
+use crate::snapshot::Saved;
 use crate::{crc, options, status};
 
 /// Bytes of a socket's reads, handed in at once at most.
@@ -51,6 +53,8 @@ pub struct Engine {
     output: Output,
     #[cfg(feature = "codecs")]
     jobs: Jobs,
+    #[cfg(feature = "codecs")]
+    saved: Saved,
 }
 
 impl core::fmt::Debug for Engine {
@@ -80,7 +84,9 @@ impl Engine {
             output: Output::new(),
             producer,
             #[cfg(feature = "codecs")]
-            jobs: Jobs::default(),
+            jobs: Jobs::new(),
+            #[cfg(feature = "codecs")]
+            saved: Saved::default(),
         })
     }
 
@@ -112,6 +118,16 @@ impl Engine {
             21 => return word(self.turn(instant(now))),
             #[cfg(feature = "codecs")]
             22 => self.compressed(a, b as usize, instant(now)),
+            #[cfg(feature = "codecs")]
+            23 => return self.saved.take(&self.producer),
+            #[cfg(feature = "codecs")]
+            24 => return address(self.saved.bytes()),
+            #[cfg(feature = "codecs")]
+            25 => return word(self.saved.push_numbered(&self.producer, &mut self.output, a)),
+            #[cfg(feature = "codecs")]
+            26 => return self.saved.release(&mut self.producer),
+            #[cfg(feature = "codecs")]
+            27 => return self.producer.numbered().any(|batch| batch.held).into(),
             _ => {}
         }
         0

@@ -2,10 +2,13 @@
 
 use klamm::{Compression, Compressor, Instant, Producer, Uncompressed};
 
+use crate::options;
 use crate::output::{COMPRESS, Output, word};
 
 /// Batches that the platform has at a time.
 const JOBS: usize = 8;
+/// Bytes that every codec begins to compress.
+const PROBE: usize = 256;
 
 /// What is being compressed.
 #[derive(Default)]
@@ -15,6 +18,17 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
+    /// With all the memory that the codecs will ever take: JavaScript looks at a memory that does not grow any more.
+    pub(crate) fn new() -> Self {
+        let mut jobs = Self::default();
+        let mut room = [0; PROBE];
+        for &codec in options::CODECS {
+            // What becomes of it does not matter.
+            let _ = jobs.compressor.compress(codec, &[0; PROBE], &mut room);
+        }
+        jobs
+    }
+
     /// Finds batches to compress: hands gzip's out, and does the others. Is there more to do?
     pub(crate) fn take(
         &mut self,

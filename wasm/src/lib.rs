@@ -17,16 +17,24 @@ mod output;
 #[cfg(feature = "codecs")]
 mod returned;
 mod setup;
+#[cfg(feature = "codecs")]
+mod snapshot;
 mod status;
 
 pub use engine::Engine;
 pub use setup::Setup;
 
-/// Frees nothing: all that is allocated stays until the instance goes.
-#[cfg(target_arch = "wasm32")]
+/// Frees nothing: what the plain module allocates it allocates at the start, and keeps until its instance goes.
+#[cfg(all(target_arch = "wasm32", not(feature = "codecs")))]
 #[global_allocator]
 static HEAP: lol_alloc::LockedAllocator<lol_alloc::LeakingAllocator> =
     lol_alloc::LockedAllocator::new(lol_alloc::LeakingAllocator::new());
+
+/// Snapshots come and go.
+#[cfg(all(target_arch = "wasm32", feature = "codecs"))]
+#[global_allocator]
+static HEAP: lol_alloc::LockedAllocator<lol_alloc::FreeListAllocator> =
+    lol_alloc::LockedAllocator::new(lol_alloc::FreeListAllocator::new());
 
 /// Without a word: messages would be a third of the module.
 #[cfg(target_arch = "wasm32")]

@@ -26,7 +26,7 @@ static PARTITIONERS: [&dyn Partitioner; 14] = [
 
 /// Codecs that a record may ask for.
 #[cfg(feature = "codecs")]
-const CODECS: &[Compression] =
+pub(crate) const CODECS: &[Compression] =
     &[Compression::Gzip { level: 6 }, Compression::Snappy, Compression::Lz4 { level: 1 }];
 
 /// The codec with this number in Kafka's attributes. None for what this module has not.
@@ -45,6 +45,9 @@ pub(crate) const fn codec(number: u32) -> Option<Compression> {
 pub(crate) struct Draft<'c> {
     pub(crate) config: Config<'c>,
     pub(crate) limits: Limits,
+    /// Bytes of a snapshot to start from, behind the texts.
+    #[cfg(feature = "codecs")]
+    pub(crate) snapshot: usize,
 }
 
 impl<'c> Draft<'c> {
@@ -59,12 +62,17 @@ impl<'c> Draft<'c> {
         {
             limits.codecs = CODECS;
         }
-        Self { config, limits }
+        Self {
+            config,
+            limits,
+            #[cfg(feature = "codecs")]
+            snapshot: 0,
+        }
     }
 
     /// Sets an option by its number. False for a number that means nothing, or a value out of the option's type.
     pub(crate) fn set(&mut self, option: u32, value: u32) -> bool {
-        let Self { config, limits } = self;
+        let Self { config, limits, .. } = self;
         let narrow = u8::try_from(value);
         let short = u16::try_from(value);
         match (option, narrow, short) {
@@ -117,6 +125,10 @@ impl<'c> Draft<'c> {
             (27, Ok(value), _) => limits.brokers = value,
             (28, Ok(value), _) => limits.connections = value,
             (29, ..) => config.compress_outside = value != 0,
+            #[cfg(feature = "codecs")]
+            (30, ..) => config.hold_stamped = value != 0,
+            #[cfg(feature = "codecs")]
+            (31, ..) => self.snapshot = value as usize,
             _ => return false,
         }
         true

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
+#[cfg(feature = "codecs")]
+use klamm::RestoreError;
 use klamm::{ConfigError, Instant, Producer, Storage};
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -10,7 +12,8 @@ use crate::options::Draft;
 use crate::status;
 
 /// An area that JavaScript fills for [`Engine::start`](crate::Engine::start): the number of pairs, the lengths of the
-/// servers and the client id, two halves of a seed (all words); pairs of an option's number and its value; the texts.
+/// servers and the client id, two halves of a seed (all words); pairs of an option's number and its value; the texts; and
+/// perhaps a snapshot.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Setup {
@@ -60,7 +63,8 @@ impl Setup {
         let texts = self.area.get((5 + pairs.checked_mul(2)?) * 4..)?;
         let (servers, texts) = texts.split_at_checked(servers)?;
         let servers = str::from_utf8(servers).ok()?;
-        let client = str::from_utf8(texts.get(..client)?).ok()?;
+        let (client, _rest) = texts.split_at_checked(client)?;
+        let client = str::from_utf8(client).ok()?;
         let mut draft = Draft::new(servers, client);
         for pair in 0..pairs {
             let (option, value) = (word(5 + pair * 2)?, word(6 + pair * 2)?);
@@ -68,11 +72,24 @@ impl Setup {
                 return Some(Err(ConfigError::OutOfRange { option: "?", min: option, max: value }));
             }
         }
-        let Draft { config, mut limits } = draft;
+        #[cfg(feature = "codecs")]
+        let snapshot = _rest.get(..draft.snapshot)?;
+        let Draft { config, mut limits, .. } = draft;
         limits.batch_size = config.batch_size;
         limits.max_request_size = config.max_request_size;
         let bounds = Bounds { request: config.max_request_size, topics: limits.topics };
-        let producer = Producer::new(&config, Storage::boxed(&limits), seed, now);
+        let storage = Storage::boxed(&limits);
+        #[cfg(feature = "codecs")]
+        if !snapshot.is_empty() {
+            let restored = Producer::restore(&config, storage, seed, snapshot, now);
+            return match restored {
+                Ok(producer) => Some(Ok((Box::new(producer), bounds))),
+                Err(RestoreError::Config(error)) => Some(Err(error)),
+                // Not what is in the snapshot: the setup's words for no producer at all.
+                Err(_) => None,
+            };
+        }
+        let producer = Producer::new(&config, storage, seed, now);
         Some(producer.map(|producer| (Box::new(producer), bounds)))
     }
 

@@ -13,13 +13,13 @@ const SECRET = 'thirty-two bytes at least, for tests';
 
 export class Bridge {
   #child;
-  #broker;
+  #options;
   port;
 
-  /** In front of a broker at this address. */
-  static async start(broker) {
+  /** In front of a broker at this address. Further options by their flags' names. */
+  static async start(broker, options = {}) {
     const bridge = new Bridge();
-    bridge.#broker = broker;
+    bridge.#options = { 'kafka.bootstrap': broker, 'auth.allow-no-origin': 'true', 'auth.leeway-s': '0', 'log.level': 'error', ...options };
     bridge.port = await freePort();
     await bridge.start();
     return bridge;
@@ -30,7 +30,7 @@ export class Bridge {
   }
 
   async start() {
-    const options = { listen: `127.0.0.1:${this.port}`, 'kafka.bootstrap': this.#broker, 'auth.allow-no-origin': 'true', 'auth.leeway-s': '0', 'log.level': 'error' };
+    const options = { listen: `127.0.0.1:${this.port}`, ...this.#options };
     const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
     const env = { ...process.env, KLAMM_BRIDGE_AUTH_KEYS: `[{algorithm='HS256', secret='${SECRET}'}]` };
     this.#child = spawn(program, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -45,16 +45,21 @@ export class Broker {
 
   /** What is in the topic, in order of partition and offset. */
   read(topic) {
-    // Each field is preceded by its length, for values are any bytes.
-    const format = '%p %o %T %K %S %h\\n%k\\n%s\\n';
-    const read = (...more) => execFileSync('kcat', ['-q', '-b', this.address, '-t', topic, ...more], { maxBuffer: 1 << 30 });
-    return parse(read('-C', '-e', '-o', 'beginning', '-f', format, '-X', 'check.crcs=true'));
+    return read(this.address, topic);
   }
 
   async stop() {
     await this.kill();
     rmSync(this.#dir, { recursive: true, force: true });
   }
+}
+
+/** What kcat reads of a topic. */
+export function read(address, topic) {
+  // Each field is preceded by its length, for values are any bytes.
+  const format = '%p %o %T %K %S %h\\n%k\\n%s\\n';
+  const args = ['-q', '-b', address, '-t', topic, '-C', '-e', '-o', 'beginning', '-f', format, '-X', 'check.crcs=true'];
+  return parse(execFileSync('kcat', args, { maxBuffer: 1 << 30 }));
 }
 
 function parse(bytes) {

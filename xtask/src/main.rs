@@ -2,6 +2,7 @@
 
 mod bench;
 mod boards;
+mod browsers;
 mod c;
 mod c_image;
 mod doc;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use xshell::{Shell, cmd};
 
-use crate::setup;
 use crate::target::Compiler;
+use crate::{setup, web};
 
 const WASM: &str = "wasm32-unknown-unknown";
 const SOURCES: &str = "wasm/page";
@@ -44,9 +44,16 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
         let same = old.is_ok_and(|old| old == new);
         ensure!(same, "{SITE}/{file} is not what {SOURCES} gives: run cargo xtask page");
     }
+    // Live needs the package, and a bridge with this page in it.
+    web::build(sh)?;
+    cmd!(sh, "cargo build -p klamm-bridge").run()?;
+    let bridge = sh.current_dir().join("target/debug/klamm-bridge");
     let _dir = sh.push_dir(SOURCES);
     cmd!(sh, "node_modules/.bin/tsc --noEmit").run()?;
-    cmd!(sh, "node --test test/playground.test.mjs").env("KLAMM_PAGE", site).run()?;
+    cmd!(sh, "node --test --test-concurrency=1 test/playground.test.mjs test/live.test.mjs")
+        .env("KLAMM_PAGE", site)
+        .env("KLAMM_BRIDGE", bridge)
+        .run()?;
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
 
 use crate::{
-    boards, c, doc, firmware, fuzz, gates, lint, no_std, page, setup, sim, size, targets, web,
+    boards, browsers, c, doc, firmware, fuzz, gates, lint, no_std, page, setup, sim, size, targets,
+    web,
 };
 
 #[derive(clap::Args)]
@@ -63,8 +64,13 @@ const STAGES: &[Stage] = &[
     Stage { name: "bridge", what: "web pages through the bridge to Apache Kafka", run: bridge },
     Stage {
         name: "web",
-        what: "the npm package: its size, its types, every runtime and bundler",
+        what: "the npm package: its size, its types, its features",
         run: web::check,
+    },
+    Stage {
+        name: "browsers",
+        what: "every runtime, Chromium and Firefox, in trouble; every bundler's output",
+        run: browsers::check,
     },
     Stage {
         name: "firmware",

@@ -56,9 +56,11 @@ impl Dev {
         Ok(Self { broker, audience: config.auth.audience.clone(), key })
     }
 
-    /// A token for the demo's topics, for somebody new.
-    pub(crate) fn token(&self, clock: &Clock, lifetime_s: u64) -> String {
-        let subject = format!("dev-{}", random(9).unwrap_or_default());
+    /// A token for the demo's topics: for whoever the page says it is, so that one with a new token keeps its producer id.
+    /// Without a name, for somebody new.
+    pub(crate) fn token(&self, name: Option<&str>, clock: &Clock, lifetime_s: u64) -> String {
+        let name = name.map_or_else(|| random(9).unwrap_or_default(), str::to_owned);
+        let subject = format!("dev-{name}");
         let claims = json!({
             "sub": subject,
             "aud": self.audience,

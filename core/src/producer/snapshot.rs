@@ -62,6 +62,13 @@ pub struct Numbered {
     pub partition: PartitionId,
     /// Its records.
     pub records: u16,
+    /// The batch that its reports will name: another one behind a split.
+    pub origin: BatchId,
+    /// Index of its first record there.
+    pub first: u16,
+    /// Its epoch and sequence now. While a snapshot is being made safe an epoch may be bumped: whoever does that beside
+    /// the calls releases those batches only that are still numbered the same.
+    pub identity: (i16, i32),
     /// Does it wait for [`Producer::release_batch`]?
     pub held: bool,
 }
@@ -155,6 +162,9 @@ impl Producer<'_> {
                 batch: self.batch_id(b),
                 partition: PartitionId { topic, index: partition.index },
                 records: batch.records,
+                origin: self.batch_id(batch.kin().origin.get().unwrap_or(b)),
+                first: batch.kin().first,
+                identity: (partition.epoch, batch.sequence.get()),
                 held: self.is_held(b),
             }
         })

@@ -26,6 +26,9 @@ import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ScramCredentialInfo;
+import org.apache.kafka.clients.admin.ScramMechanism;
+import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
@@ -83,6 +86,7 @@ public final class Helper {
             case "partitions": return partitions(Path.of(a[1]), Path.of(a[2]),
                 Integer.parseInt(a[3]));
             case "dump": return dump(a[1], a[2]);
+            case "user": return createUser(a[1], a[2], a[3]);
             default: throw new IllegalArgumentException("unknown command " + a[0]);
         }
     }
@@ -112,6 +116,20 @@ public final class Helper {
                 () -> admin.describeCluster().nodes().get().size() == count);
         }
         return count;
+    }
+
+    /** A user of SCRAM, with both hashes. */
+    private static String createUser(String bootstrap, String name, String password)
+            throws Exception {
+        try (Admin admin = patientAdmin(bootstrap)) {
+            for (ScramMechanism hash : new ScramMechanism[] {
+                    ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512}) {
+                ScramCredentialInfo info = new ScramCredentialInfo(hash, 4096);
+                admin.alterUserScramCredentials(
+                    List.of(new UserScramCredentialUpsertion(name, info, password))).all().get();
+            }
+        }
+        return name;
     }
 
     private static String createTopic(String bootstrap, String topic, int partitions,

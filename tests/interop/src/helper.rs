@@ -199,6 +199,14 @@ impl Helper {
         text.lines().map(|line| line.parse().context("a partition")).collect()
     }
 
+    /// Lets a user in by SCRAM, with either hash.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn create_user(&mut self, bootstrap: &str, name: &str, password: &str) -> Result<()> {
+        self.ask(&["user", bootstrap, name, password]).map(drop)
+    }
+
     /// The batches of a log file, as `DumpLogSegments` prints them.
     ///
     /// # Errors

@@ -37,7 +37,8 @@ pub struct Options<'a> {
     /// Node 1 alone is a controller, and with it alive the cluster outlives both other nodes. Else
     /// every node is one.
     pub one_controller: bool,
-    /// Each node's second listener is advertised under these ports, a proxy's; empty for none.
+    /// Each node's second listener is advertised under these ports, a proxy's, or with 0 under its
+    /// own; empty for none.
     pub advertised_ports: &'a [u16],
     /// The second listener is for guests of QEMU's user network, which see this machine's
     /// loopback as 10.0.2.2; [`Options::advertised_ports`] is empty then.
@@ -206,6 +207,7 @@ fn properties(node: &Node, controllers: &[u16], options: &Options<'_>) -> Result
     let mut listeners = format!("DIRECT://{}", node.address());
     let mut advertised = listeners.clone();
     if let Some(port) = options.advertised_ports.get(index) {
+        let port = if *port == 0 { &node.proxied_port } else { port };
         write!(listeners, ",PROXIED://127.0.0.1:{}", node.proxied_port)?;
         write!(advertised, ",PROXIED://127.0.0.1:{port}")?;
     } else if options.for_guests {

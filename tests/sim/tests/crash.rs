@@ -9,8 +9,8 @@ use klamm::{
     BatchId, Compression, Compressor, Config, ConnId, Demand, Destination, Explain, Instant,
 };
 use klamm::{
-    Outcome, PartitionId, Producer, Reason, Report, RestoreError, Scope, SendError, Storage,
-    Timestamp,
+    Numbered, Outcome, PartitionId, Producer, Reason, Report, RestoreError, Scope, SendError,
+    Storage, Timestamp,
 };
 use klamm_sim::cluster::{Api, Cluster, Fault, PeerId, Pending, Rule, TopicConfig};
 use klamm_sim::dice::Dice;
@@ -38,6 +38,16 @@ enum Gate {
     AfterTheSnapshot,
     /// The mutant.
     BeforeTheSnapshot,
+    /// Turns go on while a snapshot is written: only what is still numbered as it says is released.
+    WhileItIsWritten,
+}
+
+/// A snapshot on its way to the flash.
+struct Writing {
+    turns: u64,
+    bytes: Vec<u8>,
+    covered: BTreeSet<u64>,
+    held: Vec<Numbered>,
 }
 
 /// A device: what outlives the power, and what does not.
@@ -55,9 +65,12 @@ struct Device {
     peers: Vec<Option<PeerId>>,
     numbers: BTreeMap<u16, Vec<u64>>,
     covered: BTreeSet<u64>,
+    writing: Option<Writing>,
     to_send: VecDeque<u64>,
     failed: Option<Report>,
     restarted: bool,
+    /// False ones that may still be claimed, where snapshots take time.
+    gaps: u32,
 }
 
 fn setup(compression: Compression) -> Setup {
@@ -94,9 +107,11 @@ impl Device {
             setup,
             numbers: BTreeMap::new(),
             covered: BTreeSet::new(),
+            writing: None,
             to_send: (0..RECORDS).collect(),
             failed: None,
             restarted: false,
+            gaps: 1,
         }
     }
 
@@ -126,6 +141,7 @@ impl Device {
         };
         self.producer = producer;
         self.numbers.clear();
+        self.writing = None;
         self.to_send = (0..RECORDS).filter(|number| !page.covered.contains(number)).collect();
         self.covered = page.covered;
         self.fuse = u64::MAX;
@@ -172,7 +188,10 @@ impl Device {
     fn turn(&mut self) -> Result<(), Dark> {
         if self.dice.chance(60) {
             // To a producer that does not know what it sent before a crash, 45 for all of it means that the log is gone.
-            let false_gap = if self.restarted { 19 } else { 45 };
+            // And so it does if it is said twice, or by a broker that knows nothing and takes any number.
+            let known = (0..PARTITIONS).all(|p| self.cluster.log(TOPIC, p).next().is_some());
+            let gap = !self.restarted && (self.writes_at_once() || known && self.gaps > 0);
+            let false_gap = if gap { 45 } else { 19 };
             let faults = [
                 Fault::CloseAfter,
                 Fault::CloseBefore,
@@ -181,7 +200,9 @@ impl Device {
                 Fault::AppendThenError { code: 20, keep_offset: false },
                 Fault::DropResponse,
             ];
-            let fault = faults[self.dice.below(faults.len())].clone();
+            let fault = self.dice.below(faults.len());
+            self.gaps -= u32::from(fault == 2 && gap && !self.writes_at_once());
+            let fault = faults[fault].clone();
             self.cluster.inject(Rule::once(Api::Produce, fault));
         }
         let now = Instant::from_micros(self.now);
@@ -260,6 +281,9 @@ impl Device {
 
     /// What is held is released when a snapshot that has it is safe.
     fn open_gate(&mut self) -> Result<(), Dark> {
+        if !self.writes_at_once() {
+            return self.write_meanwhile();
+        }
         let held: Vec<BatchId> =
             self.producer.numbered().filter(|b| b.held).map(|b| b.batch).collect();
         if held.is_empty() {
@@ -283,8 +307,42 @@ impl Device {
         self.step()
     }
 
-    /// Power may be cut before, while and after the older page is overwritten.
+    fn writes_at_once(&self) -> bool {
+        matches!(self.gate, Gate::AfterTheSnapshot | Gate::BeforeTheSnapshot)
+    }
+
+    /// The same for who has something else to do while the flash is busy.
+    fn write_meanwhile(&mut self) -> Result<(), Dark> {
+        let Some(mut writing) = self.writing.take() else {
+            let held: Vec<Numbered> = self.producer.numbered().filter(|b| b.held).collect();
+            if !held.is_empty() {
+                let bytes = self.take_snapshot();
+                let (turns, covered) = (self.dice.range(0, 12), self.covered.clone());
+                self.writing = Some(Writing { turns, bytes, covered, held });
+            }
+            return Ok(());
+        };
+        if writing.turns > 0 {
+            writing.turns -= 1;
+            self.writing = Some(writing);
+            return Ok(());
+        }
+        self.overwrite_page(&writing.bytes, &writing.covered)?;
+        let now: Vec<Numbered> = self.producer.numbered().collect();
+        for saved in writing.held {
+            if now.contains(&saved) {
+                self.producer.release_batch(saved.batch);
+            }
+        }
+        self.step()
+    }
+
     fn write_page(&mut self) -> Result<(), Dark> {
+        let bytes = self.take_snapshot();
+        self.overwrite_page(&bytes, &self.covered.clone())
+    }
+
+    fn take_snapshot(&mut self) -> Vec<u8> {
         for numbered in self.producer.numbered() {
             let slot = u16::try_from(numbered.batch.index()).expect("few batches");
             // Parts of a split, and what was restored, are covered already.
@@ -293,13 +351,18 @@ impl Device {
         let mut bytes = vec![0; self.producer.snapshot_len()];
         assert_eq!(self.producer.snapshot(&mut bytes[1..]), None, "it would not fit");
         assert_eq!(self.producer.snapshot(&mut bytes), Some(bytes.len()));
+        bytes
+    }
+
+    /// Power may be cut before, while and after the older page is overwritten.
+    fn overwrite_page(&mut self, bytes: &[u8], covered: &BTreeSet<u64>) -> Result<(), Dark> {
         let serial = 1 + self.pages[0].serial.max(self.pages[1].serial);
         let older = usize::from(self.pages[0].serial > self.pages[1].serial);
         self.step()?;
         let half = bytes[..bytes.len() / 2].to_vec();
         self.pages[older] = Page { serial, bytes: half, covered: BTreeSet::new() };
         self.step()?;
-        self.pages[older] = Page { serial, bytes, covered: self.covered.clone() };
+        self.pages[older] = Page { serial, bytes: bytes.to_vec(), covered: covered.clone() };
         self.step()
     }
 
@@ -432,6 +495,16 @@ fn a_gate_that_opens_before_the_snapshot_is_caught() {
     assert!(broken > 5, "{broken} runs went wrong");
 }
 
+/// JavaScript, say, whose stores answer later.
+#[test]
+fn exactly_once_while_snapshots_are_being_written() {
+    let setup = setup(Compression::None);
+    for seed in 0..4 {
+        let broken = crashes(seed, Gate::WhileItIsWritten, &setup);
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+}
+
 /// A device that is connected and has one held batch.
 fn held() -> (Device, PartitionId) {
     let mut device = Device::new(1, Gate::AfterTheSnapshot, setup(Compression::None), u64::MAX);
@@ -475,6 +548,30 @@ fn a_purged_batch_that_was_held_was_certainly_not_sent() {
         assert_eq!(report.outcome, Outcome::NotPersisted(Reason::Purged));
     }
     assert_eq!(device.producer.stats().buffered, 0);
+}
+
+/// A snapshot that was taken before does not say so, and must not release it.
+#[test]
+fn what_is_numbered_anew_while_a_snapshot_is_written_says_so() {
+    let (mut device, _) = held();
+    let before: Vec<_> = device.producer.numbered().filter(|batch| batch.held).collect();
+    device.cluster.delete_topic(TOPIC, device.now).expect("it is there");
+    device.cluster.create_topic(TOPIC, TopicConfig::new(PARTITIONS, 2)).expect("a new log");
+    for _ in 0..400 {
+        device.now += 1_000_000;
+        let now = Instant::from_micros(device.now);
+        device.producer.handle_timeout(now);
+        for conn in device.producer.connections() {
+            device.serve(conn, now).expect("there is power");
+        }
+        device.cluster.handle_timeout(device.now);
+    }
+    let after: Vec<_> = device.producer.numbered().filter(|batch| batch.held).collect();
+    let [old, new] = [before[0], after[0]];
+    assert_eq!((old.batch, old.records, old.held), (new.batch, new.records, new.held));
+    assert_ne!(old.identity, new.identity, "the new log wants a new epoch");
+    device.run().expect("there is power");
+    device.check().expect("all is delivered");
 }
 
 /// What was restored is there to be read, and counts.

@@ -18,23 +18,28 @@ const FLAGS = [
   '--disable-sync',
 ];
 
-/** The built page, and a browser with a profile of its own. */
-export async function start(t, { site = process.env.KLAMM_PAGE, ...options } = {}) {
+/** The built page, and a browser. */
+export async function start(t) {
+  const site = process.env.KLAMM_PAGE;
   if (!site) throw new Error('KLAMM_PAGE is to name the folder of the built page');
   const server = await serve(site);
+  t.after(() => server.close());
+  return { browser: await launch(t), address: server.address };
+}
+
+/** A browser with a profile of its own. */
+export async function launch(t) {
   const profile = await mkdtemp(join(tmpdir(), 'klamm-page-'));
   const browser = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: FLAGS,
     viewport: { width: 1200, height: 900 },
-    ...options,
   });
   t.after(async () => {
     await browser.close();
-    await server.close();
     await rm(profile, { recursive: true, force: true });
   });
-  return { browser, address: server.address };
+  return browser;
 }
 
 /** Opens the page; whatever it complains about fails the test at its end. */
@@ -58,3 +63,31 @@ export const counts = (page) =>
     const figures = document.querySelectorAll('section:not([hidden]) [data-count]');
     return Object.fromEntries([...figures].map((each) => [each.dataset.count, Number(each.textContent.replaceAll(',', ''))]));
   });
+
+/** Texts with a contrast below 4.5 (WCAG AA). */
+export const weakTexts = (page) => page.evaluate(weakest);
+
+/** In the page. */
+function weakest() {
+  const parse = (text) => text.match(/[\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => {
+    const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ground = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const colour = parse(getComputedStyle(each).backgroundColor);
+      if (colour[3] === undefined || colour[3] > 0.99) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+    if (!own || element.checkVisibility?.() === false || element.closest(':disabled, optgroup, noscript, .gone')) continue;
+    const [one, other] = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (contrast < 4.5) weak.push(`${element.tagName} ${element.className} ${element.textContent.slice(0, 20)} ${contrast.toFixed(2)}`);
+  }
+  return weak;
+}

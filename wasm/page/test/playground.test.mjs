@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { counts, open, start } from './browser.mjs';
+import { counts, open, start, weakTexts } from './browser.mjs';
 
 let env;
 const cleanups = [];
@@ -155,33 +155,7 @@ test('every text has enough contrast, light and dark', async (t) => {
     await page.waitForSelector('.lane');
     await page.click('#network-1');
     await steps(page, 90);
-    const weak = await page.evaluate(weakest);
-    assert.deepEqual(weak, [], scheme);
+    assert.deepEqual(await weakTexts(page), [], scheme);
     await page.close();
   }
 });
-
-/** In the page: texts with a contrast below 4.5 (WCAG AA). */
-function weakest() {
-  const parse = (text) => text.match(/[\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => {
-    const part = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const ground = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const colour = parse(getComputedStyle(each).backgroundColor);
-      if (colour[3] === undefined || colour[3] > 0.99) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const weak = [];
-  for (const element of document.querySelectorAll('body *')) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
-    if (!own || element.checkVisibility?.() === false || element.closest(':disabled, optgroup, noscript, .gone')) continue;
-    const [one, other] = [luminance(parse(getComputedStyle(element).color)), luminance(ground(element))];
-    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    if (contrast < 4.5) weak.push(`${element.tagName} ${element.className} ${element.textContent.slice(0, 20)} ${contrast.toFixed(2)}`);
-  }
-  return weak;
-}

@@ -17,10 +17,22 @@ static PAGE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/page");
 /// Where the package is, seen from where the bridge was started.
 const PACKAGE: &str = "wasm/pkg";
 
-/// A token for the demo's topics.
-pub(super) async fn token(State(shared): State<Arc<Shared>>) -> Response {
+/// The longest name in `?name=`.
+const MAX_NAME: usize = 64;
+
+/// A token for the demo's topics; for the same `?name=` always of the same subject.
+pub(super) async fn token(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     let Some(dev) = &shared.dev else { return StatusCode::NOT_FOUND.into_response() };
-    let token = dev.token(&shared.clock, shared.config.auth.max_lifetime_s);
+    let name = uri.query().and_then(|query| query.strip_prefix("name="));
+    let legal = |name: &str| {
+        let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        letters && (1..=MAX_NAME).contains(&name.len())
+    };
+    if uri.query().is_some() && !name.is_some_and(legal) {
+        let problem = "name: 1 to 64 letters, digits and hyphens\n";
+        return (StatusCode::BAD_REQUEST, problem).into_response();
+    }
+    let token = dev.token(name, &shared.clock, shared.config.auth.max_lifetime_s);
     let answer = json!({ "token": token, "topics": crate::dev::TOPICS });
     let head = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (head, answer.to_string()).into_response()

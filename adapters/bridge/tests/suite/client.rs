@@ -10,21 +10,26 @@ use kafka_protocol::messages::{
     ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, encode_request_header_into_buffer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::common::{ORIGIN, token};
 
 /// Longer than anything should take.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// With or without TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 pub(crate) struct Client {
-    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(crate) socket: WebSocketStream<Box<dyn Stream>>,
     /// The answer to the handshake.
     pub(crate) response: Response,
     buffer: BytesMut,
@@ -59,6 +64,18 @@ impl Client {
         headers: &[(&'static str, &str)],
         protocols: &str,
     ) -> Result<Self, Error> {
+        let stream = Box::new(TcpStream::connect(address).await?);
+        Self::over(stream, address, broker, headers, protocols).await
+    }
+
+    /// Over a connection that is there.
+    pub(crate) async fn over(
+        stream: Box<dyn Stream>,
+        address: SocketAddr,
+        broker: &str,
+        headers: &[(&'static str, &str)],
+        protocols: &str,
+    ) -> Result<Self, Error> {
         let url = format!("ws://{address}/v1/kafka/{broker}");
         let mut request = url.into_client_request()?;
         for (name, value) in headers {
@@ -68,7 +85,7 @@ impl Client {
             let value = protocols.parse().expect("header");
             request.headers_mut().insert("sec-websocket-protocol", value);
         }
-        let (socket, response) = connect_async(request).await?;
+        let (socket, response) = client_async(request, stream).await?;
         Ok(Self { socket, response, buffer: BytesMut::new(), words: Vec::new() })
     }
 

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, reason = "in a test a failure is a panic")]
 
+mod authority;
+mod check;
 mod client;
 mod common;
+mod dev;
 mod limits;
 mod origins;
 mod page;
@@ -12,4 +15,6 @@ mod process;
 mod produce;
 mod records;
 mod restart;
+mod tenants;
+mod tls;
 mod tokens;

@@ -19,6 +19,8 @@ pub(crate) struct Programs {
     pub(crate) node: PathBuf,
     /// The folder of the producers in Node, with what they need.
     pub(crate) node_peers: PathBuf,
+    /// klamm-bridge.
+    pub(crate) bridge: PathBuf,
     /// Versions of what is no producer: names and texts.
     pub(crate) versions: Vec<(String, String)>,
 }
@@ -29,15 +31,19 @@ pub(crate) fn programs() -> Result<Programs> {
     let here = repository().join("tests/bench");
     let target = repository().join("target/bench");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--release", "-p", "klamm-bench-klamm", "-p", "klamm-bench-peers"]);
+    let mut build = Command::new(&cargo);
+    build.args(["build", "--release", "--workspace", "--exclude", "klamm-bench"]);
+    let mut bridge = Command::new(cargo);
+    bridge.args(["build", "--release", "-p", "klamm-bridge"]);
     // What Cargo told this program about its own package would make build scripts run again.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|it| name.to_string_lossy().starts_with(it))
         {
-            build.env_remove(name);
+            build.env_remove(&name);
+            bridge.env_remove(name);
         }
     }
+    run(bridge.env_remove("CARGO_TARGET_DIR").current_dir(repository()), "it is part of klamm")?;
     run(
         build.env("CARGO_TARGET_DIR", &target).current_dir(&here),
         "a C compiler and make are needed for librdkafka (Debian: apt-get install build-essential)",
@@ -71,7 +77,8 @@ pub(crate) fn programs() -> Result<Programs> {
     ];
     let jars = tools.libs.clone();
     let rust = target.join("release");
-    Ok(Programs { tools, rust, franz_go, classes, jars, node, node_peers, versions })
+    let bridge = repository().join("target/release/klamm-bridge");
+    Ok(Programs { tools, rust, franz_go, classes, jars, node, node_peers, bridge, versions })
 }
 
 /// Fetches Node and the producers in it, and puts the klamm package next to them.

@@ -15,6 +15,8 @@ pub(crate) mod figure {
     pub(crate) const P99: &str = "p99 ms";
     pub(crate) const P999: &str = "p99.9 ms";
     pub(crate) const MAX: &str = "max ms";
+    pub(crate) const EACH: &str = "KiB each";
+    pub(crate) const PER_CORE: &str = "records/s a core";
     pub(crate) const LOST: &str = "lost";
     pub(crate) const TWICE: &str = "twice";
     pub(crate) const DISORDER: &str = "out of order";

@@ -22,15 +22,15 @@ const MARGIN = 10_000;
 export class Bridge {
   #token: string | undefined;
 
-  constructor(readonly base: URL) {}
+  /** `name`: who the page is. A producer id belongs to whoever got it, so all its tokens are for one name. */
+  constructor(
+    readonly base: URL,
+    readonly name: string,
+  ) {}
 
-  /**
-   * One token for all connections, as long as it is valid: each that is given is for somebody new, and a producer id
-   * belongs to whoever got it.
-   */
   async token(): Promise<string> {
     if (this.#token === undefined || ends(this.#token) - Date.now() < MARGIN) {
-      this.#token = ((await this.#get('dev/token')) as { token: string }).token;
+      this.#token = ((await this.#get(`dev/token?name=${this.name}`)) as { token: string }).token;
     }
     return this.#token;
   }

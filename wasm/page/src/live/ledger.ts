@@ -86,7 +86,7 @@ export class Ledger {
         this.#copies.set(number, copies);
         if (copies > 1) this.#twice += 1;
       }
-      this.#show(log, record, number !== undefined);
+      this.#show(log, record);
     }
   }
 
@@ -115,7 +115,7 @@ export class Ledger {
     };
   }
 
-  #show(log: Log, record: Stored, isOurs: boolean): void {
+  #show(log: Log, record: Stored): void {
     const last = log.batches.at(-1);
     const id = `${record.batch}`;
     if (last?.id === id) {
@@ -123,7 +123,8 @@ export class Ledger {
       return;
     }
     const { offset, epoch, sequence } = record;
-    log.batches.push({ id, offset, records: 1, epoch, sequence, acknowledged: isOurs });
+    // Of others' batches nobody says whether they know.
+    log.batches.push({ id, offset, records: 1, epoch, sequence, acknowledged: true });
     if (log.batches.length > SHOWN) log.batches.shift();
   }
 

@@ -24,8 +24,8 @@ const SAMPLE_EVERY = 250;
 const RECORD = 90;
 
 export class Live {
-  readonly #bridge = new Bridge(new URL(new URLSearchParams(location.search).get('bridge') ?? '.', document.baseURI));
   readonly #ledger = new Ledger(PARTITIONS);
+  readonly #bridge = new Bridge(new URL(new URLSearchParams(location.search).get('bridge') ?? '.', document.baseURI), this.#ledger.session);
   readonly #flights = new Flights(BATCH_SIZE);
   readonly #wire: Wire;
   readonly #counters = new Counters();

@@ -90,7 +90,8 @@ class Connection {
     const writable = new WritableStream<Uint8Array>({
       write: async (bytes) => {
         witness.sent(bytes);
-        if (wire.isCut) {
+        // Chromium notes in the console what is sent into a connection that is closing.
+        if (wire.isCut || socket.readyState !== WebSocket.OPEN) {
           this.lostSomething = true;
           return;
         }

@@ -2,6 +2,7 @@
 //! bridge) brings its own `measure`.
 
 mod batching;
+mod bridge;
 mod failover;
 mod idle;
 mod keyed;
@@ -44,6 +45,7 @@ pub(crate) const CASES: &[Case] = &[
     keyed::CASE,
     idle::CASE,
     node::CASE,
+    bridge::CASE,
     throughput::LARGE,
     batching::CASE,
     failover::CASE,

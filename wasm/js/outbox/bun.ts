@@ -1,0 +1,3 @@
+// The outbox in Bun, which has Node's sockets and files.
+
+export * from './node.js';

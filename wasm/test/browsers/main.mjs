@@ -1,0 +1,8 @@
+// For runtimes with a command line.
+
+import { Producer } from 'klamm';
+
+import { work } from './work.mjs';
+
+const [brokers, topic, control] = globalThis.Deno?.args ?? process.argv.slice(2);
+console.log(JSON.stringify(await work(Producer, { brokers }, topic, control)));

@@ -1,0 +1,100 @@
+// Everything that JavaScript runs in, each with the same work. `done` waits for its last word, `end` ends it.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+import { build } from 'esbuild';
+import { Miniflare } from 'miniflare';
+import { chromium } from 'playwright-core';
+import puppeteer from 'puppeteer-core';
+
+const wasm = join(import.meta.dirname, '../..');
+const here = (file) => join(import.meta.dirname, file);
+const binary = (name) => join(wasm, 'node_modules/.bin', name);
+
+const COMMANDS = {
+  node: [process.execPath, here('main.mjs')],
+  deno: [binary('deno'), 'run', '--allow-all', '--node-modules-dir=manual', here('main.mjs')],
+  bun: [binary('bun'), 'run', here('main.mjs')],
+};
+/** Those with sockets of their own. */
+export const RUNTIMES = [...Object.keys(COMMANDS), 'workerd'];
+export const BROWSERS = ['chromium', 'firefox'];
+
+export async function inRuntime(name, options) {
+  return name === 'workerd' ? inWorkerd(options) : inProcess(COMMANDS[name], options);
+}
+
+function inProcess([command, ...args], { brokers, topic, control }) {
+  const child = spawn(command, [...args, brokers, topic, control], { cwd: wasm, stdio: ['ignore', 'pipe', 'inherit'] });
+  const said = text(child.stdout);
+  const done = once(child, 'exit').then(async ([code]) => {
+    if (code !== 0) throw new Error(`${command} ended with ${code}`);
+    return JSON.parse(await said);
+  });
+  done.catch(() => {});
+  return { done: () => done, end: () => child.kill('SIGKILL') };
+}
+
+async function inWorkerd(options) {
+  const miniflare = new Miniflare(await worker());
+  const url = new URL((await miniflare.ready).href);
+  url.search = new URLSearchParams(options);
+  const done = fetch(url).then(async (response) => {
+    const said = await response.text();
+    if (!response.ok) throw new Error(said);
+    return JSON.parse(said);
+  });
+  done.catch(() => {});
+  return { done: () => done, end: () => miniflare.dispose() };
+}
+
+/** The worker as wrangler would bundle it. */
+async function worker() {
+  const modules = [];
+  const compiled = {
+    name: 'compiled modules',
+    setup(build) {
+      build.onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
+        const name = path.split('/').at(-1);
+        modules.push({ type: 'CompiledWasm', path: name, contents: readFileSync(join(resolveDir, path)) });
+        return { path: `./${name}`, external: true };
+      });
+    },
+  };
+  const { outputFiles } = await build({
+    entryPoints: [here('worker.mjs')],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:sockets'],
+    plugins: [compiled],
+  });
+  return {
+    compatibilityDate: '2026-04-01',
+    modules: [{ type: 'ESModule', path: 'worker.mjs', contents: outputFiles[0].text }, ...modules],
+  };
+}
+
+/** Each with `newPage`, pages with `goto`, `reload` and `close`, and `kill` of a page, which has no time for a farewell. */
+export async function openBrowser(name) {
+  if (name === 'firefox') {
+    const browser = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', headless: true });
+    return { newPage: () => browser.newPage(), setOffline: async () => {}, kill: (page) => page.close(), close: () => browser.close() };
+  }
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+  const context = await browser.newContext();
+  const kill = async (page) => {
+    const crashed = new Promise((resolve) => page.once('crash', resolve));
+    const session = await context.newCDPSession(page);
+    // Nobody is left to answer.
+    session.send('Page.crash').catch(() => {});
+    await crashed;
+  };
+  return { newPage: () => context.newPage(), setOffline: (isOffline) => context.setOffline(isOffline), kill, close: () => browser.close() };
+}

@@ -1,0 +1,12 @@
+// For Cloudflare's Workers.
+
+import { Producer } from 'klamm';
+
+import { work } from './work.mjs';
+
+export default {
+  async fetch(request) {
+    const { brokers, topic, control } = Object.fromEntries(new URL(request.url).searchParams);
+    return Response.json(await work(Producer, { brokers }, topic, control));
+  },
+};
