@@ -82,7 +82,9 @@ impl Producer<'_> {
                 topic.wanted = true;
             }
         }
-        let (first, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms);
+        // While there is no leader nothing is sent, so asking costs little, and how long ago one was elected is added to
+        // each failover: at most a quarter of the longest backoff.
+        let (first, max) = (self.config.retry_backoff_ms, self.config.retry_backoff_max_ms / 4);
         let wait = backoff_micros(first, max, self.metadata.failures, &mut self.rng);
         let refresh = &mut self.metadata;
         refresh.failures = refresh.failures.saturating_add(1);
