@@ -385,7 +385,46 @@ describe('the log of a file', () => {
   });
 });
 
+describe('tabs that share a database', () => {
+  const row = (n) => ({ topic: 't', key: null, value: `${n}`, headers: [], partition: undefined, timestamp: n, storedAt: n, bytes: 100 });
+  const limits = { maxBytes: 300, dropsOldest: false };
+  const state = { snapshot: new Uint8Array([1]), batches: [], doubtful: [], tickets: [] };
+
+  it('all store, and only who took the lead last takes and removes', async () => {
+    const open = STORES.indexeddb();
+    const [one, other] = [open(), open()];
+    await one.load();
+    assert.deepEqual((await one.add([row(1)], limits)).numbers, [1]);
+    assert.deepEqual((await other.add([row(2), row(3)], limits)).numbers, [2, 3]);
+    await assert.rejects(other.add([row(4)], limits), { code: 'QUEUE_FULL' });
+    assert.deepEqual((await one.take(0, 100)).map(({ number }) => number), [1]);
+    await one.commit(state, []);
+    assert.deepEqual(await other.load(), state);
+    await assert.rejects(one.commit(state, [1]), { code: 'LOCKED' });
+    await assert.rejects(one.take(0, 100), { code: 'LOCKED' });
+    assert.deepEqual((await other.take(0, 150)).map(({ number }) => number), [1, 2]);
+    // What was taken stays.
+    assert.deepEqual(await one.add([row(5)], { ...limits, dropsOldest: true }), { numbers: [4], dropped: [3] });
+    await other.commit(state, [1, 2]);
+    assert.deepEqual(await one.usage(), { records: 1, bytes: 100 });
+    await one.close();
+    await other.close();
+  });
+});
+
 describe('what becomes of a record', () => {
+  it('that lingers: it leaves when its page is hidden', async () => {
+    globalThis.document = new EventTarget();
+    const outbox = new Outbox({ ...options({ lingerMs: 600_000, batchSize: 16_384 }), directory: place() });
+    const { delivered } = await outbox.send({ topic: 'limits', messages: [{ value: 'before it is hidden' }] });
+    await sleep(300);
+    assert.equal((await outbox.usage()).records, 1);
+    globalThis.document.dispatchEvent(new Event('visibilitychange'));
+    assert.equal((await delivered).length, 1);
+    await outbox.close();
+    delete globalThis.document;
+  });
+
   it('is told by the promise and by events, with its number and place', async () => {
     const events = [];
     const outbox = new Outbox({ ...options(), directory: place(), serializers: { value: (value) => JSON.stringify(value) } });
