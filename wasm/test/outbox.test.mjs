@@ -13,9 +13,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import 'fake-indexeddb/auto';
 
 import { Outbox } from 'klamm/outbox';
+import WebSocket from 'ws';
 
 import { FileStore } from '../pkg/outbox/file.js';
 import { IndexedDbStore } from '../pkg/outbox/indexeddb.js';
+import { Bridge } from './bridge.mjs';
 import { Broker } from './broker.mjs';
 import { Device } from './outbox/device.mjs';
 
@@ -26,7 +28,7 @@ const place = () => join(scratch, `${places++}`);
 
 let broker;
 before(async () => {
-  const topics = ['file', 'indexeddb', 'snapshotLater', 'mapApart', 'removedEarly', 'doubt', 'limits', 'node', 'deno', 'bun', 'events', 'idle'];
+  const topics = ['file', 'indexeddb', 'snapshotLater', 'mapApart', 'removedEarly', 'doubt', 'bridge', 'limits', 'node', 'deno', 'bun', 'events', 'idle'];
   broker = await Broker.start(Object.fromEntries(topics.map((topic) => [topic, 3])));
 });
 after(async () => {
@@ -211,6 +213,41 @@ describe('a broker that may have forgotten', { timeout: 60_000 }, () => {
   });
 });
 
+describe('a bridge that believes the ticket no more', { timeout: 60_000 }, () => {
+  it('another producer id is asked for; nothing is lost, and what may be there twice is told', async () => {
+    const bridge = await Bridge.start(broker.address);
+    const stored = [];
+    const doubtful = [];
+    const open = STORES.file();
+    const through = { bridge: bridge.url, token: bridge.token(['bridge']), webSocket: WebSocket, requestTimeoutMs: 2_000, batchSize: 256 };
+    for (let life = 1; life <= 4; life++) {
+      const device = new Device(open(), through);
+      device.outbox.on('possiblyDuplicated', ({ number }) => doubtful.push(number));
+      await produce(device, 'bridge', life * 1_000, stored);
+      await device.outbox.flush();
+      await broker.kill();
+      // Their batches have numbers, or not, and nobody answers.
+      await produce(device, 'bridge', life * 1_000 + 500, stored);
+      await sleep(100);
+      await device.settled();
+      await bridge.kill();
+      await broker.start();
+      process.env.KLAMM_BRIDGE_AUTH_TICKET_SECRET = `another secret, the one of life ${life}, of many bytes`;
+      await bridge.start();
+    }
+    delete process.env.KLAMM_BRIDGE_AUTH_TICKET_SECRET;
+    const last = new Device(open(), through);
+    last.outbox.on('possiblyDuplicated', ({ number }) => doubtful.push(number));
+    await last.outbox.flush();
+    assert.equal((await last.outbox.usage()).records, 0);
+    await last.outbox.close();
+    await bridge.kill();
+    const values = broker.read('bridge').map(({ value }) => value.toString());
+    assert.deepEqual([...new Set(values)].sort(), stored.sort());
+    assert(values.length - stored.length <= doubtful.length, `${values.length - stored.length} twice, ${doubtful.length} told`);
+  });
+});
+
 describe('limits', () => {
   const nobody = { brokers: '127.0.0.1:1' };
   const message = (n) => ({ value: `${n}`.padEnd(936) });
@@ -348,7 +385,46 @@ describe('the log of a file', () => {
   });
 });
 
+describe('tabs that share a database', () => {
+  const row = (n) => ({ topic: 't', key: null, value: `${n}`, headers: [], partition: undefined, timestamp: n, storedAt: n, bytes: 100 });
+  const limits = { maxBytes: 300, dropsOldest: false };
+  const state = { snapshot: new Uint8Array([1]), batches: [], doubtful: [], tickets: [] };
+
+  it('all store, and only who took the lead last takes and removes', async () => {
+    const open = STORES.indexeddb();
+    const [one, other] = [open(), open()];
+    await one.load();
+    assert.deepEqual((await one.add([row(1)], limits)).numbers, [1]);
+    assert.deepEqual((await other.add([row(2), row(3)], limits)).numbers, [2, 3]);
+    await assert.rejects(other.add([row(4)], limits), { code: 'QUEUE_FULL' });
+    assert.deepEqual((await one.take(0, 100)).map(({ number }) => number), [1]);
+    await one.commit(state, []);
+    assert.deepEqual(await other.load(), state);
+    await assert.rejects(one.commit(state, [1]), { code: 'LOCKED' });
+    await assert.rejects(one.take(0, 100), { code: 'LOCKED' });
+    assert.deepEqual((await other.take(0, 150)).map(({ number }) => number), [1, 2]);
+    // What was taken stays.
+    assert.deepEqual(await one.add([row(5)], { ...limits, dropsOldest: true }), { numbers: [4], dropped: [3] });
+    await other.commit(state, [1, 2]);
+    assert.deepEqual(await one.usage(), { records: 1, bytes: 100 });
+    await one.close();
+    await other.close();
+  });
+});
+
 describe('what becomes of a record', () => {
+  it('that lingers: it leaves when its page is hidden', async () => {
+    globalThis.document = new EventTarget();
+    const outbox = new Outbox({ ...options({ lingerMs: 600_000, batchSize: 16_384 }), directory: place() });
+    const { delivered } = await outbox.send({ topic: 'limits', messages: [{ value: 'before it is hidden' }] });
+    await sleep(300);
+    assert.equal((await outbox.usage()).records, 1);
+    globalThis.document.dispatchEvent(new Event('visibilitychange'));
+    assert.equal((await delivered).length, 1);
+    await outbox.close();
+    delete globalThis.document;
+  });
+
   it('is told by the promise and by events, with its number and place', async () => {
     const events = [];
     const outbox = new Outbox({ ...options(), directory: place(), serializers: { value: (value) => JSON.stringify(value) } });
@@ -402,7 +478,16 @@ describe('kill -9 at any time', { timeout: 120_000 }, () => {
         }
         return lines;
       };
-      for (let number = 1; number <= 8; number++) await run(number, 1_000_000, 100 + roll(300));
+      for (let number = 1; number <= 8; number++) {
+        const killed = run(number, 1_000_000, 100 + roll(300));
+        if (number % 3 === 0) {
+          await sleep(roll(200));
+          await broker.kill();
+          await killed;
+          await broker.start();
+        }
+        await killed;
+      }
       const lines = await run(9, 100);
       assert(lines.includes('flushed 0') && lines.includes('closed'), lines.join('\n'));
       assert(stored.length > 100, `${stored.length} stored`);

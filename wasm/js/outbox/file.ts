@@ -217,8 +217,8 @@ export class FileStore implements Store {
     return found;
   }
 
-  async usage(): Promise<Usage> {
-    return { records: this.#places.size, bytes: this.#bytes };
+  usage(): Promise<Usage> {
+    return this.#inOrder(async () => ({ records: this.#places.size, bytes: this.#bytes }));
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,8 @@ const OVERHEAD = 64;
 /** Milliseconds between two looks for what is too old, at most, and between attempts to start a sender. */
 const LOOK = 60_000;
 const AGAIN = 1_000;
+/** Milliseconds between two looks at what another tab has left. */
+const POLL = 50;
 
 /** What a runtime brings. */
 export interface OutboxPlatform extends Platform {
@@ -122,8 +124,11 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
   #restart(error: KlammError): void {
     this.#sender = undefined;
     this.emit('error', error);
-    // Another tab has the place.
-    if (error.code === 'LOCKED') return;
+    if (error.code === 'LOCKED') {
+      // Another tab has the place.
+      this.#isLeading = false;
+      return;
+    }
     setTimeout(() => this.#begin(), this.#again);
     this.#again = Math.min(this.#again * 2, LOOK);
   }
@@ -278,11 +283,11 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
     this.#sender?.hurry();
   }
 
-  /** Resolves when nothing is left in the store; where another tab sends, when all that this one stored has its outcome. */
+  /** Sends what lingers, and resolves when nothing is left in the store, whichever tab sends, or when this one is closed. */
   async flush(): Promise<void> {
-    while (this.#puts.length > 0 || this.#isAdding) await new Promise((resolve) => setTimeout(resolve, 1));
-    if (this.#sender !== undefined) return this.#sender.idle();
-    await Promise.allSettled([...new Set([...this.#waiting.values()].map(({ sent }) => sent.promise))]);
+    while (this.#puts.length > 0 || this.#isAdding) await sleep(1);
+    // A sender that ends before that leaves the rest to the next one, here or in another tab.
+    while (this.#closing === undefined && (await this.#store.usage()).records > 0) await (this.#sender?.idle() ?? sleep(POLL));
   }
 
   /** What is stored and has no outcome. */
@@ -299,7 +304,7 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
     globalThis.removeEventListener?.('pagehide', this.#leaving);
     globalThis.document?.removeEventListener('visibilitychange', this.#leaving);
     clearInterval(this.#ageTimer);
-    while (this.#puts.length > 0 || this.#isAdding) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (this.#puts.length > 0 || this.#isAdding) await sleep(1);
     await this.#sender?.stop();
     await this.#store.close();
     await this.#tabs.close();
@@ -308,6 +313,10 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
   [asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function weight(content: string | Uint8Array | null): number {
