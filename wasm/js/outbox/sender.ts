@@ -111,8 +111,8 @@ export class Sender {
     this.#events = events;
     this.#intake = new Intake(this.#options, this.#places, {
       passed: () => {},
-      refused: (call, place, count, error) => {
-        for (const entry of (call as Handed).entries.slice(place, place + count)) this.#failed(entry, error);
+      refused: (call, place, messages, error) => {
+        for (const entry of (call as Handed).entries.slice(place, place + messages.length)) this.#failed(entry, error);
       },
     });
   }
