@@ -142,8 +142,9 @@ pub struct Config<'c> {
     pub compress_outside: bool,
     /// How long an open batch waits for more records; `u32::MAX`: until it is full or flushed. Default 5 ms.
     pub linger_ms: u32,
-    /// Bytes at which a batch is full, with its header of 61, before compression. Default 16,384; never more
-    /// than a chunk of the storage holds. A larger record makes a batch of its own.
+    /// Bytes at which a batch is full, with its header of 61, before compression. Default 16,384 (on hosts 1,048,576);
+    /// never more than a chunk of the storage holds, or, on a heap, a quarter of it. A larger record makes a batch of
+    /// its own.
     pub batch_size: u32,
     /// Records at which a batch is full, 1 to 65,535. Default 65,535.
     pub batch_records: u16,

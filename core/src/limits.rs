@@ -11,7 +11,7 @@ pub struct Limits {
     pub buffer_memory: u32,
     /// Bytes of a batch that a chunk holds. Default 16,384. A batch grows over the chunks behind its own while they are
     /// free, up to `Config::batch_size` and a quarter of the memory; as many chunks are kept aside for splits and
-    /// compression. See [`for_batches`](Self::for_batches).
+    /// compression (Cargo feature `grow`; else a chunk is a batch).
     pub batch_size: u32,
     /// `Config::max_request_size`: no chunk run is larger. Default 1,048,576.
     pub max_request_size: u32,
@@ -53,6 +53,7 @@ impl Limits {
 
     /// The same with chunks for batches of so many bytes: small ones, of 4 KiB, that batches grow over, so that batches of
     /// few partitions become large and those of many have room. Where batches are no larger, a chunk is a batch.
+    #[cfg(feature = "grow")]
     #[must_use]
     pub const fn for_batches(mut self, batch_size: u32) -> Self {
         self.batch_size = batch_size;
@@ -65,6 +66,7 @@ impl Limits {
 }
 
 /// 32 chunks of this size hold a batch of 128 KiB: see `storage/chunks.rs`.
+#[cfg(feature = "grow")]
 const SMALL: u32 = 3_563;
 
 impl Default for Limits {

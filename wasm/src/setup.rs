@@ -75,7 +75,14 @@ impl Setup {
         #[cfg(feature = "codecs")]
         let snapshot = _rest.get(..draft.snapshot)?;
         let Draft { config, mut limits, .. } = draft;
-        limits.batch_size = config.batch_size;
+        #[cfg(not(feature = "codecs"))]
+        {
+            limits.batch_size = config.batch_size;
+        }
+        #[cfg(feature = "codecs")]
+        {
+            limits = limits.for_batches(config.batch_size);
+        }
         limits.max_request_size = config.max_request_size;
         let bounds = Bounds { request: config.max_request_size, topics: limits.topics };
         let storage = Storage::boxed(&limits);

@@ -131,14 +131,15 @@ impl<P: Start> Builder<P> {
     }
 
     /// Changes the core's options. `bootstrap_servers` and `client_id` are set by the builder's own
-    /// methods, not here.
+    /// methods, not here. `batch_size` is 1 MiB by default: batches take memory as they grow.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut Config<'static>)) -> Self {
         change(&mut self.options.config);
         self
     }
 
-    /// Changes the bounds of the memory. `batch_size` and `max_request_size` follow the options of
+    /// Changes the bounds of the memory. Chunks are of 4 KiB, or as small as `batch_size`;
+    /// `batch_size` and `max_request_size` follow the options of
     /// these names.
     #[must_use]
     pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {

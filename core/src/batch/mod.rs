@@ -126,7 +126,7 @@ pub(crate) struct BatchSlot {
     pub(crate) size: u32,
     pub(crate) plain: u32,
     /// Bytes that the batch may grow to without more chunks.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     pub(crate) room: u32,
     pub(crate) sequence: Sequence,
     pub(crate) kin: [Kin; KIN],
@@ -184,7 +184,7 @@ impl BatchSlot {
         tail: 0,
         size: 0,
         plain: 0,
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         room: 0,
         sequence: Sequence::ZERO,
         code: ErrorCode::NONE,

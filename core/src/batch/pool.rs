@@ -77,15 +77,15 @@ impl Producer<'_> {
     /// Chunks of the spare: as many as the largest batch that grows.
     #[allow(clippy::unused_self, reason = "is a field where batches grow")]
     pub(crate) const fn spare_run(&self) -> u16 {
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         return self.spare_run;
-        #[cfg(not(feature = "alloc"))]
+        #[cfg(not(feature = "grow"))]
         1
     }
 
     /// Chunks for a batch that takes more records, with free ones behind them if it may grow.
     pub(crate) fn take_chunks_to_fill(&mut self, run: u16) -> Option<u16> {
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         if self.spare_run > 1 && run <= self.spare_run {
             let total = self.storage.chunk_count();
             let found = self.chunks.take_roomy(&mut self.storage.chunk_map, total, run);
@@ -95,13 +95,13 @@ impl Producer<'_> {
     }
 
     /// How large the batch may become in its chunks.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     pub(crate) fn room_in(&self, run: u16) -> u32 {
         self.storage.capacity(run).min(self.batch_max)
     }
 
     /// Takes the chunks behind the batch for so many bytes in all, if they are free; else it is full. It never moves.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     #[cold]
     pub(crate) fn grow(&mut self, b: usize, size: u32) -> bool {
         let batch = &self.storage.batches[b];

@@ -225,7 +225,7 @@ pub struct Producer<'a> {
     pub(crate) chunks: Chunks,
     /// A chunk kept aside for splits and compression, or as many as a batch grows to.
     pub(crate) spare: Option<u16>,
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     pub(crate) spare_run: u16,
     /// Batch slots from here on were never used.
     pub(crate) fresh: u16,

@@ -140,9 +140,9 @@ impl Producer<'_> {
                 let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
                 let size = batch.size.saturating_add(size);
-                #[cfg(feature = "alloc")]
+                #[cfg(feature = "grow")]
                 let fits = size <= batch.room || self.grow(b, size);
-                #[cfg(not(feature = "alloc"))]
+                #[cfg(not(feature = "grow"))]
                 let fits = size <= self.batch_max;
                 if fits {
                     return Ok(Place { batch: b, ts_delta, offset_delta, body });
@@ -201,11 +201,11 @@ impl Producer<'_> {
         let due = self.config.linger_ms == 0;
         #[allow(clippy::cast_possible_truncation, reason = "at most 65,535 partitions")]
         let partition = p as u16;
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         let room = self.room_in(run);
         // `take_slot` has emptied it.
         let batch = &mut self.storage.batches[b];
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         {
             batch.room = room;
         }

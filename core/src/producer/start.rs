@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::id::TopicId;
 use crate::options::Options;
-#[cfg(feature = "alloc")]
+#[cfg(feature = "grow")]
 use crate::storage::Slab;
 use crate::storage::chunks::Chunks;
 use crate::storage::list::{Link, List};
@@ -72,7 +72,7 @@ impl<'a> Producer<'a> {
             metadata: Refresh::START,
             chunks,
             spare,
-            #[cfg(feature = "alloc")]
+            #[cfg(feature = "grow")]
             spare_run,
             keeps_spare,
             #[cfg(feature = "compression")]
@@ -191,7 +191,7 @@ fn host_and_port(server: &[u8]) -> Option<(&[u8], u16)> {
 
 /// How many chunks a batch grows over: what `batch_size` takes, but a quarter of the memory at most. In memory that is no
 /// heap's chunks are as large as batches.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "grow")]
 fn largest_run(storage: &Storage<'_>, batch_size: u32) -> u16 {
     match storage.chunks {
         Slab::Borrowed(_) => 1,
@@ -199,7 +199,7 @@ fn largest_run(storage: &Storage<'_>, batch_size: u32) -> u16 {
     }
 }
 
-#[cfg(not(feature = "alloc"))]
+#[cfg(not(feature = "grow"))]
 const fn largest_run(_: &Storage<'_>, _: u32) -> u16 {
     1
 }

@@ -10,19 +10,19 @@ pub(crate) struct Chunks {
     /// The word to look at first: where the last free bit was found.
     hint: u16,
     /// Chunks to be given back before it is worth while to look for groups again.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     scarce: u16,
 }
 
 /// After a search in vain: else each of 10,000 partitions with a batch of one record would pay for one.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "grow")]
 const SCARCE: u16 = 64;
 
 impl Chunks {
     pub(crate) const EMPTY: Self = Self {
         used: 0,
         hint: 0,
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         scarce: 0,
     };
 
@@ -42,7 +42,7 @@ impl Chunks {
 
     /// The same with free chunks behind it, as far as there are: for a batch that is to grow. Chunks are looked for in
     /// groups, which a word of the map has, so that batches of few partitions do not stand in one another's way.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     pub(crate) fn take_roomy(&mut self, map: &mut [u32], total: u16, run: u16) -> Option<u16> {
         if self.scarce > 0 {
             return self.take(map, total, run);
@@ -60,7 +60,7 @@ impl Chunks {
     }
 
     /// Takes these chunks if all of them are free: those behind a batch that grows.
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     pub(crate) fn extend(&mut self, map: &mut [u32], total: u16, first: u16, run: u16) -> bool {
         let Some(end) = first.checked_add(run).filter(|end| *end <= total) else { return false };
         if (first..end).any(|chunk| *word(map, chunk) & (1 << (chunk % 32)) != 0) {
@@ -88,7 +88,7 @@ impl Chunks {
             *word &= !bit;
         }
         self.used -= run;
-        #[cfg(feature = "alloc")]
+        #[cfg(feature = "grow")]
         {
             self.scarce = self.scarce.saturating_sub(run);
         }
@@ -123,11 +123,11 @@ fn word(map: &mut [u32], chunk: u16) -> &mut u32 {
 }
 
 /// Sizes of the groups of chunks that batches grow in; below that any free chunk does.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "grow")]
 const GROUPS: [u32; 4] = [256, 32, 16, 8];
 
 /// The first chunk of so many free words.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "grow")]
 #[allow(clippy::cast_possible_truncation, reason = "there are at most 65,535 chunks")]
 fn find_words(map: &[u32], total: u16, words: u32) -> Option<u16> {
     let whole = usize::from(total / 32);
@@ -137,7 +137,7 @@ fn find_words(map: &[u32], total: u16, words: u32) -> Option<u16> {
 }
 
 /// The first of so many free chunks that begin at a multiple of their number.
-#[cfg(feature = "alloc")]
+#[cfg(feature = "grow")]
 #[allow(clippy::cast_possible_truncation, reason = "there are at most 65,535 chunks")]
 fn find_group(map: &[u32], total: u16, group: u32) -> Option<u16> {
     let all = u32::MAX >> (32 - group);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "alloc")]
+    #[cfg(feature = "grow")]
     fn batches_that_grow_have_room_behind_them() {
         let mut map = [0u32; 3];
         let mut chunks = Chunks::EMPTY;
