@@ -185,7 +185,8 @@ describe('what the crashes find', { timeout: 120_000 }, () => {
       };
       const stored = [];
       await lives(topic, STORES.file(), 0, stored, { mutant });
-      assert.deepEqual(faults(topic, stored), [], 'as long as there is power');
+      // What is gone when it is taken cannot be taken again, which the sender may do without a crash, too.
+      if (topic !== 'removedEarly') assert.deepEqual(faults(topic, stored), [], 'as long as there is power');
       let found = [];
       for (let life = 1; life <= 60 && found.length === 0; life++) {
         await lives(topic, STORES.file(), life * 1_000, stored, { betweens: 1 + (life % 5), mutant });

@@ -118,6 +118,8 @@ export class Outbox<K = Bytes, V = Bytes> extends Emitter<OutboxEvents> {
         this.#restart(asKlamm(error));
       });
     if (maxAgeMs !== undefined) this.#ageTimer ??= setInterval(() => this.#expire().catch((error: unknown) => this.emit('error', asKlamm(error))), Math.min(maxAgeMs, LOOK));
+    // What only grows old keeps no program of Node's alive.
+    (this.#ageTimer as { unref?: () => void } | undefined)?.unref?.();
   }
 
   /** What is stored is there still, for another sender. */
