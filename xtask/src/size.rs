@@ -118,15 +118,12 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
             faults.push(format!("{}: a path to {panic}", budget.image));
         }
         // Of the lean one names say nothing: functions that do the same are merged there, and panics all do.
-        if let (0, Some((bare, image))) = (place, &lean) {
+        if place == 0 {
+            let (bare, image) = &lean;
             faults.append(&mut judge(&LEAN, bare, image, &mut table));
         }
     }
-    if lean.is_some() {
-        tables::settle(sh, "README.md", "size", &table)?;
-    } else {
-        println!("{}: not measured, that takes a compiler with its sources", LEAN.what);
-    }
+    tables::settle(sh, "README.md", "size", &table)?;
     let rows = match args {
         Args { symbols, .. } if *symbols > 0 => *symbols,
         Args { table: true, .. } => 60,
@@ -142,8 +139,8 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
 }
 
 /// The images without klamm and with it for `LEAN_TARGET`.
-fn lean(sh: &Shell) -> Result<Option<(Image, Image)>> {
-    let Some(compiler) = Compiler::that_builds_std(sh) else { return Ok(None) };
+fn lean(sh: &Shell) -> Result<(Image, Image)> {
+    let compiler = Compiler::that_builds_std(sh)?;
     let _dir = sh.push_dir(EXAMPLE);
     compiler
         .build(sh, &format!("{LEAN_TARGET}.json"))
@@ -151,7 +148,7 @@ fn lean(sh: &Shell) -> Result<Option<(Image, Image)>> {
         .args(LEAN_ARGS)
         .run()?;
     let dir = sh.current_dir().join(compiler.target_dir()).join(LEAN_TARGET).join("release");
-    Ok(Some((Image::read(sh, &dir.join(BARE))?, Image::read(sh, &dir.join(LEAN.image))?)))
+    Ok((Image::read(sh, &dir.join(BARE))?, Image::read(sh, &dir.join(LEAN.image))?))
 }
 
 /// What each parameter of `Resources` costs, against the chapter.

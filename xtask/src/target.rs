@@ -42,9 +42,10 @@ impl Compiler {
         Ok(Self::Debian)
     }
 
-    /// Debian's, if it is on this machine already: for what only a compiler can do that builds the libraries.
-    pub(crate) fn that_builds_std(sh: &Shell) -> Option<Self> {
-        debian_is_there(sh).then_some(Self::Debian)
+    /// Debian's, for what only a compiler can do that builds the libraries.
+    pub(crate) fn that_builds_std(sh: &Shell) -> Result<Self> {
+        debian(sh)?;
+        Ok(Self::Debian)
     }
 
     /// `cargo build` for `target`, to be completed with what to build; its files are in `target_dir`.
