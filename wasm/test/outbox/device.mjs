@@ -6,6 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Outbox } from '../../pkg/outbox/outbox.js';
 import { platform } from '../../pkg/platform/node.js';
 
+// The timers of a device that is dark ring on, and must not keep the process alive; the broker does while tests run.
+const timer = globalThis.setTimeout;
+globalThis.setTimeout = (...args) => timer(...args).unref();
+
 /** What never comes. */
 const never = new Promise(() => {});
 
