@@ -62,7 +62,7 @@ fn build(sh: &Shell, site: &Path) -> Result<()> {
     let out = sh.current_dir().join(site);
     let simulator = out.join("simulator");
     sh.remove_path(&simulator)?;
-    cmd!(sh, "cargo run -q -p klamm-bindgen -- {module} {simulator}").run()?;
+    cmd!(sh, "cargo run -q -p klamm-bindgen -- {module} {simulator} --whole").run()?;
     let _dir = sh.push_dir(SOURCES);
     if !sh.path_exists("node_modules/.package-lock.json") {
         cmd!(sh, "npm ci --no-audit --no-fund").run()?;

@@ -63,18 +63,26 @@ const PATH_MAX: usize = 120;
 
 fn main() -> Result<()> {
     let mut args = env::args().skip(1);
-    let input = args.next().context("usage: klamm-bindgen IN.wasm OUT_DIR")?;
-    let output = args.next().context("usage: klamm-bindgen IN.wasm OUT_DIR")?;
+    let usage = "usage: klamm-bindgen IN.wasm OUT_DIR [--whole]";
+    let input = args.next().context(usage)?;
+    let output = args.next().context(usage)?;
+    // The playground formats texts and has exports of its own.
+    let whole = args.next().is_some_and(|arg| arg == "--whole");
     let name = Path::new(&input).file_stem().and_then(|name| name.to_str());
     let name = name.context("the module's file has no name")?.to_owned();
     let mut module = Module::from_file(&input)?;
-    let silenced = silence(&mut module)?;
-    ensure!(silenced > 0, "{input} has no function that panics: are its names stripped?");
+    if !whole {
+        let silenced = silence(&mut module)?;
+        ensure!(silenced > 0, "{input} has no function that panics: are its names stripped?");
+    }
     let mut bindgen = Bindgen::new();
     bindgen.input_module(&name, module).web(true)?;
     // Each runtime's entry says where its module is; names would be the half of its size.
     bindgen.omit_default_module_path(true).remove_name_section(true).remove_producers_section(true);
     bindgen.typescript(true).generate(&output)?;
+    if whole {
+        return Ok(());
+    }
     let made = Path::new(&output).join(format!("{name}_bg.wasm"));
     let mut module = Module::from_file(&made)?;
     let unused: Vec<_> = module
