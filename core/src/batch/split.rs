@@ -161,7 +161,8 @@ impl Producer<'_> {
     }
 
     /// Writes the records that lie in `from` of a chunk behind the header of the batch, as its first, second, ... one. It
-    /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before.
+    /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before. Others, which
+    /// only a forged snapshot has, end it: the broker finds fewer records than the header names.
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the batch it came from")]
     pub(crate) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
         let source = self.storage.batch_start(chunk);
@@ -172,6 +173,10 @@ impl Producer<'_> {
         while let Some(view) = RecordIter::new(&self.storage.chunks[read..end]).next() {
             let (ts_delta, tail, size) = (view.ts_delta, view.tail, view.range.len());
             let body = 1 + varlong_len(ts_delta) + varint_len(offset_delta) + tail;
+            let moved = write - start + varint_len(body as i32) + body;
+            if moved > HEADER as usize + (read + size - source - from.start as usize) {
+                break;
+            }
             let mut head = Writer::new(&mut self.storage.chunks[write..]);
             head.put_varint(body as i32);
             head.put_u8(0);

@@ -112,6 +112,64 @@ fn a_damaged_snapshot_is_refused() {
     assert!(matches!(start(&plain, &page.bytes, 0).err(), Some(RestoreError::Config(_))));
 }
 
+/// Where the batches of a snapshot begin.
+fn batches(page: &[u8]) -> Vec<usize> {
+    let number = |at: usize, bytes: usize| {
+        page[at..at + bytes].iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let (mut at, mut batches) = (24, Vec::new());
+    for _ in 0..number(20, 4) {
+        at += 46 + usize::from(page[at]);
+        for _ in 0..number(at - 2, 2) {
+            batches.push(at);
+            at += 37 + number(at + 33, 4);
+        }
+    }
+    assert_eq!(at, page.len() - 4);
+    batches
+}
+
+/// Its checksum is right. Whatever it says, it may not lead into the memory of another batch.
+#[test]
+fn a_forged_snapshot_is_refused() {
+    let split = |device: &Device| {
+        let mut numbered = device.producer.numbered();
+        device.producer.free_bytes() == 0 && numbered.any(|batch| batch.records == 6)
+    };
+    let device = cut_with_large_batches(Compression::None, 8, split);
+    let page = device.pages.iter().max_by_key(|page| page.serial).expect("two pages");
+    let crc32c = device.setup.config.crc32c;
+    let restored = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut contents = page.bytes[..page.bytes.len() - 4].to_vec();
+        change(&mut contents);
+        contents.extend(crc32c(&contents).to_be_bytes());
+        start(&device.setup, &contents, 0).map(|producer| producer.stats().accepted)
+    };
+    assert!(restored(&|_| {}).is_ok_and(|records| records > 10));
+    let batches = batches(&page.bytes);
+    let places = |at: usize| u16::from_be_bytes([page.bytes[at + 1], page.bytes[at + 2]]);
+    let guest = *batches.iter().find(|at| places(**at) == 1).expect("a part behind another one");
+    let host = *batches.iter().rfind(|at| **at < guest).expect("it is behind another one");
+    let number = |at: usize, value: u32| {
+        move |bytes: &mut Vec<u8>| bytes[at..at + 4].copy_from_slice(&value.to_be_bytes())
+    };
+    // Where the part lies: in the next batch's chunks, on its own host's records, at the end of all numbers.
+    for place in [1_600, 61, u32::MAX, u32::MAX - 10] {
+        let moved = restored(&number(guest + 3, place));
+        assert_eq!(moved, Err(RestoreError::Corrupt), "at {place}");
+    }
+    // Frozen or compressed, which neither of the two can be.
+    for (at, flags) in [(guest, 2), (guest, 8), (host, 8)] {
+        let other = restored(&|bytes: &mut Vec<u8>| bytes[at] = flags);
+        assert_eq!(other, Err(RestoreError::Corrupt), "{flags}");
+    }
+    // More records, or fewer, than there are.
+    for (batch, records) in [(guest, 1), (guest, 0xff), (host, 1), (host, 0xff)] {
+        let other = restored(&|bytes: &mut Vec<u8>| bytes[batch + 8] = records);
+        assert_eq!(other, Err(RestoreError::Corrupt), "{records} records");
+    }
+}
+
 /// Numbers may be written with more bytes than they need. klamm does not do that, but a snapshot is read from outside:
 /// such a record was moved from the wrong place, or ended in a panic.
 #[test]
