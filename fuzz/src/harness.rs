@@ -50,6 +50,8 @@ pub struct Harness {
     pub now: Instant,
     /// What the broker advertises.
     pub versions: Versions,
+    /// It was restored from anything: how many records a compressed batch has, nobody has looked at.
+    pub forged: bool,
     /// Requests that were written and not answered, by connection.
     pub asked: Vec<VecDeque<Request>>,
     written: Vec<Vec<u8>>,
@@ -106,6 +108,7 @@ impl Harness {
             topic,
             now,
             versions,
+            forged: false,
             asked: vec![VecDeque::new(); CONNECTIONS.into()],
             written: vec![Vec::new(); CONNECTIONS.into()],
             reported: [0; 4],
@@ -165,7 +168,9 @@ impl Harness {
         let peeked = self.producer.peek_report();
         if let Some(records) = self.producer.report_records() {
             let report = peeked.expect("records without a report");
-            assert_eq!(records.count(), usize::from(report.records), "records of the report");
+            let count = records.count();
+            let all = count == usize::from(report.records);
+            assert!(all || self.forged, "{count} records for {report:?}");
         }
         let report = self.producer.poll_report();
         assert_eq!(peeked, report, "peek_report shows what poll_report takes");

@@ -34,7 +34,10 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         // What is cut off joins the guest that stands right behind, if there is one: order is kept, and no slot taken.
         let next = list::next(&self.storage.batches, QUEUE, b);
-        let guest = batch.kin().guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
+        let guest =
+            batch.kin().guest.get().filter(|guest| {
+                next == Some(*guest) && !batch.unsure && self.is_part_of(*guest, b)
+            });
         // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
         let needs_chunk = batch.unsure || batch.kin().guest.is_some();
         // Of the second part of a compressed batch is known only that it is smaller.
@@ -71,6 +74,14 @@ impl Producer<'_> {
         self.trim(b);
         self.storage.batches[b].max_timestamp = self.max_timestamp(b);
         Some(())
+    }
+
+    /// Are the records of both named by one `BatchId`? Not where they were split before a restart: what is restored has ids
+    /// of its own, and records that moved over would be reported under another one's.
+    fn is_part_of(&self, guest: usize, b: usize) -> bool {
+        let origin = self.storage.batches[b].kin().origin;
+        self.storage.batches[guest].kin().origin
+            == if origin.is_some() { origin } else { Link::to(b) }
     }
 
     /// What was cut off has chunks of its own: the batch keeps no more than it needs, so that the next split finds some.

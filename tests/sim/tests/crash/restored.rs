@@ -1,10 +1,12 @@
 //! Producers restored from one snapshot.
 
+use std::collections::BTreeMap;
+
 use klamm::{Compression, Destination, Instant, Outcome, Reason, RestoreError, SendError};
-use klamm_sim::cluster::{Api, Fault, Pending, Rule};
+use klamm_sim::cluster::{Api, Fault, Pending, Rule, TopicConfig};
 use klamm_sim::simulator::scenario::TOPIC;
 
-use super::device::{Device, setup, start};
+use super::device::{Device, PARTITIONS, setup, start};
 use super::flash::Gate;
 use super::gate::held;
 
@@ -72,6 +74,45 @@ fn parts_in_several_chunks_are_restored_in_as_many() {
     let mut device = cut_with_large_batches(Compression::None, 8, split);
     device.run().expect("there is power");
     device.check().expect("all is delivered");
+}
+
+/// The topic is created again while the power is off, with a smaller limit, so both parts get new numbers, and the first
+/// one is split once more: what was cut off joined the other part, whose id it has not, and was reported under that.
+#[test]
+fn what_was_split_before_a_restart_keeps_its_ids() {
+    let split = |device: &Device| {
+        let full = device.producer.free_bytes() == 0;
+        full && device.producer.numbered().any(|batch| batch.records == 6)
+    };
+    let mut device = cut_with_large_batches(Compression::None, 8, split);
+    device.cluster.delete_topic(TOPIC, device.now).expect("it is there");
+    let mut topic = TopicConfig::new(PARTITIONS, 2);
+    topic.max_message_bytes = 250;
+    device.cluster.create_topic(TOPIC, topic).expect("a new log");
+    let numbered = device.producer.numbered().map(|batch| (batch.origin, batch.records));
+    let mut unreported: BTreeMap<usize, Vec<bool>> = numbered
+        .map(|(batch, records)| (batch.index(), vec![true; usize::from(records)]))
+        .collect();
+    assert!(unreported.len() > 2, "{unreported:?}");
+    for _ in 0..2_000 {
+        let now = Instant::from_micros(device.now);
+        device.producer.handle_timeout(now);
+        for conn in device.producer.connections() {
+            device.serve(conn, now).expect("there is power");
+        }
+        device.open_gate().expect("there is power");
+        while let Some(report) = device.producer.poll_report() {
+            let records = unreported.get_mut(&report.batch.index()).expect("it was restored");
+            let first = usize::from(report.first);
+            for record in &mut records[first..first + usize::from(report.records)] {
+                assert!(core::mem::take(record), "twice: {report:?}");
+            }
+        }
+        device.now += 10_000;
+        device.cluster.handle_timeout(device.now);
+    }
+    assert!(!unreported.values().flatten().any(|record| *record), "{unreported:?}");
+    assert_eq!(device.producer.stats().buffered, 0);
 }
 
 /// In a snapshot a compressed batch is small; to be split it has to be unpacked.
