@@ -135,9 +135,12 @@ async fn a_body_takes_no_room_before_its_token_was_seen() {
     for beginning in ["", "bearer", "bearer x"] {
         kept.push(begin(rig.address(), "", beginning).await);
     }
-    for (headers, beginning) in
-        [("", "bearer x\n"), ("", "{}\n"), ("", &*"x".repeat(9_000)), ("authorization: Bearer x\r\n", "")]
-    {
+    for (headers, beginning) in [
+        ("", "bearer x\n"),
+        ("", "{}\n"),
+        ("", &*"x".repeat(9_000)),
+        ("authorization: Bearer x\r\n", ""),
+    ] {
         assert_eq!(status(begin(rig.address(), headers, beginning).await).await, 401);
     }
     let body = "{\"value\":\"v\"}";
@@ -158,7 +161,8 @@ async fn a_body_that_comes_too_slowly_is_not_waited_for() {
 #[tokio::test]
 async fn bodies_of_one_subject_that_come_slowly_are_counted() {
     let rig = Rig::with(|config| config.limits.per_subject = 2).await;
-    let kept = [begin(rig.address(), &bearer(), "").await, begin(rig.address(), &bearer(), "").await];
+    let kept =
+        [begin(rig.address(), &bearer(), "").await, begin(rig.address(), &bearer(), "").await];
     // Both are waited for by now, or one of these three is in their place.
     let mut refused = 0;
     for _ in 0..3 {

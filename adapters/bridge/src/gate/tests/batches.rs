@@ -289,9 +289,8 @@ fn many_small_bombs_are_no_more_than_a_large_one() {
 #[test]
 fn a_request_of_refusals_is_no_request() {
     // Six bytes of a request would be sixty of an answer.
-    let parts = |count| -> Vec<_> {
-        (0..count).map(|index| ("secret", index, Bytes::new())).collect()
-    };
+    let parts =
+        |count| -> Vec<_> { (0..count).map(|index| ("secret", index, Bytes::new())).collect() };
     let judged = Page::new().judge(&produce_frame(9, &parts(1_000)));
     assert_eq!(judged.refused.len(), 1_000);
     assert_closed(&Page::new().judge(&produce_frame(9, &parts(1_001))));
