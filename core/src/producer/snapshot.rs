@@ -377,8 +377,11 @@ impl<'a> Producer<'a> {
         if bytes.len() <= HEADER as usize || records == 0 {
             return Err(RestoreError::Corrupt);
         }
-        let host = self.batch_before_end(p, since_host);
         let full = RestoreError::Storage(SendError::Full);
+        if in_chunks as usize > self.storage.chunks.len() {
+            return Err(full);
+        }
+        let host = self.batch_before_end(p, since_host);
         let (chunk, run) = match host {
             Some(host) => (self.storage.batches[host].chunk, 0),
             None => {
