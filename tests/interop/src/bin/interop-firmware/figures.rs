@@ -4,14 +4,14 @@
 use crate::puback;
 use anyhow::{Context, Result};
 use klamm_interop::firmware::images;
-use klamm_interop::firmware::machine::{BOARDS, Board, Machine, Options as MachineOptions};
+use klamm_interop::firmware::machine::{Board, LM3S6965, Machine, Options as MachineOptions};
 use klamm_interop::kafka::{Cluster, Options};
 use klamm_interop::run_dir::RunDir;
 use klamm_interop::setup;
 use std::ffi::OsString;
 
 /// QEMU's machine whose clock is known.
-const BOARD: &Board = &BOARDS[0];
+const BOARD: &Board = &LM3S6965;
 /// Instructions a tick: one is a nanosecond with `-icount shift=0`, and the clock has 12.5 MHz.
 const TICK: u64 = 80;
 /// Bytes of a value: the records of most benchmarks have a hundred.
