@@ -22,6 +22,10 @@ const MACHINES: &[(&str, &str)] =
 /// with one address.
 const LEAN: &str = "lm3s6965-lean";
 
+/// The first machine's demo over TLS, which is linked for its size and not run; its flash and static memory.
+const TLS: &str = "tls";
+const TLS_BUDGET: (u64, u64) = (170 * 1024, 48 * 1024);
+
 /// Bytes of flash that the whole demo may have: with network stack, executor and application.
 const FLASH_BUDGET: u64 = 96 * 1024;
 /// Bytes of memory, the stack as deep as it was seen to go among them.
@@ -64,6 +68,14 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     let _images = prepare(sh, &images)?;
     cmd!(sh, "cargo build --release --bin klamm").run()?;
     cmd!(sh, "cargo test -p klamm-interop --features firmware --release --test firmware").run()?;
+    bench(sh)
+}
+
+/// What is said of klamm's instructions, next to those of an MQTT client.
+fn bench(sh: &Shell) -> Result<()> {
+    let images = build_bench(sh)?;
+    let _images = sh.push_env("KLAMM_FIRMWARE", images);
+    cmd!(sh, "cargo run -p klamm-interop --bin interop-firmware -- --bench").run()?;
     Ok(())
 }
 
@@ -75,6 +87,8 @@ fn build(sh: &Shell) -> Result<PathBuf> {
         for (_, package) in MACHINES {
             compiler.build(sh, TARGET).args(["--release", "--bins", "-p", package]).run()?;
         }
+        let tls = ["--release", "-p", MACHINES[0].1, "--features", TLS, "--bin", TLS];
+        compiler.build(sh, TARGET).args(tls).run()?;
         sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release")
     };
     c_image::build(sh, &compiler, TARGET, &images)?;
@@ -134,6 +148,11 @@ fn gates(sh: &Shell, images: &Path, rows: usize) -> Result<()> {
         let budget = RAM_BUDGET - stack;
         ensure!(image.ram() <= budget, "{machine}: over {budget} bytes of memory without stack");
     }
+    let tls = Image::read(sh, &images.join(TLS))?;
+    println!("{:<30}{:>9} {:>9}", "over TLS", tls.flash(), tls.ram());
+    table += &cells("the demo over TLS 1.3, not run: `tls`", &tls);
+    let (flash, ram) = TLS_BUDGET;
+    ensure!(tls.flash() <= flash && tls.ram() <= ram, "TLS: over {flash} and {ram} bytes");
     tables::settle(sh, README, "images", &table)?;
     // Not of `LEAN`, whose functions that panic are merged with whatever else does the same.
     for machine in MACHINES.iter().map(|(machine, _)| *machine).chain([c_image::NAME]) {
