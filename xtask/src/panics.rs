@@ -259,6 +259,15 @@ mod tests {
     }
 
     #[test]
+    fn indexing_that_is_a_function_counts_for_its_callers() {
+        let name = "<core::ops::range::RangeFrom<usize> as core::slice::index::SliceIndex<[T]>>::";
+        assert!(may_panic(&format!("{name}index_mut")));
+        assert!(!may_panic(&format!("{name}get_mut")));
+        assert!(may_panic("core::panicking::panic_fmt"));
+        assert!(!may_panic("core::str::converts::from_utf8"));
+    }
+
+    #[test]
     fn a_place_has_an_owner() {
         let registry = "/x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f";
         assert_eq!(owner(&format!("{registry}/smoltcp-0.13.1/src/a.rs:7")), "smoltcp");
