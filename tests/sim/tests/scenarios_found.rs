@@ -569,3 +569,21 @@ fn metadata_that_is_always_under_way_stops_no_round() {
     assert!(s.all_delivered(record..record + 1));
     s.finish();
 }
+
+/// An answer that names a partition of the next request: that one's batch is not in the log, as its own answer says.
+#[test]
+fn an_answer_says_nothing_of_another_requests_batches() {
+    let mut s = Scenario::start(1, 2);
+    s.warm_up(0..2);
+    let node = s.leader(0);
+    s.stall(node, Way::Down, 500);
+    s.produce_fault(0, Fault::AnothersPartition(1));
+    s.produce_fault(1, Fault::Error(19));
+    let first = s.batch(0);
+    s.run(50);
+    s.batch(1);
+    s.run_until_reported(5_000);
+    assert!(s.all_delivered(first..first + 2));
+    assert_eq!(s.stats().retries, 1, "the second was not in the log, and was sent again");
+    s.finish();
+}

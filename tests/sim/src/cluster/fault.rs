@@ -81,6 +81,8 @@ pub enum Fault {
     DuplicatePartition,
     /// Produce: the answer has a partition, too, that nobody asked for.
     ExtraPartition,
+    /// The same with this partition of the topic, of which another request may be in flight.
+    AnothersPartition(i32),
     /// Metadata lies.
     Metadata(MetadataFault),
 }
@@ -119,6 +121,7 @@ impl Fault {
             | Self::OmitPartition
             | Self::DuplicatePartition
             | Self::ExtraPartition
+            | Self::AnothersPartition(_)
             | Self::Metadata(_) => true,
             Self::DropRequest
             | Self::DropResponse

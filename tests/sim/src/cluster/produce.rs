@@ -308,6 +308,10 @@ impl Cluster {
                         partitions.push(answer.clone().with_index(answer.index + 1_000_000));
                         partitions.push(answer);
                     }
+                    Some(Fault::AnothersPartition(index)) => {
+                        partitions.push(answer.clone().with_index(index));
+                        partitions.push(answer);
+                    }
                     _ => partitions.push(answer),
                 }
             }

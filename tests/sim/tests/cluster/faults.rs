@@ -94,6 +94,7 @@ fn partitions_left_out_doubled_and_made_up() {
         (Fault::OmitPartition, vec![1]),
         (Fault::DuplicatePartition, vec![0, 0, 1]),
         (Fault::ExtraPartition, vec![1_000_000, 0, 1]),
+        (Fault::AnothersPartition(1), vec![0, 1, 1]),
     ] {
         let mut kit = with(fault);
         let batch: Bytes = plain(1).into();
