@@ -81,6 +81,9 @@ pub(crate) struct BatchSlot {
     pub(crate) stamped: bool,
     /// Part of a request in flight, or of an answer being read.
     pub(crate) pinned: bool,
+    /// Correlation id of that request, while it is pinned.
+    #[cfg(feature = "cluster")]
+    pub(crate) request: i32,
     /// Has a sequence: it joined a request at least once (the "transmitted" of protocol.md 4.6).
     pub(crate) sent: bool,
     /// Its identity, as it stands in its header, may be sent; it has never joined a request.
@@ -160,6 +163,8 @@ impl BatchSlot {
         outside: false,
         stamped: false,
         pinned: false,
+        #[cfg(feature = "cluster")]
+        request: 0,
         sent: false,
         #[cfg(feature = "snapshot")]
         released: false,

@@ -224,6 +224,10 @@ impl Producer<'_> {
                 let slot = &mut self.storage.batches[b];
                 slot.head = head_len as u16;
                 slot.tail = end.len() as u8;
+                #[cfg(feature = "cluster")]
+                {
+                    slot.request = correlation;
+                }
                 len += u32::from(slot.head) + slot.size + u32::from(slot.tail);
             }
             previous = Some(t);

@@ -3,6 +3,8 @@
 //! Nothing is settled before the end of the frame: until then the request's list runs through the batch slots.
 
 use super::Producer;
+#[cfg(feature = "cluster")]
+use crate::batch::QUEUE;
 use crate::batch::{AUX, BatchState};
 use crate::cluster::CLUSTER;
 use crate::error::ProtocolError;
@@ -75,11 +77,37 @@ impl Producer<'_> {
         if let Some(next) = next.filter(|&b| is_it(b)) {
             return Some(next);
         }
+        #[cfg(feature = "cluster")]
+        if let Some(b) = self.find_in_flight(c, topic, index).filter(|&b| is_it(b)) {
+            return Some(b);
+        }
         let mut at = request.batches.head();
         while let Some(b) = at.filter(|&b| !is_it(b)) {
             at = list::next(&self.storage.batches, AUX, b);
         }
         at
+    }
+
+    /// The same by the partition's queue, for Kafka answers in the order of a hash table: to look through a request of
+    /// thousands of batches for each of them would take longer than all the rest. One that has its outcome, and is only
+    /// pinned, is in no queue any more.
+    #[cfg(feature = "cluster")]
+    fn find_in_flight(&self, c: usize, topic: usize, index: i32) -> Option<usize> {
+        let p = self.find_partition(topic, index)?;
+        let partition = &self.storage.partitions[p];
+        if usize::from(partition.conn) != c || partition.in_flight == 0 {
+            return None;
+        }
+        let request = self.storage.connections[c].oldest_correlation();
+        let mut at = self.head(p);
+        while let Some(b) = at {
+            let batch = &self.storage.batches[b];
+            if batch.pinned && batch.request == request {
+                return Some(b);
+            }
+            at = list::next(&self.storage.batches, QUEUE, b).filter(|_| batch.sent);
+        }
+        None
     }
 
     fn note_bad_record(&mut self, c: usize, batch_index: i32) {

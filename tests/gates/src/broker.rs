@@ -67,11 +67,17 @@ impl Broker {
         out.bytes(&[0, 2]);
         out.string(self.topic);
         out.count(batches);
-        for _ in 0..batches {
-            out.bytes(request.take(4));
-            let records = request.count();
-            request.take(records);
-            request.take(1);
+        let partitions: Vec<_> = (0..batches)
+            .map(|_| {
+                let partition = request.take(4);
+                let records = request.count();
+                request.take(records + 1);
+                partition
+            })
+            .collect();
+        // In another order than asked, as Kafka, which has a hash table.
+        for partition in partitions.into_iter().rev() {
+            out.bytes(partition);
             out.i16(self.error);
             // Base offset, append time, start of the log, no bad records, no message, no tags.
             for _ in 0..3 {

@@ -10,8 +10,6 @@ use klamm::{
 use crate::broker::{Answer, Api, Broker};
 use crate::phases;
 
-/// Batches that fit into a request, however many partitions there are.
-pub(crate) const BATCHES_A_REQUEST: u32 = 10;
 /// Request heads, in front of each batch.
 const HEADROOM: u32 = 1_000;
 const DELIVERY_TIMEOUT_MS: u32 = 10_000;
@@ -37,7 +35,9 @@ impl Rig {
         let mut config = Config::new("gates:9092");
         config.linger_ms = 5;
         config.batch_size = batch_size;
-        config.max_request_size = BATCHES_A_REQUEST * batch_size + HEADROOM;
+        // A request has more batches, too, the more partitions there are.
+        let batches = (partitions.unsigned_abs() / 10).clamp(10, 1_000);
+        config.max_request_size = batches * batch_size + HEADROOM;
         config.delivery_timeout_ms = DELIVERY_TIMEOUT_MS;
         config.request_timeout_ms = DELIVERY_TIMEOUT_MS - 100;
         config.compress_outside = true;

@@ -311,6 +311,8 @@ impl Cluster {
                     _ => partitions.push(answer),
                 }
             }
+            // Kafka's own order is that of a hash table, too.
+            partitions.sort_by_key(|answer| answer.index.wrapping_mul(0x1e37_79b1));
             response.responses.push(
                 TopicProduceResponse::default()
                     .with_name(topic.asked_name)
