@@ -100,10 +100,16 @@ const VARIANTS: u64 = 29;
 
 fn call_sequence() -> Result<()> {
     let (head, _) = versions(8, 4, 10);
-    for (name, gzip, error) in [("delivered", 0, 0_i16), ("gzip", 1, 0), ("not-leader", 0, 6)] {
+    for (name, gzip, error, chunks) in [
+        ("delivered", 0, 0_i16, 8),
+        ("gzip", 1, 0, 8),
+        ("not-leader", 0, 6, 8),
+        // An eighth of a batch each.
+        ("small-chunks", 1, 10, 0x38),
+    ] {
         // Gzip, idempotence, linger_ms, in_flight, retries, clock, acks, data loss, wrap, chunks, slots; of the
         // thirteen policies none.
-        let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, 8, 0xfd];
+        let options = [gzip, 1, 5, 4, 0, 1, 0, 0, 0, chunks, 0xfd];
         let mut seed = [&head[..], &options, &[0; 13]].concat();
         // Partition 0, no key, a length, a header.
         for length in [20_u16, 700] {

@@ -33,6 +33,7 @@ mod policy_properties;
 mod process;
 mod properties;
 mod properties_file;
+mod property_table;
 mod route;
 mod shared;
 mod signal;

@@ -3,7 +3,7 @@
 
 use klamm::{Overflow, Policies};
 
-use crate::properties::{BOOL, Draft, Property, number, positive, put};
+use crate::property_table::{BOOL, Draft, Property, number, positive, put};
 
 const COUNT: &str = "a whole number, 1 to 4294967295 (no bound)";
 

@@ -8,10 +8,7 @@ pub(crate) mod api;
 pub(crate) mod api_versions;
 pub(crate) mod batch_header;
 pub(crate) mod crc;
-#[cfg_attr(
-    not(any(test, fuzzing)),
-    expect(dead_code, reason = "coordinators come with transactions")
-)]
+#[cfg_attr(not(test), expect(dead_code, reason = "coordinators come with transactions"))]
 pub(crate) mod find_coordinator;
 pub(crate) mod init_producer_id;
 pub(crate) mod metadata;

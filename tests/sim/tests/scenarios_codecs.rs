@@ -79,18 +79,49 @@ fn what_would_not_shrink_goes_out_plain() {
             let mut s = Scenario::new(setup);
             let number = s.ledger.next();
             let mut sample = Sample::plain(number, 8);
-            let mut random = 1u32;
-            let noise = core::iter::repeat_with(|| {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                random.to_be_bytes()[0]
-            });
-            sample.value.as_mut().expect("a value").extend(noise.take(1_000));
+            sample.value.as_mut().expect("a value").extend(noise().take(1_000));
             s.sample(0, sample);
             s.run_until_reported(5_000);
             assert_eq!(batches(&s), [(0, 1)], "{codec:?}");
             s.finish();
         }
     }
+}
+
+/// A record of many chunks is not compressed into the spare, which has fewer: behind that lie others' batches.
+#[test]
+fn a_large_record_is_compressed_beside_other_batches() {
+    for codec in CODECS {
+        let mut setup = Scenario::setup(1, 2);
+        setup.config.max_request_size = 20_000;
+        setup.config.linger_ms = 1_000;
+        setup.limits.codecs = CODECS;
+        setup.limits.buffer_memory = 60 * 951;
+        setup.limits.max_request_size = 20_000;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..2);
+        let before = s.observer.exchanges.len();
+        // The memory behind the spare is theirs.
+        offer(&mut s, 40, Some(Compression::None));
+        let number = s.ledger.next();
+        let mut sample = Sample::plain(number, 2_000);
+        sample.value.as_mut().expect("a value").extend(noise().take(8_000));
+        s.codec = Some(*codec);
+        s.sample(1, sample);
+        s.run_until_reported(5_000);
+        let codecs: Vec<u8> = batches(&s)[before..].iter().map(|(codec, _)| *codec).collect();
+        assert_eq!(codecs.iter().filter(|codec| **codec > 0).count(), 1, "{codec:?}: {codecs:?}");
+        s.finish();
+    }
+}
+
+/// Bytes that do not shrink.
+fn noise() -> impl Iterator<Item = u8> {
+    let mut random = 1u32;
+    core::iter::repeat_with(move || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        random.to_be_bytes()[0]
+    })
 }
 
 /// Brokers before 2.1 answer -1 to zstd: nobody would know what became of the records.

@@ -277,6 +277,30 @@ fn parts_of_a_batch_of_several_chunks_keep_to_their_chunks() {
     }
 }
 
+/// What is cut off a batch that is larger than `batch_size`, and may be in the log, has not room in the spare: it waits until
+/// others' memory is free.
+#[test]
+fn an_unsure_batch_larger_than_the_spare_waits_for_memory() {
+    let mut setup = Scenario::setup(1, 2);
+    setup.limits.buffer_memory = 10 * CHUNK;
+    setup.config.delivery_timeout_ms = 100_000;
+    setup.user.largest = 60;
+    setup.user.builder = Some(3_000);
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.warm_up(1..2);
+    s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 2_500;
+    s.produce_faults(0, Fault::Error(7), 1);
+    s.produce_faults(1, Fault::Error(19), 10);
+    let first = s.ledger.next();
+    let taken = s.send_batch(TOPIC, Some(0), 200, true).expect("no promise is broken");
+    assert!(taken.expect("there is room") > 40);
+    s.batches(1, 2);
+    s.run_until_reported(60_000);
+    assert!(s.all_delivered(first..s.ledger.next()), "{:?}", s.ledger.entries());
+    s.finish();
+}
+
 /// Chunks of 128 bytes and 551 for heads and tags, over which batches of up to 1,000 bytes grow.
 fn small_chunks(chunks: u32) -> klamm_sim::simulator::Setup {
     let mut setup = Scenario::setup(1, 2);
@@ -286,6 +310,19 @@ fn small_chunks(chunks: u32) -> klamm_sim::simulator::Setup {
     setup.limits.batch_size = 128;
     setup.limits.buffer_memory = chunks * (128 + 551);
     setup
+}
+
+/// Small records for two partitions by turns, until one is refused; returns the first one's number.
+fn fill(s: &mut Scenario) -> u64 {
+    let first = s.ledger.next();
+    let mut refused = false;
+    while !refused {
+        for partition in 0..2 {
+            let sample = Sample::plain(s.ledger.next(), 40);
+            refused |= s.offer(partition, sample).is_err();
+        }
+    }
+    first
 }
 
 #[test]
@@ -311,14 +348,7 @@ fn batches_that_meet_stay_apart() {
         let mut s = Scenario::new(small_chunks(chunks));
         s.warm_up(0..1);
         s.warm_up(1..2);
-        let first = s.ledger.next();
-        let mut refused = false;
-        while !refused {
-            for partition in 0..2 {
-                let sample = Sample::plain(s.ledger.next(), 40);
-                refused |= s.offer(partition, sample).is_err();
-            }
-        }
+        let first = fill(&mut s);
         s.run_until_reported(1_000);
         assert!(s.all_delivered(first..s.ledger.next()), "{chunks} chunks");
         s.finish();
@@ -336,14 +366,7 @@ fn compressed_batches_of_several_chunks_are_split_where_memory_is_full() {
         s.warm_up(0..1);
         s.warm_up(1..2);
         s.cluster.topic_config(TOPIC).expect("the topic is there").max_message_bytes = 61 + 50;
-        let first = s.ledger.next();
-        let mut refused = false;
-        while !refused {
-            for partition in 0..2 {
-                let sample = Sample::plain(s.ledger.next(), 40);
-                refused |= s.offer(partition, sample).is_err();
-            }
-        }
+        let first = fill(&mut s);
         s.run_until_reported(9_000);
         assert!(s.all_delivered(first..s.ledger.next()), "outside: {outside}");
         s.finish();

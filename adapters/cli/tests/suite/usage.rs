@@ -49,6 +49,15 @@ fn properties_are_checked_before_anything_is_sent() {
 }
 
 #[test]
+fn a_dev_broker_says_what_names_topics_have() {
+    let args = ["dev-broker", "--listen", "127.0.0.1:0", "--topic", "no/topic:1"];
+    let output = klamm(&args).output().expect("it runs");
+    assert_ne!(output.status.code(), Some(0), "{output:?}");
+    let line = text(&output.stderr);
+    assert!(line.contains("\"no/topic\"") && line.contains("1 to 249 letters"), "{line}");
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     for args in [&["--help"][..], &["produce", "--help"], &["--version"]] {
         let output = klamm(args).output().expect("it runs");

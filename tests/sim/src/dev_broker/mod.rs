@@ -7,7 +7,7 @@
 mod serve;
 mod store;
 
-use crate::cluster::{ApiVersions, Cluster, Config, NodeConfig, TopicConfig};
+use crate::cluster::{ApiVersions, Cluster, Config, ControlError, NodeConfig, TopicConfig};
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicBool, Ordering};
 use mio::{Poll, Waker, net::TcpListener};
@@ -193,6 +193,10 @@ fn topic_config(options: &Options, partitions: i32) -> TopicConfig {
     config
 }
 
+/// What else is wrong with a new topic.
+const NAMES: &str =
+    "names have 1 to 249 letters of a to z, digits, '.', '_' and '-'; 1 partition at least";
+
 fn create_topics(cluster: &mut Cluster, options: &Options) -> io::Result<()> {
     for (name, partitions) in &options.topics {
         let result = match cluster.partitions(name) {
@@ -200,8 +204,12 @@ fn create_topics(cluster: &mut Cluster, options: &Options) -> io::Result<()> {
             n if n < *partitions => cluster.add_partitions(name, *partitions),
             _ => Ok(()),
         };
-        result.map_err(|e| {
-            invalid(&format!("cannot have topic {name:?} with {partitions} partitions: {e:?}"))
+        result.map_err(|error| {
+            let why = match error {
+                ControlError::Invalid => NAMES.to_owned(),
+                other => format!("{other:?}"),
+            };
+            invalid(&format!("cannot have topic {name:?} with {partitions} partitions: {why}"))
         })?;
     }
     Ok(())

@@ -71,6 +71,8 @@ pub struct User {
     pub purges: bool,
     /// Does it pause and resume, purge parts of the queue, send batches that it filled itself?
     pub meddles: bool,
+    /// Bytes that it fills batches in; `batch_size` without it.
+    pub builder: Option<u32>,
 }
 
 impl Setup {
@@ -110,6 +112,7 @@ impl Setup {
                 restless: false,
                 purges: false,
                 meddles: false,
+                builder: None,
             },
             codecs: &[],
             squeeze_time: 0,
@@ -152,6 +155,7 @@ impl Setup {
             restless: dice.chance(500),
             purges: dice.chance(50),
             meddles: false,
+            builder: None,
         };
         if dice.chance(80) {
             setup.crowd(&mut dice);

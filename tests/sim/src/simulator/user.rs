@@ -127,7 +127,8 @@ impl Simulation {
             Err(error) => return Ok(Err(error)),
         };
         self.names.entry(handle).or_insert_with(|| topic.to_owned());
-        let mut memory = vec![0; self.setup.config.batch_size.clamp(128, 1 << 20) as usize];
+        let bytes = self.setup.user.builder.unwrap_or(self.setup.config.batch_size);
+        let mut memory = vec![0; bytes.clamp(128, 1 << 20) as usize];
         let mut batch = BatchBuilder::new(&mut memory);
         let mut samples = Vec::new();
         for mut sample in offered {
