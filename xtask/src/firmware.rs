@@ -22,6 +22,8 @@ const MACHINES: &[(&str, &str)] =
 /// with one address.
 const LEAN: &str = "lm3s6965-lean";
 
+/// The yardstick.
+const MQTT: &str = "mqtt";
 /// The first machine's demo over TLS, which is linked for its size and not run; its flash and static memory.
 const TLS: &str = "tls";
 const TLS_BUDGET: (u64, u64) = (170 * 1024, 48 * 1024);
@@ -51,19 +53,22 @@ pub(crate) struct Args {
 
 pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     if args.look {
-        return gates(sh, &build(sh)?, 40);
+        return gates(sh, &build_all(sh)?, 40);
     }
+    let options = &args.options;
     let (images, bench) =
         if args.bench { (build_bench(sh)?, Some("--bench")) } else { (build(sh)?, None) };
+    if options.iter().any(|option| option.contains(LEAN)) {
+        build_lean(sh, &images)?;
+    }
     let _images = prepare(sh, &images)?;
-    let options = &args.options;
     cmd!(sh, "cargo run -p klamm-interop --bin interop-firmware -- {bench...} {options...}")
         .run()?;
     Ok(())
 }
 
 pub(crate) fn check(sh: &Shell) -> Result<()> {
-    let images = build(sh)?;
+    let images = build_all(sh)?;
     gates(sh, &images, 0)?;
     let _images = prepare(sh, &images)?;
     cmd!(sh, "cargo build --release --bin klamm").run()?;
@@ -87,12 +92,19 @@ fn build(sh: &Shell) -> Result<PathBuf> {
         for (_, package) in MACHINES {
             compiler.build(sh, TARGET).args(["--release", "--bins", "-p", package]).run()?;
         }
-        let tls = ["--release", "-p", MACHINES[0].1, "--features", TLS, "--bin", TLS];
-        compiler.build(sh, TARGET).args(tls).run()?;
-        sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release")
+        release(sh, &compiler)
     };
     c_image::build(sh, &compiler, TARGET, &images)?;
+    Ok(images)
+}
+
+/// The same with those that are tested or measured only.
+fn build_all(sh: &Shell) -> Result<PathBuf> {
+    let images = build(sh)?;
     build_lean(sh, &images)?;
+    let _dir = sh.push_dir(EXAMPLES);
+    let tls = ["--release", "-p", MACHINES[0].1, "--features", TLS, "--bin", TLS];
+    Compiler::find(sh, &[TARGET])?.build(sh, TARGET).args(tls).run()?;
     Ok(images)
 }
 
@@ -108,14 +120,25 @@ fn build_lean(sh: &Shell, images: &Path) -> Result<()> {
     Ok(sh.copy_file(built, images.join(LEAN))?)
 }
 
-/// The same for measuring: each counts the time that it works.
+/// The folder with the images for measuring, which count the time that they work.
 fn build_bench(sh: &Shell) -> Result<PathBuf> {
+    let (machine, package) = MACHINES[0];
     let compiler = Compiler::find(sh, &[TARGET])?;
     let _dir = sh.push_dir(EXAMPLES);
-    let dir = sh.current_dir().join(compiler.target_dir()).join("bench");
-    let build = compiler.build_in(sh, TARGET, &dir);
-    build.args(["--release", "-p", MACHINES[0].1, "--bins", "--features", "bench"]).run()?;
-    Ok(dir.join(TARGET).join("release"))
+    let build = compiler.build(sh, TARGET);
+    build.args(["--release", "-p", package, "--bins", "--features", "bench"]).run()?;
+    let images = release(sh, &compiler).join("bench");
+    sh.create_dir(&images)?;
+    for image in [machine, MQTT] {
+        // Where it was built the next build puts another one.
+        sh.copy_file(release(sh, &compiler).join(image), images.join(image))?;
+    }
+    Ok(images)
+}
+
+/// Where Cargo puts images, from the folder of the examples.
+fn release(sh: &Shell, compiler: &Compiler) -> PathBuf {
+    sh.current_dir().join(compiler.target_dir()).join(TARGET).join("release")
 }
 
 fn prepare<'a>(sh: &'a Shell, images: &Path) -> Result<xshell::PushEnv<'a>> {

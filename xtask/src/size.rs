@@ -43,7 +43,9 @@ const LEAN: Budget = Budget::new("adapter", "the same, built for size alone", 24
 const CHUNKS: u64 = 4 * 1400;
 /// Numbers instead of firmware: what each parameter of the adapter's `Resources` costs.
 const MEMORY: &str = "memory";
-/// Where the table of those is.
+/// Codecs that do without a heap, by the features of the image's package.
+const CODECS: &[&str] = &["lz4", "snappy", "gzip-tight"];
+/// Where the tables of those are.
 const CHAPTER: &str = "docs/embedded.md";
 /// Panics that are left, and why.
 const PANICS: &[&str] = &[
@@ -94,6 +96,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         dir
     };
     memory(sh, &dir)?;
+    codecs(sh, &compiler, &dir, &images[0].1)?;
     let bare = Image::read(sh, &dir.join(BARE))?;
     let lean = lean(sh)?;
 
@@ -102,32 +105,35 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     println!("{:<34}{}", "", heads.map(|head| format!("{head:>9}")).concat());
     let mut table = row(&["bytes".into(), "flash".into(), "RAM".into(), "of it state".into()])
         + "|---|---|---|---|\n";
-    let mut faults = Vec::new();
+    let (mut faults, mut faulty) = (Vec::new(), Vec::new());
     for (place, (budget, image)) in images.iter().enumerate() {
-        faults.append(&mut judge(budget, &bare, image, &mut table));
+        let mut found = judge(budget, &bare, image, &mut table);
         let klamms = |panic: &&str| budget.most.is_some() && !PANICS.contains(panic);
         for panic in image.panics().into_iter().filter(klamms) {
-            faults.push(format!("{}: a path to {panic}", budget.image));
+            found.push(format!("{}: a path to {panic}", budget.image));
         }
+        faulty.extend((!found.is_empty()).then_some((budget.what, &bare, image)));
+        faults.append(&mut found);
         // Of the lean one names say nothing: functions that do the same are merged there, and panics all do.
         if place == 0 {
             let (bare, image) = &lean;
-            faults.append(&mut judge(&LEAN, bare, image, &mut table));
+            let mut found = judge(&LEAN, bare, image, &mut table);
+            faulty.extend((!found.is_empty()).then_some((LEAN.what, bare, image)));
+            faults.append(&mut found);
         }
     }
-    tables::settle(sh, "README.md", "size", &table)?;
-    let rows = match args {
-        Args { symbols, .. } if *symbols > 0 => *symbols,
-        Args { table: true, .. } => 60,
-        _ if faults.is_empty() => 0,
-        _ => 40,
+    let first = || images.first().map(|(budget, image)| (budget.what, &bare, image));
+    let (rows, shown) = match args {
+        Args { symbols: rows @ 1.., .. } => (*rows, first().into_iter().collect()),
+        Args { table: true, .. } => (60, first().into_iter().collect()),
+        _ => (40, faulty),
     };
-    if let Some((_, image)) = images.first().filter(|_| rows > 0) {
-        println!();
-        image.print_table(&bare, rows);
+    for (what, bare, image) in shown {
+        println!("\n{what}: klamm's modules, and the largest functions");
+        image.print_table(bare, rows);
     }
     ensure!(faults.is_empty(), "{}", faults.join("; "));
-    Ok(())
+    tables::settle(sh, "README.md", "size", &table)
 }
 
 /// The images without klamm and with it, built for size alone.
@@ -157,6 +163,22 @@ fn memory(sh: &Shell, images: &Path) -> Result<()> {
         table += &row(&[what.into(), buys.into(), thousands(bytes.into())]);
     }
     tables::settle(sh, CHAPTER, "memory", &table)
+}
+
+/// What each codec takes besides `plain`, against the chapter.
+fn codecs(sh: &Shell, compiler: &Compiler, images: &Path, plain: &Image) -> Result<()> {
+    let name = BUILDS[0].1[0].image;
+    let head = ["feature", "flash", "RAM"].map(str::to_owned);
+    let mut table = row(&head) + "|---|---|---|\n";
+    for codec in CODECS {
+        let _dir = sh.push_dir(EXAMPLE);
+        let build = compiler.build(sh, TARGET).args(["--release", "--bin", name]);
+        build.args(["--features", codec]).run()?;
+        let image = Image::read(sh, &images.join(name))?;
+        let (flash, ram) = (image.flash() - plain.flash(), image.ram() - plain.ram());
+        table += &row(&[format!("`{codec}`"), thousands(flash), thousands(ram)]);
+    }
+    tables::settle(sh, CHAPTER, "codecs", &table)
 }
 
 /// Prints the row of an image, and adds it to the table; returns what is wrong with it.

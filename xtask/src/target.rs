@@ -1,7 +1,5 @@
 //! Compilers for other targets: rustup's targets, or where rustup cannot fetch them, Debian's compiler and sources.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result, bail};
 use xshell::{Cmd, Shell, cmd};
 
@@ -52,13 +50,8 @@ impl Compiler {
 
     /// `cargo build` for `target`, to be completed with what to build; its files are in `target_dir`.
     pub(crate) fn build<'a>(&self, sh: &'a Shell, target: &str) -> Cmd<'a> {
-        self.build_in(sh, target, self.target_dir().as_ref())
-    }
-
-    /// The same with its files elsewhere.
-    pub(crate) fn build_in<'a>(&self, sh: &'a Shell, target: &str, dir: &Path) -> Cmd<'a> {
-        let build = cmd!(sh, "cargo build --target {target} --target-dir {dir}");
-        self.complete(build, target)
+        let dir = self.target_dir();
+        self.complete(cmd!(sh, "cargo build --target {target} --target-dir {dir}"), target)
     }
 
     /// `cargo clippy` for `target`, to be completed with what to look at.

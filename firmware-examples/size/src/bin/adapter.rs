@@ -15,6 +15,8 @@ use core::task::{Context, Poll, Waker};
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time_driver::Driver;
+#[cfg(feature = "codec")]
+use klamm_embassy::{CodecMemory, Compression};
 use klamm_embassy::{
     Config, Destination, Dial, Link, Lost, Network, Producer, Record, Resources, Timestamp,
 };
@@ -23,6 +25,15 @@ use static_cell::ConstStaticCell;
 
 static RESOURCES: ConstStaticCell<Resources<'static, 1400, 4, 2, 1, 64, 64, 2>> =
     ConstStaticCell::new(Resources::new());
+
+#[cfg(feature = "codec")]
+static CODEC_MEMORY: ConstStaticCell<CodecMemory<1024>> = ConstStaticCell::new(CodecMemory::new());
+#[cfg(feature = "gzip-tight")]
+const CODEC: Compression = Compression::Gzip { level: 1 };
+#[cfg(feature = "lz4")]
+const CODEC: Compression = Compression::Lz4 { level: 1 };
+#[cfg(feature = "snappy")]
+const CODEC: Compression = Compression::Snappy;
 
 /// The network, as far as the compiler knows; what `EmbassyNet` does around a socket of embassy-net.
 struct Wire;
@@ -105,7 +116,16 @@ fn main() -> ! {
     let mut config = Config::new(black_box("192.168.1.10:9092"));
     config.client_id = black_box("size");
     config.linger_ms = black_box(20);
+    #[cfg(not(feature = "codec"))]
     let started = klamm_embassy::new(resources, Wire, &config, black_box(1));
+    #[cfg(feature = "codec")]
+    let started = {
+        config.compression_type = CODEC;
+        let Some(memory) = CODEC_MEMORY.try_take() else { stop() };
+        klamm_embassy::new_with(resources, Wire, &config, black_box(1), |storage| {
+            storage.with_codec_memory(memory)
+        })
+    };
     let Ok((producer, mut runner)) = started else { stop() };
     let mut application = pin!(application(producer));
     let mut running = pin!(runner.run());
