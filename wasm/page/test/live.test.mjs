@@ -132,6 +132,68 @@ test('a reload in the middle keeps the books', async (t) => {
   await inLogsOnce(page, all);
 });
 
+test('it goes by keyboard alone', async (t) => {
+  const page = await live(t);
+  await page.focus('.pad');
+  const press = () => page.keyboard.press('ArrowRight');
+  // The package has to be there first.
+  for (let presses = 0; presses < 300 && !(await page.$('.pad.used')); presses += 1) await press();
+  const { accepted } = await settled(page);
+  for (const key of ['ArrowRight', 'ArrowDown', 'ArrowLeft', 'ArrowUp']) {
+    for (let presses = 0; presses < 5; presses += 1) await page.keyboard.press(key);
+  }
+  await page.waitForTimeout(100);
+  assert.equal((await settled(page)).accepted, accepted + 20);
+  const reached = [];
+  for (let presses = 0; presses < 4; presses += 1) {
+    await page.keyboard.press('Tab');
+    reached.push(await page.evaluate(() => document.activeElement.id));
+  }
+  assert.deepEqual(reached, ['itself', 'cut', 'kill', 'reload']);
+});
+
+test('the counters are about the logs, not about what the producer says', async (t) => {
+  const page = await live(t);
+  const [one, other] = [3, 5];
+  await page.route('**/dev/log/demo/*', async (route) => {
+    const response = await route.fetch();
+    const part = await response.json();
+    const number = ({ value }) => JSON.parse(value).n;
+    part.records = part.records.filter((record) => number(record) !== one).flatMap((record) => (number(record) === other ? [record, record] : [record]));
+    await route.fulfill({ response, json: part });
+  });
+  await movePointer(page);
+  const isSo = ({ lost, twice, stored, accepted, buffered }) => lost === 1 && twice === 1 && stored === accepted - 1 && buffered === 0;
+  await until(page, 'one lost and one twice', isSo);
+  assert.ok(await page.$('[data-of=lost].broken'));
+  await page.unroute('**/dev/log/demo/*');
+});
+
+test('every tab knows whether the broker runs, also after a reload', async (t) => {
+  const pages = [await live(t), await live(t)];
+  const says = (text) => Promise.all(pages.map((page) => page.waitForFunction((wanted) => document.querySelector('#kill').textContent === wanted, text, { polling: 100 })));
+  await says('Kill the broker');
+  await pages[0].click('#kill');
+  await says('Start the broker');
+  await pages[0].reload();
+  await says('Start the broker');
+  await pages[1].click('#kill');
+  await says('Kill the broker');
+});
+
+test('what waits is drawn as batches', async (t) => {
+  const page = await live(t);
+  await page.click('#itself');
+  await until(page, 'deliveries', ({ delivered }) => delivered > 20);
+  await page.click('#cut');
+  await until(page, 'what waits', ({ buffered }) => buffered > 100);
+  const states = await page.$$eval('.lane .chip:not(.gone):not(.tape)', (all) => all.map((chip) => chip.dataset.state));
+  assert.ok(states.includes('sealed') && states.includes('open'), states.join(' '));
+  await page.click('#cut');
+  await page.click('#itself');
+  await settled(page);
+});
+
 test('light, dark, and on a phone', async (t) => {
   const page = await live(t);
   for (const colorScheme of ['light', 'dark']) {

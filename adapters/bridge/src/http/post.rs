@@ -165,7 +165,7 @@ async fn carry_out(shared: &Arc<Shared>, order: Order) -> Answer {
             return produce(&shared, &order).await.0;
         };
         let name = (order.claims.subject.clone(), order.topic.clone(), key);
-        let entry = shared.posting.window.entry(name.clone(), order.digest);
+        let entry = shared.posting.window.entry(name.clone(), order.digest, order.records.len());
         if entry.digest != order.digest {
             let why = json!({ "error": "this Idempotency-Key was used for another body" });
             return (StatusCode::UNPROCESSABLE_ENTITY, why.to_string().into());

@@ -9,6 +9,9 @@ use super::Rate;
 /// More subjects than this are looked through for those that are gone.
 const SWEEP: usize = 1_024;
 
+/// Producer ids a second of one subject. Brokers keep each for a day, and the bridge remembers so many.
+const IDS_PER_S: u64 = 20;
+
 /// The counts that all connections share.
 #[derive(Debug)]
 pub(crate) struct Counts {
@@ -31,6 +34,8 @@ struct Table {
 pub(crate) struct Subject {
     pub(crate) bytes: Rate,
     pub(crate) records: Rate,
+    /// Producer ids.
+    pub(crate) ids: Rate,
 }
 
 /// Which bound is reached.
@@ -79,7 +84,8 @@ impl Counts {
             table.sweep_at = SWEEP.max(2 * table.subjects.len());
         }
         let entry = table.subjects.entry(subject.to_owned()).or_insert_with(|| {
-            Arc::new(Subject { bytes: Rate::new(bytes), records: Rate::new(records) })
+            let ids = Rate::new(IDS_PER_S);
+            Arc::new(Subject { bytes: Rate::new(bytes), records: Rate::new(records), ids })
         });
         // One of the owners is the table.
         if is_reached(Arc::strong_count(entry) - 1, self.max_per_subject) {
@@ -102,7 +108,8 @@ impl Counts {
 impl Subject {
     /// Somebody is connected, or went away in debt.
     fn is_of_interest(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) > 1 || !self.bytes.is_even() || !self.records.is_even()
+        let rates = [&self.bytes, &self.records, &self.ids];
+        Arc::strong_count(self) > 1 || rates.iter().any(|rate| !rate.is_even())
     }
 }
 

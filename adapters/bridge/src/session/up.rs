@@ -15,6 +15,7 @@ use super::assembler::{Assembler, BadLength, Request};
 use super::{Item, Page, Pulse};
 use crate::close::Close;
 use crate::gate::{Gate, Judgement, Verdict};
+use crate::kafka::Api;
 use crate::kafka::api_versions::Offer;
 use crate::shared::Shared;
 use crate::upstream::Frames;
@@ -184,6 +185,9 @@ impl<'a> Up<'a> {
             }
         }
         drop(charge);
+        if api == Some(Api::InitProducerId) {
+            pause(self.page.subject.ids.take(1)).await;
+        }
         let records = usize::try_from(records).unwrap_or(usize::MAX);
         pause(self.page.subject.records.take(records)).await;
         pause(self.page.subject.bytes.take(work)).await;

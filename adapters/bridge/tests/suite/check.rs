@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use klamm_bridge::Config;
+
 use crate::common::SECRET;
 
 /// What the program ends with and says, with these flags.
@@ -74,4 +76,42 @@ fn the_environment_goes_over_the_file_and_flags_over_both() {
     assert!(!good(Some("65536"), &["--limits.message", "2"]));
     assert!(good(Some("2"), &["--limits.message", "65536"]));
     std::fs::remove_file(&file).unwrap();
+}
+
+/// What operators copy.
+#[test]
+fn the_readme_knows_the_options() {
+    let readme = include_str!("../../README.md");
+    let (_, example) = readme.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let given: Config = toml::from_str(example).unwrap();
+    assert_eq!((given.kafka.tls, given.auth.keys.len()), (true, 1));
+
+    // `a`, `b` | 1, 2 | of the table of limits are options, with what they are without a word.
+    let all = toml::Table::try_from(Config::default()).unwrap();
+    let limits = all["limits"].as_table().unwrap();
+    let (_, table) = readme.split_once("## Limits\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let mut named = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let mut cells = row.split('|').skip(1);
+        let (names, values) = (cells.next().unwrap(), cells.next().unwrap());
+        for (name, value) in names.split(',').zip(values.split(", ")) {
+            let name = name.trim().trim_matches('`');
+            let value = value.trim().replace(',', "");
+            let (number, unit) = value.split_once(' ').unwrap_or((&value, ""));
+            let scale = match unit {
+                "KiB" => 1_024.0,
+                "MiB" => 1_048_576.0,
+                _ => 1.0,
+            };
+            let said = number.parse::<f64>().unwrap() * scale;
+            let default = limits[name].as_integer().unwrap();
+            // 1.06 MiB is rounded.
+            let off = (said / f64::from(i32::try_from(default).unwrap()) - 1.0).abs();
+            assert!(off < 0.01, "limits.{name}: {default}, not {said}");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named}");
 }

@@ -179,6 +179,19 @@ async fn a_token_may_say_less_than_the_configured_rate() {
     assert!(passed >= Duration::from_millis(1_400), "{passed:?}");
 }
 
+/// S22: brokers keep every producer id for a day, and the bridge whose it is.
+#[tokio::test]
+async fn producer_ids_are_not_for_the_asking() {
+    let rig = Rig::start().await;
+    let mut page = Client::open(rig.address()).await;
+    let begin = Instant::now();
+    // The first second's are free.
+    for _ in 0..45 {
+        page.producer_id().await;
+    }
+    assert!(begin.elapsed() >= Duration::from_millis(1_100), "{:?}", begin.elapsed());
+}
+
 /// S19: what is hardly anything on the wire, and much when it is decompressed.
 #[tokio::test]
 async fn decompression_is_paid_for() {

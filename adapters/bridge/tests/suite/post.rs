@@ -88,6 +88,7 @@ async fn a_key_is_one_topics_and_one_that_stored_nothing_may_try_again() {
     for topic in [TOPIC, "secret"] {
         let (status, answer) = post(rig.address(), topic, &headers, body).await;
         assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(0)), "{topic}");
+        assert_eq!(rig.log(topic)[0], ["v"]);
     }
     rig.broker.with(|cluster, now| cluster.kill(0, now)).unwrap();
     let headers = headers.replace("one", "two");

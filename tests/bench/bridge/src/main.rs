@@ -93,6 +93,8 @@ fn even(target: &Target) -> Result<serde_json::Value> {
     for (partition, wire) in (0..).zip(wires) {
         lanes.push(Lane::new(target, wire, partition)?);
     }
+    // In turn: two at the same instant would wait for each other.
+    lanes[1].late = Duration::from_micros(500_000 / RATE);
     let begin = Instant::now();
     while lanes.iter().any(|lane| lane.told < lane.end) {
         let mut moved = false;
@@ -114,6 +116,8 @@ fn even(target: &Target) -> Result<serde_json::Value> {
 struct Lane {
     page: Page,
     partition: i32,
+    /// Behind the other lane.
+    late: Duration,
     /// When those were due that have no outcome.
     due: VecDeque<Instant>,
     sent: u64,
@@ -127,6 +131,7 @@ impl Lane {
         Ok(Self {
             page: Page::new(&target.topic, wire, 0)?,
             partition,
+            late: Duration::ZERO,
             due: VecDeque::new(),
             sent: 0,
             told: 0,
@@ -136,7 +141,7 @@ impl Lane {
     }
 
     fn turn(&mut self, begin: Instant) -> Result<bool> {
-        let next = begin + Duration::from_micros(self.sent * 1_000_000 / RATE);
+        let next = begin + self.late + Duration::from_micros(self.sent * 1_000_000 / RATE);
         if self.sent < self.end && Instant::now() >= next {
             let is_taken = self.page.send(self.partition, &[b'v'; SIZE])?;
             ensure!(is_taken, "there is no room at {RATE} records a second");

@@ -17,8 +17,8 @@ pub(super) const CASE: Case = Case {
     title: "Web pages over a bridge",
     about: "A page is klamm's core over a WebSocket. Idle: the bridge's resident memory for each WebSocket (and its connection to \
             the broker), opened, used once and left alone. Even: records of 100 bytes, 1,000 a second, linger 0, for 15 s \
-            after 2 s; latency from the moment at which a record was due, with the bridge between and, at the same time and in \
-            the same thread, without. Full load: 8 \
+            after 2 s; latency from the moment at which a record was due, with the bridge between and, in turn and in the same \
+            thread, without. Full load: 8 \
             pages, or 8 HTTP connections with 100 records a request (KafkaJS's bridge checks no token and no rate), and the \
             bridge's own processor time.",
     fast: false,
