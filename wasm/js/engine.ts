@@ -59,6 +59,7 @@ export interface Report {
   topic: number;
   partition: number;
   outcome: number;
+  /** Where it was delivered: how often it was sent again. */
   reason: number;
   code: number;
   offset: bigint | undefined;
