@@ -100,6 +100,24 @@ describe('SASL', () => {
     });
   }
 
+  it('OAUTHBEARER: a token that is refused, and why', async () => {
+    const said = [];
+    const refusing = (code) => () => (bytes) => {
+      said.push(bytes.toString());
+      if (said.length % 2 === 1) return Buffer.from('{"status":"invalid_token"}');
+      return code;
+    };
+    const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: 'token' }), dangerouslyAllowPlaintext: true };
+    assert.match(await outcome(oauth, refusing(undefined)), /SASL_AUTHENTICATION_FAILED/);
+    assert.match(await outcome(oauth, refusing(Buffer.alloc(0))), /token refused: \{"status":"invalid_token"\}/);
+    assert.deepEqual(said.slice(0, 2), ['n,,\x01auth=Bearer token\x01\x01', '\x01']);
+  });
+
+  it('OAUTHBEARER: a token that is taken', async () => {
+    const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: 'token' }), dangerouslyAllowPlaintext: true };
+    assert.equal(await outcome(oauth, () => () => Buffer.alloc(0)), 'ready');
+  });
+
   it('PLAIN, where it may show the password', async () => {
     let said;
     const plain = () => (bytes) => ((said = bytes.toString()), Buffer.alloc(0));
