@@ -181,6 +181,17 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   maxConnections?: number;
 }
 
+/** What the module is made of: an address to fetch it from, its bytes, or what `WebAssembly.compile` made of them. */
+export type ModuleSource = string | URL | Response | BufferSource | WebAssembly.Module;
+
+/** Options of `init`. */
+export interface InitOptions {
+  /** In place of the package's own file: `klamm.wasm`, or with `codecs` `klamm-codecs.wasm`, of the same version. */
+  module?: ModuleSource | Promise<ModuleSource>;
+  /** The larger module, as the producer's option `codecs`. Default: where it is a file. */
+  codecs?: boolean;
+}
+
 /** What happened to records that share a batch. */
 export interface DeliveredEvent {
   topic: string;

@@ -26,7 +26,7 @@ let control;
 let browser;
 let root;
 before(async () => {
-  broker = await Broker.start({ vite: 1, webpack: 1, esbuild: 1, rollup: 1, plain: 1 });
+  broker = await Broker.start({ vite: 1, webpack: 1, esbuild: 1, rollup: 1, plain: 1, init: 1 });
   // Within the package's folder: bundlers look for packages upwards.
   root = mkdtempSync(join(wasm, 'pkg-bundled-'));
   control = await Control.start({ '/': root });
@@ -47,11 +47,11 @@ const html = (folder, script) => {
 };
 
 /** Opens the page, and reads what it produced. */
-async function load(topic, codecs) {
+async function load(topic, codecs, module = '') {
   const page = await browser.newPage();
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(`${error}`));
-  const query = new URLSearchParams({ bridge: bridge.url, token: bridge.token([topic]), topic, codecs });
+  const query = new URLSearchParams({ bridge: bridge.url, token: bridge.token([topic]), topic, codecs, module });
   await page.goto(`${control.address}/${topic}/index.html?${query}`);
   const said = await control.lastWordOf(topic);
   assert.deepEqual({ said, complaints }, { said: { offsets: codecs.map((_, n) => `${n}`) }, complaints: [] });
@@ -83,6 +83,12 @@ describe('without configuration', () => {
     html('esbuild', 'page.js');
     // It copies no modules: the plain one is in the script as text.
     await load('esbuild', ['none']);
+  });
+
+  it('esbuild, with the larger module from where the page says', async () => {
+    cpSync(join(root, 'esbuild'), join(root, 'init'), { recursive: true });
+    cpSync(join(wasm, 'pkg/klamm-codecs.wasm'), join(root, 'init/larger.wasm'));
+    await load('init', BOTH, 'larger.wasm');
   });
 
   it('Rollup', async () => {
