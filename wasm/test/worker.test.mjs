@@ -22,7 +22,7 @@ Worker.prototype.postMessage = function (...args) {
 
 let broker;
 before(async () => {
-  broker = await Broker.start({ one: 1, six: 6, blocked: 3, post: 4, typed: 3, events: 1, dead: 1, bun: 3 });
+  broker = await Broker.start({ one: 1, six: 6, blocked: 3, post: 4, typed: 3, events: 1, dead: 1, bun: 3, bounded: 1, bounded2: 1 });
 });
 after(() => broker.stop());
 
@@ -101,6 +101,14 @@ describe('in a worker', () => {
     await p.close({ timeoutMs: 10 });
   });
 
+  it('what was taken is bounded once, however little may wait in the other thread', async () => {
+    const p = producer({ bufferMemory: 256 * 1024, batchSize: 4096, maxQueuedBytes: 1_000 });
+    for (let n = 0; n < 200; n++) p.post(n % 2 === 0 ? 'bounded' : 'bounded2', { value: `${n}` });
+    await p.close();
+    assert.equal(p.stats().delivered, 200);
+    assert.equal(texts('bounded').length + texts('bounded2').length, 200);
+  });
+
   it('everything of a message, serializers and key makers', async () => {
     const p = producer({ serializers: { key: (id) => `${id}`, value: (value) => (value.id === 9 ? null : JSON.stringify(value)) }, keyMaker: ({ value }) => value.id });
     const messages = [
@@ -128,6 +136,10 @@ describe('in a worker', () => {
     });
     assert.equal(failed.reduce((sum, { count }) => sum + count, 0), 3);
     assert(failed.every(({ error, messages, count }) => error instanceof KlammError && messages.length === count));
+    const impatient = producer({ allowAutoCreateTopics: false, maxBlockMs: 300 });
+    await assert.rejects(impatient.send({ topic: 'none', messages: [{ value: 'x' }] }), { code: 'TIMED_OUT', brokerCode: 3, topic: 'none', persisted: 'no' });
+    await impatient.close();
+    await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }], compression: 'none such' }), { code: 'CODEC' });
     await assert.rejects(p.send({ topic: 7, messages: [{ value: 'x' }] }), { code: 'INVALID_TOPIC' });
     await p.close();
     await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }] }), { code: 'CLOSED' });
@@ -204,6 +216,16 @@ describe('in a worker', () => {
     await p.close({ timeoutMs: 100 });
     await told;
     assert.equal(failed, 3);
+  });
+
+  it('a thread that dies of an error says which', async () => {
+    const p = new Producer({ brokers: '127.0.0.1:1', worker: true });
+    const sent = p.send({ topic: 'dead', messages: [{ value: 'x' }] });
+    const told = assert.rejects(sent, { code: 'INTERNAL', persisted: 'unknown', message: /TypeError/ });
+    await turn();
+    lastThread.postMessage(null);
+    await told;
+    await p.close();
   });
 
   it('a thread that dies loses nothing without a word', async () => {

@@ -50,6 +50,7 @@ before(async () => {
   const listener = 'listener.name.proxied';
   kafka = await Kafka.nodes(3, {
     'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,DIRECT:PLAINTEXT,PROXIED:SASL_SSL',
+    'log.message.timestamp.type': 'LogAppendTime',
     'ssl.keystore.type': 'PEM',
     'ssl.keystore.location': join(dir, 'keystore.pem'),
     'ssl.truststore.type': 'PEM',
@@ -100,12 +101,15 @@ describe('TLS, certificates of both sides, SASL', { timeout: 180_000 }, () => {
     }
   });
 
-  it('OAUTHBEARER', async () => {
+  it('OAUTHBEARER, also from a thread of its own', async () => {
     await kafka.topic('oauth', 1);
-    const producer = new Producer({ brokers: kafka.proxied, tls, sasl: oauth });
-    const [place] = await producer.send({ topic: 'oauth', messages: [{ value: 'x' }] });
-    assert.equal(place.offset, 0n);
-    await producer.close();
+    for (const [offset, worker] of [false, true].entries()) {
+      const producer = new Producer({ brokers: kafka.proxied, tls, sasl: oauth, worker });
+      const [place] = await producer.send({ topic: 'oauth', messages: [{ value: 'x', timestamp: 1 }] });
+      assert.equal(place.offset, BigInt(offset));
+      assert(place.timestamp > 1_700_000_000_000, 'the broker’s time');
+      await producer.close();
+    }
   });
 
   it('by the API of KafkaJS', async () => {
