@@ -4,11 +4,14 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 
-import { CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
+import kafkajs, { CompressionCodecs, CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
 
 import { Broker } from './broker.mjs';
 
-const theirs = createRequire(import.meta.url)('kafkajs');
+const require = createRequire(import.meta.url);
+const theirs = require('kafkajs');
+/** What KafkaJS has for consumers and for administration. */
+const OTHERS = /^(Partition)?Assign|^(Acl|Config|ResourcePattern)|^KafkaJS(OffsetOutOfRange|MemberId|Group|Stale|Delete|Create|Alter|Fetcher|Unsupported|InvalidVarInt|InvalidLong)/;
 
 let broker;
 before(async () => {
@@ -23,6 +26,26 @@ async function connected(config) {
   await producer.connect();
   return producer;
 }
+
+describe('names', () => {
+  const names = Object.keys(theirs).filter((name) => !OTHERS.test(name));
+
+  for (const [how, ours] of Object.entries({ 'import': kafkajs, 'require': require('klamm/kafkajs'), 'require, default': require('klamm/kafkajs').default })) {
+    it(`all that KafkaJS has for producers, by ${how}`, () => {
+      assert.deepEqual(names.filter((name) => typeof ours[name] !== typeof theirs[name]), []);
+      for (const name of names.filter((name) => name.startsWith('KafkaJS'))) {
+        const [mine, its] = [ours, theirs].map((library) => new library[name](new Error('why')));
+        assert.deepEqual([mine.name, mine instanceof ours.KafkaJSError, mine.retriable], [its.name, its instanceof theirs.KafkaJSError, its.retriable], name);
+      }
+    });
+  }
+
+  it('codecs that a program brings are not needed', () => {
+    CompressionCodecs[CompressionTypes.Snappy] = () => assert.fail('looked at');
+    assert.throws(() => CompressionCodecs[CompressionTypes.LZ4](), /by itself/);
+    for (const [name, number] of Object.entries(theirs.CompressionTypes)) assert.equal(CompressionTypes[name], number);
+  });
+});
 
 describe('producer', () => {
   it('sends, and says where', async () => {

@@ -5,9 +5,10 @@ import type { LinkEvents } from '../link.js';
 import type { Platform } from '../platform.js';
 import { Producer as Core } from '../producer.js';
 import type { Address, Compression, Message as CoreMessage, ProducerOptions, RecordMetadata as Place } from '../types.js';
-import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, translated } from './errors.js';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors.js';
 import { observed, type Seen } from './observer.js';
 import { type Retries, waits } from './retry.js';
+import { translated } from './translated.js';
 import { CompressionTypes, type InstrumentationEvent, type Logger, type Message, type Producer, type ProducerBatch, type ProducerEvents, type ProducerRecord, type RecordMetadata, type Transaction } from './types.js';
 
 const EVENTS: ProducerEvents = {

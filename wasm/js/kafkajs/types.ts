@@ -35,6 +35,9 @@ export interface RetryOptions {
   restartOnFailure?: (e: Error) => Promise<boolean>;
 }
 
+/** Not in klamm, whose own producer has the option `transport`. */
+export type ISocketFactory = (args: any) => any;
+
 export interface KafkaConfig {
   brokers: string[] | BrokersFunction;
   // Of `tls.ConnectionOptions`, without Node's types.
@@ -47,7 +50,7 @@ export interface KafkaConfig {
   requestTimeout?: number;
   enforceRequestTimeout?: boolean;
   retry?: RetryOptions;
-  socketFactory?: (args: any) => any;
+  socketFactory?: ISocketFactory;
   logLevel?: logLevel;
   logCreator?: logCreator;
   /** Of klamm: the URL of a bridge, in browsers; `brokers` is not looked at then. */
@@ -109,6 +112,21 @@ export enum CompressionTypes {
   Snappy = 2,
   LZ4 = 3,
   ZSTD = 4,
+}
+
+/**
+ * KafkaJS has the codecs that a program puts here. klamm has its own, and looks at none of these: it goes on as it was
+ * where a program sets one.
+ */
+export const CompressionCodecs: Record<Exclude<CompressionTypes, CompressionTypes.None>, () => any> = {
+  [CompressionTypes.GZIP]: builtIn,
+  [CompressionTypes.Snappy]: builtIn,
+  [CompressionTypes.LZ4]: builtIn,
+  [CompressionTypes.ZSTD]: builtIn,
+};
+
+function builtIn(): never {
+  throw new Error('klamm compresses by itself: gzip, snappy and lz4');
 }
 
 export interface ProducerRecord {

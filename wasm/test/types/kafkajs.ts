@@ -2,6 +2,7 @@
 
 import type * as theirs from 'kafkajs';
 import type * as ours from 'klamm/kafkajs';
+import type kafkajs from 'klamm/kafkajs';
 
 /** A value of this type, that there never is. */
 declare function a<T>(): T;
@@ -57,6 +58,29 @@ stands<ours.KafkaJSNumberOfRetriesExceeded, theirs.KafkaJSNumberOfRetriesExceede
 stands<ours.KafkaJSConnectionError, theirs.KafkaJSConnectionError>();
 stands<ours.KafkaJSRequestTimeoutError, theirs.KafkaJSRequestTimeoutError>();
 stands<ours.KafkaJSAggregateError, theirs.KafkaJSAggregateError>();
+
+stands<ours.Kafka, theirs.Kafka>();
+stands<typeof ours.Kafka, typeof theirs.Kafka>();
+stands<typeof ours.Partitioners, typeof theirs.Partitioners>();
+stands<typeof theirs.Partitioners, typeof ours.Partitioners>();
+stands<typeof ours.CompressionCodecs, typeof theirs.CompressionCodecs>();
+stands<typeof theirs.CompressionCodecs, typeof ours.CompressionCodecs>();
+stands<ours.CompressionTypes, theirs.CompressionTypes>();
+stands<ours.logLevel, theirs.logLevel>();
+stands<theirs.logLevel, ours.logLevel>();
+stands<ours.PartitionMetadata, theirs.PartitionMetadata>();
+stands<theirs.PartitionMetadata, ours.PartitionMetadata>();
+stands<ours.PartitionerArgs, theirs.PartitionerArgs>();
+stands<theirs.PartitionerArgs, ours.PartitionerArgs>();
+stands<theirs.TopicMessages, ours.TopicMessages>();
+stands<theirs.ISocketFactory, ours.ISocketFactory>();
+stands<theirs.BrokersFunction, ours.BrokersFunction>();
+stands<theirs.Mechanism, ours.Mechanism>();
+stands<theirs.KafkaJSError, ours.KafkaJSError>();
+stands<ours.KafkaJSBrokerNotFound, theirs.KafkaJSBrokerNotFound>();
+stands<ours.KafkaJSServerDoesNotSupportApiKey, theirs.KafkaJSServerDoesNotSupportApiKey>();
+stands<ours.KafkaJSLockTimeout, theirs.KafkaJSLockTimeout>();
+stands<typeof kafkajs.Kafka, typeof theirs.Kafka>();
 
 // A function that was written for the one takes the other's producer.
 async function written(producer: theirs.Producer): Promise<string | undefined> {
