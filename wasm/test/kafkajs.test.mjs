@@ -34,7 +34,7 @@ describe('names', () => {
     it(`all that KafkaJS has for producers, by ${how}`, () => {
       assert.deepEqual(names.filter((name) => typeof ours[name] !== typeof theirs[name]), []);
       for (const name of names.filter((name) => name.startsWith('KafkaJS'))) {
-        const [mine, its] = [ours, theirs].map((library) => new library[name](new Error('why')));
+        const [mine, its] = [ours, theirs].map((library) => new library[name](new Error('why'), {}));
         assert.deepEqual([mine.name, mine instanceof ours.KafkaJSError, mine.retriable], [its.name, its instanceof theirs.KafkaJSError, its.retriable], name);
       }
     });
