@@ -4,8 +4,9 @@
 use std::fs;
 use std::io::Result;
 
+use klamm::Compression;
 use klamm_fuzz::answer::{API_VERSIONS, INIT_PRODUCER_ID, METADATA, PRODUCE, Request, Versions};
-use klamm_fuzz::harness::Harness;
+use klamm_fuzz::harness::{Harness, small_chunks};
 
 fn main() -> Result<()> {
     received()?;
@@ -14,19 +15,45 @@ fn main() -> Result<()> {
     call_sequence()
 }
 
-/// The contents of the snapshot of a batch in flight, without the first bytes and the checksum.
+/// Snapshots of batches that grew, in a full memory, after these answers to Produce: to as many requests as are on their
+/// way together. Then the answers for who is restored.
 fn restore() -> Result<()> {
-    let (_, versions) = versions(8, 4, 10);
-    let mut harness = Harness::new(versions, |_| {});
+    let none = Compression::None;
+    let gzip = Compression::Gzip { level: 6 };
+    fs::create_dir_all("seeds/restore")?;
+    restored("one-in-flight", none, &[&[]], &[0, 0])?;
+    restored("five-in-flight", none, &[&[0], &[]], &[LOST, 0, 0x80 | 6, 45, 45])?;
+    restored("compressed", gzip, &[&[0], &[]], &[10, 0, 10, 0x80, 0])?;
+    // Too large for the broker: where memory is full, parts share a chunk.
+    restored("split", none, &[&[0], &[10; 5]], &[0, 0, 10, 0x80, 10])?;
+    restored("split-twice", none, &[&[0], &[10; 5], &[0], &[10; 5]], &[10, 45, 0, 2, 0])?;
+    restored("split-compressed", gzip, &[&[0], &[10; 5]], &[10, 10, 0x80, 87])
+}
+
+/// Of an answer in the target `restore`: the connection is lost.
+const LOST: u8 = 127;
+
+fn restored(name: &str, codec: Compression, before: &[&[i16]], after: &[u8]) -> Result<()> {
+    let mut harness = Harness::within(Versions::NEWEST, small_chunks, |config| {
+        config.compression_type = codec;
+    });
     harness.set_clock();
-    for value in [&b"one"[..], b"two"] {
-        harness.send(value).expect("there is room");
+    while harness.send(&[b'v'; 180]).is_ok() {}
+    for (errors, offset) in before.iter().zip((0..).step_by(5)) {
+        let (conn, first) = harness.drive_to(PRODUCE).expect("a request with records");
+        while harness.drive() {}
+        let Some((error, errors)) = errors.split_first() else { break };
+        harness.answer_to(conn, &first, *error, offset);
+        for error in errors {
+            harness.answer(conn, *error, offset);
+        }
     }
-    harness.drive_to(PRODUCE).expect("a request with records");
     let mut page = vec![0; harness.producer.snapshot_len()];
     harness.producer.snapshot(&mut page).expect("it is as long");
-    fs::create_dir_all("seeds/restore")?;
-    fs::write("seeds/restore/in-flight", &page[6..page.len() - 4])
+    let count = u8::try_from(after.len()).expect("few answers");
+    // Without the first bytes and the checksum.
+    let seed = [&[count], after, &page[6..page.len() - 4]].concat();
+    fs::write(format!("seeds/restore/{name}"), seed)
 }
 
 /// Bytes of `Versions`: the answers' versions are `recent` and the choices' places.

@@ -23,6 +23,9 @@ pub struct Versions {
 }
 
 impl Versions {
+    /// The newest of each.
+    pub const NEWEST: Self = Self { recent: true, metadata: 8, init_producer_id: 4, produce: 10 };
+
     /// The version of this API.
     pub fn of(self, key: i16) -> i16 {
         match key {

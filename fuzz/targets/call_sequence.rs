@@ -174,6 +174,7 @@ fuzz_target!(|input: Input<'_>| {
 
 fn bound(limits: &mut Limits, options: &Options) {
     limits.buffer_memory = 8 * 1024 + 1024 * u32::from(options.chunks % 16);
+    limits.batch_size >>= options.chunks >> 4 & 3;
     limits.topics = 1 + u16::from(options.slots & 3);
     limits.partitions = 1 + u16::from(options.slots >> 2 & 3);
     limits.brokers = CONNECTIONS + (options.slots >> 4 & 3);

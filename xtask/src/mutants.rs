@@ -40,6 +40,16 @@ struct Mutant {
     test: Option<String>,
 }
 
+impl Mutant {
+    fn put_into(&self, source: &str) -> Result<String> {
+        let Self { name, file, find, .. } = self;
+        let matches = source.matches(find).count();
+        let file = file.display();
+        ensure!(matches == 1, "{LIST}, `{name}`: `find` is {matches} times in {file}, not once");
+        Ok(source.replace(find, &self.replace))
+    }
+}
+
 enum Fate {
     Caught(String),
     Survived,
@@ -52,6 +62,10 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
         list.mutant.iter().filter(|mutant| mutant.name.contains(only)).collect();
     ensure!(!mutants.is_empty(), "{LIST} has no mutant whose name contains `{only}`");
 
+    // Else half an hour would end at the first that has lost its place.
+    for mutant in &mutants {
+        mutant.put_into(&sh.read_file(&mutant.file)?)?;
+    }
     let tree = copy_tree(sh)?;
     let _dir = sh.push_dir(&tree);
     let _target = sh.push_env("CARGO_TARGET_DIR", tree.with_file_name("build"));
@@ -62,9 +76,7 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
 
     let mut survived = Vec::new();
     for mutant in mutants {
-        match try_one(sh, mutant, args.seeds)
-            .with_context(|| format!("mutant `{}`", mutant.name))?
-        {
+        match try_one(sh, mutant, args.seeds)? {
             Fate::Caught(by) => println!("caught    {}: {by}", mutant.name),
             Fate::Survived => {
                 println!("SURVIVED  {}", mutant.name);
@@ -99,10 +111,9 @@ fn prepare<'p>(sh: &Shell, path: &'p Path) -> Result<&'p Path> {
 
 fn try_one(sh: &Shell, mutant: &Mutant, seeds: u64) -> Result<Fate> {
     let original = sh.read_file(&mutant.file)?;
-    let matches = original.matches(&mutant.find).count();
-    ensure!(matches == 1, "`find` is {matches} times in {}, not once", mutant.file.display());
-    sh.write_file(&mutant.file, original.replace(&mutant.find, &mutant.replace))?;
-    let fate = judge(sh, mutant.test.as_deref(), seeds);
+    sh.write_file(&mutant.file, mutant.put_into(&original)?)?;
+    let fate = judge(sh, mutant.test.as_deref(), seeds)
+        .with_context(|| format!("mutant `{}`", mutant.name));
     sh.write_file(&mutant.file, original)?;
     fate
 }
@@ -135,4 +146,22 @@ fn first_failure(command: &str, output: &str) -> String {
         line.ends_with("FAILED") || line.contains("panicked at") || line.contains("seed")
     });
     format!("{command}: {}", line.unwrap_or("no output says why"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two mutants had lost theirs unnoticed: nobody runs all of them after each change of the core.
+    #[test]
+    fn every_mutant_has_a_place() -> Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let list: List = toml::from_str(&std::fs::read_to_string(root.join(LIST))?)?;
+        assert!(!list.mutant.is_empty());
+        for mutant in list.mutant {
+            let source = std::fs::read_to_string(root.join(&mutant.file))?;
+            assert_ne!(mutant.put_into(&source)?, source, "{}", mutant.name);
+        }
+        Ok(())
+    }
 }

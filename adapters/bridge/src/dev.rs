@@ -4,6 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use klamm_sim::cluster::Cluster;
 use klamm_sim::dev_broker::{DevBroker, Options};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -29,8 +30,9 @@ pub(crate) struct Dev {
 }
 
 impl Dev {
-    /// Starts the broker, and fills the configuration in so that the bridge uses it.
-    pub(crate) fn start(config: &mut Config) -> Result<Self, String> {
+    /// Starts the broker, and fills the configuration in so that the bridge uses it, and pages from
+    /// its own port are let in.
+    pub(crate) fn start(config: &mut Config, port: u16) -> Result<Self, String> {
         let broker = DevBroker::start(Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             topics: TOPICS.iter().map(|topic| ((*topic).to_owned(), PARTITIONS)).collect(),
@@ -48,7 +50,6 @@ impl Dev {
             ..KeyConfig::default()
         });
         config.auth.allow_no_origin = true;
-        let port = config.listen.rsplit_once(':').map_or("8080", |(_, port)| port).to_owned();
         for host in ["localhost", "127.0.0.1", "[::1]"] {
             let scheme = if config.tls.certificate.is_empty() { "http" } else { "https" };
             config.auth.origins.push(format!("{scheme}://{host}:{port}"));
@@ -82,6 +83,11 @@ impl Dev {
         });
     }
 
+    /// Is the broker running?
+    fn is_on(cluster: &Cluster) -> bool {
+        cluster.node_ids().all(|node| cluster.is_up(node))
+    }
+
     /// A part of a partition's log from `offset` on, as JSON, and where the log ends. `None`: there is no such partition.
     pub(crate) fn log(&self, topic: &str, partition: i32, offset: i64) -> Option<String> {
         self.broker.with(|cluster, _| {
@@ -99,7 +105,7 @@ impl Dev {
                     })
                 })
                 .collect();
-            Some(json!({ "end": end, "records": records }).to_string())
+            Some(json!({ "end": end, "records": records, "on": Self::is_on(cluster) }).to_string())
         })
     }
 }

@@ -66,11 +66,11 @@ impl Bridge {
     /// An option has a value that makes no sense, a file cannot be read, or an address cannot be
     /// listened on.
     pub async fn start(mut config: Config, dev: bool, clock: Clock) -> Result<Self, String> {
-        let dev = if dev { Some(Dev::start(&mut config)?) } else { None };
+        let (socket, address) = listen(&config.listen).await?;
+        let dev = if dev { Some(Dev::start(&mut config, address.port())?) } else { None };
         let tls = Tls::new(&config.tls)?;
         let (drain, draining) = watch::channel(false);
         let shared = Arc::new(Shared::new(config, clock, dev, draining)?);
-        let (socket, address) = listen(&shared.config.listen).await?;
         let mut tasks = Vec::new();
         let mut admin = None;
         if !shared.config.admin_listen.is_empty() {

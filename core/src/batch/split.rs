@@ -34,7 +34,10 @@ impl Producer<'_> {
         let batch = &self.storage.batches[b];
         // What is cut off joins the guest that stands right behind, if there is one: order is kept, and no slot taken.
         let next = list::next(&self.storage.batches, QUEUE, b);
-        let guest = batch.kin().guest.get().filter(|guest| next == Some(*guest) && !batch.unsure);
+        let guest =
+            batch.kin().guest.get().filter(|guest| {
+                next == Some(*guest) && !batch.unsure && self.is_part_of(*guest, b)
+            });
         // Parts of an unsure batch need one another's answers (rule 9): none of them may wait for the other.
         let needs_chunk = batch.unsure || batch.kin().guest.is_some();
         // Of the second part of a compressed batch is known only that it is smaller.
@@ -71,6 +74,14 @@ impl Producer<'_> {
         self.trim(b);
         self.storage.batches[b].max_timestamp = self.max_timestamp(b);
         Some(())
+    }
+
+    /// Are the records of both named by one `BatchId`? Not where they were split before a restart: what is restored has ids
+    /// of its own, and records that moved over would be reported under another one's.
+    fn is_part_of(&self, guest: usize, b: usize) -> bool {
+        let origin = self.storage.batches[b].kin().origin;
+        self.storage.batches[guest].kin().origin
+            == if origin.is_some() { origin } else { Link::to(b) }
     }
 
     /// What was cut off has chunks of its own: the batch keeps no more than it needs, so that the next split finds some.
@@ -161,7 +172,8 @@ impl Producer<'_> {
     }
 
     /// Writes the records that lie in `from` of a chunk behind the header of the batch, as its first, second, ... one. It
-    /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before.
+    /// may be the same chunk: records only shrink, for lengths and deltas take no more bytes than before. Others, which
+    /// only a forged snapshot has, end it: the broker finds fewer records than the header names.
     #[allow(clippy::cast_possible_truncation, reason = "no larger than the batch it came from")]
     pub(crate) fn place_records(&mut self, b: usize, chunk: u16, from: Range<u32>) {
         let source = self.storage.batch_start(chunk);
@@ -172,6 +184,10 @@ impl Producer<'_> {
         while let Some(view) = RecordIter::new(&self.storage.chunks[read..end]).next() {
             let (ts_delta, tail, size) = (view.ts_delta, view.tail, view.range.len());
             let body = 1 + varlong_len(ts_delta) + varint_len(offset_delta) + tail;
+            let moved = write - start + varint_len(body as i32) + body;
+            if moved > HEADER as usize + (read + size - source - from.start as usize) {
+                break;
+            }
             let mut head = Writer::new(&mut self.storage.chunks[write..]);
             head.put_varint(body as i32);
             head.put_u8(0);

@@ -37,6 +37,9 @@ pub(crate) struct Sticky {
 
 impl Sticky {
     pub(crate) const NONE: Self = Self { index_plus_1: 0, bytes: 0, slot: Link::NONE };
+    /// It is left after so many bytes where it has no batch to fill: Java's default batch (KIP-794). Batches of a megabyte
+    /// would keep a slow sender with one partition for hours.
+    const ENOUGH: u32 = 16_384;
 }
 
 impl<'p> Partitions<'p> {
@@ -124,7 +127,8 @@ impl<'p> Partitions<'p> {
         }
     }
 
-    /// The sticky partition, a random one that is available: the same for about `batch_size` bytes (KIP-480, KIP-794).
+    /// The sticky partition, a random one that is available (KIP-480, KIP-794): the same for about `batch_size` bytes while
+    /// they share a batch, and for 16 KiB at most where batches are sealed before they are full.
     pub fn sticky(&mut self) -> i32 {
         self.sticky_by(Self::random_available)
     }
@@ -136,7 +140,8 @@ impl<'p> Partitions<'p> {
         self.sticky_by(Self::random_by_queue)
     }
 
-    /// The sticky partition: `pick` chooses another one whenever the last has got about `batch_size` bytes.
+    /// The sticky partition: `pick` chooses another one whenever the last has got as many bytes as
+    /// [`sticky`](Self::sticky) says.
     pub fn sticky_by(&mut self, pick: impl FnOnce(&mut Self) -> i32) -> i32 {
         self.stuck = true;
         if self.sticky.index_plus_1 > 0 {
@@ -151,7 +156,8 @@ impl<'p> Partitions<'p> {
             let room = open.is_some_and(|b| {
                 self.producer.storage.batches[b].size.saturating_add(self.size) <= batch_max
             });
-            if room || self.sticky.bytes.saturating_add(self.size) < batch_max {
+            let enough = batch_max.min(Sticky::ENOUGH);
+            if room || self.sticky.bytes.saturating_add(self.size) < enough {
                 return index;
             }
         }

@@ -19,6 +19,7 @@ use crate::storage::list::{self, Link};
 use crate::storage::{Shape, Storage, Text};
 use crate::time::Instant;
 use crate::wire::reader::Reader;
+use crate::wire::record::RecordIter;
 use crate::wire::writer::Writer;
 
 /// The first bytes; the last is the version of the layout.
@@ -335,6 +336,10 @@ impl<'a> Producer<'a> {
         let no_slot = RestoreError::Storage(SendError::NoPartitionSlot);
         let p = self.partition_slot(topic.index(), index).ok_or(no_slot)?;
         let partition = &mut self.storage.partitions[p];
+        // It is there already.
+        if partition.sent > 0 || partition.producer_id_plus_1 != 0 {
+            return Err(RestoreError::Corrupt);
+        }
         partition.producer_id_plus_1 = r.i64();
         partition.epoch = r.i16();
         partition.next = Sequence::new(r.i32());
@@ -377,8 +382,11 @@ impl<'a> Producer<'a> {
         if bytes.len() <= HEADER as usize || records == 0 {
             return Err(RestoreError::Corrupt);
         }
-        let host = self.batch_before_end(p, since_host);
         let full = RestoreError::Storage(SendError::Full);
+        if in_chunks as usize > self.storage.chunks.len() {
+            return Err(full);
+        }
+        let host = self.batch_before_end(p, since_host);
         let (chunk, run) = match host {
             Some(host) => (self.storage.batches[host].chunk, 0),
             None => {
@@ -431,19 +439,25 @@ impl<'a> Producer<'a> {
             ..BatchSlot::EMPTY
         };
         self.storage.batches[b] = slot;
+        let written = bytes.get(HEADER as usize..).unwrap_or_default();
+        if flags & COMPRESSED == 0 && !are_records(written, records) {
+            return Err(RestoreError::Corrupt);
+        }
         if let Some(host) = host {
             // As it was: there may be no memory for anything else.
+            let first = &self.storage.batches[host];
+            let room = self.storage.capacity(first.chunks) + Shape::TAILROOM;
+            let fits = guest_at >= first.size + Shape::TAILROOM
+                && guest_at.saturating_add(size - HEADER) <= room;
+            let alone = !first.compressed && !first.kin().guest.is_some();
+            if !fits || !alone || flags & (FROZEN | COMPRESSED) != 0 {
+                return Err(RestoreError::Corrupt);
+            }
             self.storage.batches[host].change_kin(|kin| kin.guest = Link::to(b));
             self.storage.batches[b].change_kin(|kin| kin.guest_at = guest_at);
             let start = self.storage.batch_start(chunk) + guest_at as usize;
-            let records = bytes.get(HEADER as usize..).unwrap_or_default();
-            let end = guest_at.saturating_add(size - HEADER);
-            let host = &self.storage.batches[host];
-            if end > self.storage.capacity(host.chunks) + Shape::TAILROOM {
-                return Err(RestoreError::Corrupt);
-            }
-            let room = self.storage.chunks.get_mut(start..start + records.len());
-            room.ok_or(RestoreError::Corrupt)?.copy_from_slice(records);
+            let room = self.storage.chunks.get_mut(start..start + written.len());
+            room.ok_or(RestoreError::Corrupt)?.copy_from_slice(written);
         } else {
             let range = self.bytes_of(b);
             let room = self.storage.chunks.get_mut(range).ok_or(RestoreError::Corrupt)?;
@@ -465,6 +479,18 @@ impl<'a> Producer<'a> {
         self.counters.buffered.up(u32::from(records));
         Ok(())
     }
+}
+
+/// Are these so many records, none counted from a later one than they were written with? That takes no more bytes then.
+fn are_records(bytes: &[u8], records: u16) -> bool {
+    let (mut place, mut end) = (0, 0);
+    for view in RecordIter::new(bytes) {
+        if view.offset_delta < place {
+            return false;
+        }
+        (place, end) = (place + 1, view.range.end);
+    }
+    place == i32::from(records) && end == bytes.len()
 }
 
 /// The contents of a snapshot that is whole.

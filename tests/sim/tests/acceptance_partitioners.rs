@@ -299,6 +299,28 @@ fn sticky_fills_a_batch_before_it_moves_on() {
     s.finish();
 }
 
+/// Batches may be as large as all of these records, but linger seals them small: the partition is left all the same.
+#[test]
+fn sticky_is_left_by_a_slow_sender_too() {
+    let mut setup = Scenario::setup(1, 60);
+    setup.limits.buffer_memory = 4 << 20;
+    setup.limits = setup.limits.for_batches(1 << 20);
+    setup.config.batch_size = 1 << 20;
+    setup.config.linger_ms = 5;
+    let mut s = connected(setup);
+    // Ten a visit, of 1,500 bytes each.
+    for _ in 0..300 {
+        offer(&mut s, None, 1_500).expect("there is memory");
+        s.run(10);
+    }
+    s.run_until_reported(10_000);
+    let counts = counts(&s, 60);
+    let reached = counts.iter().filter(|&&count| count > 0).count();
+    assert!(reached >= 15, "{reached} of 60 partitions in 30 visits: {counts:?}");
+    assert!(counts.iter().all(|count| count % 10 == 0), "whole visits: {counts:?}");
+    s.finish();
+}
+
 /// KIP-794's example: queues of 0, 3 and 1 batches weigh 4, 1 and 3.
 #[test]
 fn adaptive_prefers_short_queues_by_javas_weights() {

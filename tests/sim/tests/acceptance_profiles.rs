@@ -5,6 +5,8 @@ use klamm::{Acks, Idempotence, Overflow, Policies, Profile};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::{Sample, Scenario};
 
+use super::acceptance::flush;
+
 const KEY: &[u8] = b"sensor-7";
 
 /// A run with the profile's options in the memory of a test; topic "t" has 8 partitions.
@@ -35,11 +37,6 @@ fn keyed(s: &mut Scenario, records: u64) -> u64 {
 
 fn requests_of(s: &Scenario) -> usize {
     s.observer.exchanges.len()
-}
-
-fn flush(s: &mut Scenario) {
-    let now = s.instant();
-    s.producer().flush(now);
 }
 
 /// The partitions that records with the key went to.

@@ -3,12 +3,16 @@
 
 #![allow(missing_docs, reason = "the modules are files of tests")]
 
+mod acceptance;
 mod acceptance_batches;
 mod acceptance_batching;
+mod acceptance_clock;
 mod acceptance_events;
+mod acceptance_overflow;
 mod acceptance_partitioners;
 mod acceptance_policies;
 mod acceptance_profiles;
+mod acceptance_queues;
 mod crash;
 mod explain;
 mod model;

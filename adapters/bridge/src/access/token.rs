@@ -9,7 +9,7 @@ use super::{Keys, topic};
 use crate::clock::Clock;
 
 /// Longest token that is looked at.
-const MAX_TOKEN: usize = 4_096;
+pub(crate) const MAX_TOKEN: usize = 4_096;
 /// Longest subject.
 const MAX_SUBJECT: usize = 128;
 

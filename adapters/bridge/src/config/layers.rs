@@ -190,6 +190,67 @@ mod tests {
         assert_eq!(config.auth.origins, ["https://a.b"]);
     }
 
+    /// Not the default, and its text.
+    fn another(path: &str, default: &Value) -> (Value, String) {
+        match default {
+            Value::Boolean(flag) => (Value::Boolean(!flag), (!flag).to_string()),
+            Value::Integer(number) => (Value::Integer(number + 1), (number + 1).to_string()),
+            Value::Array(_) if TABLES.contains(&path) => {
+                let text = "[{id = 'a', algorithm = 'EdDSA', public_key_file = 'b'}]";
+                let table: Table = format!("value = {text}").parse().expect("TOML");
+                (table["value"].clone(), text.to_owned())
+            }
+            Value::Array(_) => (Value::Array(vec!["a".into(), "b".into()]), "a, b".to_owned()),
+            _ => ("other".into(), "other".to_owned()),
+        }
+    }
+
+    /// Secrets are written out as nothing: these are compared by themselves.
+    fn secrets(config: &Config) -> [&str; 2] {
+        [config.kafka.password.expose(), config.auth.ticket_secret.expose()]
+    }
+
+    #[test]
+    fn every_option_is_one_of_the_file_the_environment_and_the_command_line() {
+        let file = std::env::temp_dir().join(format!("klamm-bridge-{}-all", std::process::id()));
+        let all = command();
+        for (path, default) in options() {
+            let (value, text) = another(&path, &default);
+            let mut table = Table::new();
+            match path.split_once('.') {
+                None => drop(table.insert(path.clone(), value.clone())),
+                Some((group, name)) => {
+                    let inner = Table::from_iter([(name.to_owned(), value.clone())]);
+                    table.insert(group.to_owned(), inner.into());
+                }
+            }
+            std::fs::write(&file, table.to_string()).expect("write");
+            let by_file = load_from(&["--config", file.to_str().expect("path")]).expect(&path);
+            let by_flag =
+                load_from(&[&format!("--{}", path.replace('_', "-")), &text]).expect(&path);
+            assert_eq!(by_file.config, by_flag.config, "{path}");
+            assert_ne!(by_flag.config, Config::default(), "{path}");
+            // What was set is what is there.
+            let shown = Table::try_from(&by_flag.config).expect("TOML");
+            let mut found = Value::Table(shown);
+            for part in path.split('.') {
+                found = found.get(part).cloned().expect("there");
+            }
+            let is_secret = secrets(&by_flag.config) != secrets(&Config::default());
+            assert!(is_secret || TABLES.contains(&&*path) || found == value, "{path}: {found}");
+            // The environment is clap's business: each has a variable, and its own.
+            let arg = all.get_arguments().find(|arg| arg.get_id() == path.as_str()).expect("arg");
+            let variable = format!("KLAMM_BRIDGE_{}", path.replace('.', "_").to_uppercase());
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(&*variable));
+        }
+        std::fs::remove_file(&file).expect("remove");
+        let mut variables: Vec<_> = all.get_arguments().filter_map(|arg| arg.get_env()).collect();
+        let count = variables.len();
+        variables.sort_unstable();
+        variables.dedup();
+        assert_eq!(variables.len(), count, "two options have one variable");
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let error = |arguments| load_from(arguments).expect_err("an error");

@@ -128,7 +128,8 @@ pub struct LimitsConfig {
     pub request: usize,
     /// Bytes of a broker's answer.
     pub answer: usize,
-    /// Bytes of a batch's records without compression.
+    /// Bytes of a request's compressed batches without compression. What comes out of them beyond
+    /// sixteen times the request counts for `bytes_per_s`, too, as a sixteenth of it.
     pub uncompressed: usize,
     /// Bytes of requests that are in the bridge in all.
     pub requests_in_flight: usize,
@@ -264,7 +265,7 @@ impl Default for LimitsConfig {
             message: 64 << 10,
             request: (1 << 20) + (64 << 10),
             answer: 4 << 20,
-            uncompressed: 8 << 20,
+            uncompressed: 16 << 20,
             requests_in_flight: 256 << 20,
             answers_in_flight: 64 << 20,
             pipeline: 32,

@@ -17,6 +17,11 @@ use crate::kafka::{Api, Code, Malformed, Reader, header, metadata};
 pub(crate) use answer::{brokers, translate};
 pub(crate) use policy::Policy;
 
+/// More partitions or topics of one request than this are not refused one by one: answers would be
+/// many times as long as requests.
+const MOST_REFUSED: usize = 1_000;
+const TOO_MANY: &str = "more is refused than any page asks for";
+
 /// What a page may do, as far as it does not change from request to request.
 #[derive(Clone, Copy)]
 pub(crate) struct Gate<'a> {
@@ -39,6 +44,8 @@ pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     /// Records that are passed on.
     pub(crate) records: u64,
+    /// Bytes that came out of compressed batches.
+    pub(crate) inflated: usize,
     /// One for each partition, topic or request refused.
     pub(crate) refused: Vec<Code>,
 }
@@ -122,6 +129,9 @@ impl Gate<'_> {
                         refused.push((*name).to_owned());
                     }
                 }
+                if refused.len() > MOST_REFUSED {
+                    return Ok(close(Some(Api::Metadata), TOO_MANY));
+                }
             }
         }
         let create = request.create && self.policy.create_topics;
@@ -156,7 +166,7 @@ impl Gate<'_> {
 }
 
 fn judgement(api: Option<Api>, verdict: Verdict) -> Judgement {
-    Judgement { api, verdict, records: 0, refused: Vec::new() }
+    Judgement { api, verdict, records: 0, inflated: 0, refused: Vec::new() }
 }
 
 fn close(api: Option<Api>, why: &'static str) -> Judgement {

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{Expected, Gate, Judgement, Pending, Verdict, close, forward, judgement, local};
+use super::{
+    Expected, Gate, Judgement, MOST_REFUSED, Pending, TOO_MANY, Verdict, close, forward, judgement,
+    local,
+};
 use crate::access::topic;
 use crate::close::Close;
-use crate::kafka::batch::Batch;
+use crate::kafka::batch::{Batch, Codec};
 use crate::kafka::error::Refusal;
 use crate::kafka::produce::{self, Forward, Part, Partition, Request};
 use crate::kafka::produce_answer::{Answer, Refused};
@@ -28,10 +31,11 @@ impl Gate<'_> {
         let timeout_ms = request.timeout_ms.clamp(0, self.policy.max_timeout_ms);
         let mut onward = Forward { acks: request.acks, timeout_ms, topics: Vec::new() };
         let (mut refused, mut records) = (Vec::new(), 0);
+        let mut room = self.policy.max_plain;
         for topic in &request.topics {
             let mut parts = Vec::new();
             for partition in &topic.partitions {
-                match self.check(&request, topic.name, partition) {
+                match self.check(&request, topic.name, partition, &mut room) {
                     Ok((batch, count)) => {
                         records += u64::from(count);
                         parts.push(Part { index: partition.index, batch });
@@ -39,6 +43,9 @@ impl Gate<'_> {
                     Err(refusal) => {
                         let topic = topic.name.to_owned();
                         refused.push(Refused { topic, index: partition.index, refusal });
+                        if refused.len() > MOST_REFUSED {
+                            return Ok(close(Some(Api::Produce), TOO_MANY));
+                        }
                     }
                 }
             }
@@ -49,6 +56,7 @@ impl Gate<'_> {
         let codes = refused.iter().map(|refused| refused.refusal.code).collect();
         let mut judged = self.decide(&onward, refused, version, page, ours);
         judged.records = records;
+        judged.inflated = self.policy.max_plain - room;
         judged.refused = codes;
         Ok(judged)
     }
@@ -83,12 +91,14 @@ impl Gate<'_> {
         forward(api, frame, pending)
     }
 
-    /// The batch to be passed on, and its number of records.
+    /// The batch to be passed on, and its number of records. `room`: what may still come out of the
+    /// request's compressed batches.
     fn check(
         &self,
         request: &Request<'_>,
         name: &str,
         partition: &Partition<'_>,
+        room: &mut usize,
     ) -> Result<(Vec<u8>, u32), Refusal> {
         if !topic::is_legal(name) {
             return Err(Refusal::new(Code::INVALID_TOPIC, "not a topic that a page may name"));
@@ -120,17 +130,17 @@ impl Gate<'_> {
             let code = Code::UNSUPPORTED_COMPRESSION_TYPE;
             return Err(Refusal::new(code, "the bridge does not take this compression"));
         }
-        Ok((self.records(&batch)?, batch.count))
+        Ok((self.records(&batch, room)?, batch.count))
     }
 
-    fn records(&self, batch: &Batch<'_>) -> Result<Vec<u8>, Refusal> {
+    fn records(&self, batch: &Batch<'_>, room: &mut usize) -> Result<Vec<u8>, Refusal> {
         let latest_ms = self.now_ms.saturating_add(self.policy.max_ahead_ms);
         let bounds = Bounds { headers: self.policy.max_headers, latest_ms };
         let inflated;
         let plain = match batch.codec {
-            crate::kafka::batch::Codec::None => batch.records,
+            Codec::None => batch.records,
             codec => {
-                inflated = inflate::inflate(codec, batch.records, self.policy.max_plain)?;
+                inflated = self.inflate(codec, batch.records, room)?;
                 &inflated
             }
         };
@@ -138,9 +148,36 @@ impl Gate<'_> {
             records::check(batch, plain, bounds)?;
             return Ok(batch.as_it_came());
         }
-        let records = records::rewrite(batch, plain, bounds, self.headers)?;
         let too_large = Refusal::new(Code::MESSAGE_TOO_LARGE, "the batch is too large");
+        let added = self.headers.added().saturating_mul(usize::try_from(batch.count).unwrap_or(0));
+        if plain.len().saturating_add(added) > self.policy.max_plain {
+            return Err(too_large);
+        }
+        let records = records::rewrite(batch, plain, bounds, self.headers)?;
         batch.with_records(&records).ok_or(too_large)
+    }
+
+    /// A thousand small batches must not come to more than a single large one may.
+    fn inflate(&self, codec: Codec, bytes: &[u8], room: &mut usize) -> Result<Vec<u8>, Refusal> {
+        match inflate::inflate(codec, bytes, *room) {
+            Ok(plain) => {
+                *room -= plain.len();
+                Ok(plain)
+            }
+            // By itself it may fit: so it is not for ever that it is refused.
+            Err(refusal)
+                if refusal.code == Code::MESSAGE_TOO_LARGE && *room < self.policy.max_plain =>
+            {
+                *room = 0;
+                let why = "the request's batches are too large when they are decompressed";
+                Err(Refusal::new(Code::NOT_ENOUGH_REPLICAS, why))
+            }
+            Err(refusal) => {
+                // The work was done all the same.
+                *room = 0;
+                Err(refusal)
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::result_large_err, reason = "what is refused is answered, once a request")]
 
+mod incoming;
 mod listen;
 mod meter;
 mod post;

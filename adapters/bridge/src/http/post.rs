@@ -6,15 +6,16 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ring::digest;
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use super::incoming::{Incoming, Trouble};
 use super::upgrade::rates;
 use super::{Peer, origin};
 use crate::access::Claims;
@@ -22,6 +23,7 @@ use crate::access::origin::Origin;
 use crate::access::token::TokenError;
 use crate::config::Config;
 use crate::kafka::records::HeaderPolicy;
+use crate::limits::{Charge, Subject};
 use crate::produce::{Given, Producer, Window, lines, whole};
 use crate::shared::Shared;
 use crate::upstream::Connector;
@@ -30,6 +32,7 @@ const KEY: HeaderName = HeaderName::from_static("kafka-key");
 const IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Longest `Idempotency-Key`.
 const MAX_KEY: usize = 128;
+const LONG_KEY: &str = "the Idempotency-Key has 1 to 128 bytes";
 /// Who is too fast by more than this is told to come again, instead of being kept waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// In front of a token in the body's first line, for `sendBeacon`, which cannot set a header.
@@ -51,6 +54,8 @@ struct Order {
     records: Vec<Given>,
     idempotency: Option<String>,
     digest: [u8; 32],
+    /// For the body: it is here until it is answered.
+    _charge: Option<Charge>,
 }
 
 impl Posting {
@@ -110,19 +115,29 @@ async fn order(
         return Err(refuse(shared, "drain", status, "the bridge is going away"));
     }
     let Path(topic) = path.map_err(|error| bad(&error))?;
-    let by_header = bearer(headers).map(|token| check(shared, token)).transpose()?;
-    let body = read(shared, headers, body).await?;
-    let (claims, idempotency, rest) = match by_header {
-        Some(claims) => (claims, named(headers).map_err(|why| bad(&why))?, &body[..]),
-        None => first_line(shared, &body)?,
+    let in_trouble = |trouble| troubled(shared, trouble);
+    let mut body = Incoming::new(headers, body, shared.config.http.body).map_err(in_trouble)?;
+    let (claims, idempotency) = match bearer(headers) {
+        Some(token) => (check(shared, token)?, named(headers).map_err(|why| bad(&why))?),
+        None => {
+            let limit = Duration::from_secs(shared.config.limits.handshake_s);
+            first_line(shared, body.first_line(limit).await.map_err(in_trouble)?)?
+        }
     };
     if !claims.allows(&topic) {
         let why = "the token does not allow this topic";
         return Err(refuse(shared, "topic", StatusCode::FORBIDDEN, why));
     }
+    // One of the subject's connections, until the body is here: a slow one keeps others waiting.
+    let subject = join(shared, &claims)?;
+    let length = body.length();
+    let charge = shared.requests.charge(length).await;
+    let limits = &shared.config.limits;
+    let seconds = limits.stall_s + length as u64 / limits.min_bytes_per_s.max(1);
+    let rest = body.rest(Duration::from_secs(seconds)).await.map_err(in_trouble)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let records = match kind.unwrap_or_default().split(';').next().unwrap_or_default().trim() {
-        "application/octet-stream" => whole(rest, headers.get(KEY).map(HeaderValue::as_bytes)),
+        "application/octet-stream" => whole(&rest, headers.get(KEY).map(HeaderValue::as_bytes)),
         "application/json"
         | "application/x-ndjson"
         | "application/jsonl"
@@ -130,16 +145,16 @@ async fn order(
         // What curl says of its own accord.
         | "application/x-www-form-urlencoded"
         | "" => {
-            lines(rest, shared.config.http.records).map_err(|error| bad(&error))?
+            lines(&rest, shared.config.http.records).map_err(|error| bad(&error))?
         }
         _ => {
             let why = "send lines of JSON, or application/octet-stream";
             return Err(refuse(shared, "post", StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
     };
-    slow_down(shared, &claims, body.len(), records.len()).await?;
-    let digest = digest::digest(&digest::SHA256, rest).as_ref().try_into().unwrap_or_default();
-    Ok(Order { topic, claims, records, idempotency, digest })
+    slow_down(shared, &subject, rest.len(), records.len()).await?;
+    let digest = digest::digest(&digest::SHA256, &rest).as_ref().try_into().unwrap_or_default();
+    Ok(Order { topic, claims, records, idempotency, digest, _charge: charge })
 }
 
 async fn carry_out(shared: &Arc<Shared>, order: Order) -> Answer {
@@ -212,26 +227,13 @@ fn with_headers(given: &Given, policy: &HeaderPolicy) -> Given {
     given
 }
 
-async fn read(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Bytes, Response> {
-    let most = shared.config.http.body;
-    let told = headers.get(header::CONTENT_LENGTH).and_then(|text| text.to_str().ok());
-    let length: usize = told.and_then(|text| text.parse().ok()).unwrap_or(most);
-    let too_large =
-        || refuse(shared, "post", StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-    if length > most {
-        return Err(too_large());
-    }
-    // Charged until it is read; the records are the producer's then.
-    let _charge = shared.requests.charge(length).await;
-    let limits = &shared.config.limits;
-    let seconds = limits.stall_s + length as u64 / limits.min_bytes_per_s.max(1);
-    match timeout(Duration::from_secs(seconds), to_bytes(body, most)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(too_large()),
-        Err(_) => {
-            Err(refuse(shared, "slow", StatusCode::REQUEST_TIMEOUT, "the body came too slowly"))
-        }
-    }
+fn troubled(shared: &Shared, trouble: Trouble) -> Response {
+    let (reason, status, why) = match trouble {
+        Trouble::TooLarge => ("post", StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+        Trouble::TooSlow => ("slow", StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
+        Trouble::Broken => ("post", StatusCode::BAD_REQUEST, "the body ends too soon"),
+    };
+    refuse(shared, reason, status, why)
 }
 
 fn check(shared: &Shared, token: &str) -> Result<Claims, Response> {
@@ -254,43 +256,44 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn named(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
     let Some(key) = headers.get(IDEMPOTENCY) else { return Ok(None) };
     let key = key.to_str().map_err(|_| "the Idempotency-Key is no ASCII")?;
-    if key.is_empty() || key.len() > MAX_KEY {
-        Err("the Idempotency-Key has 1 to 128 bytes")
-    } else {
-        Ok(Some(key.to_owned()))
-    }
+    if key.is_empty() || key.len() > MAX_KEY { Err(LONG_KEY) } else { Ok(Some(key.to_owned())) }
 }
 
 /// `bearer TOKEN`, or `bearer TOKEN IDEMPOTENCY-KEY`; then the records.
-fn first_line<'b>(
+fn first_line(
     shared: &Shared,
-    body: &'b [u8],
-) -> Result<(Claims, Option<String>, &'b [u8]), Response> {
+    line: Option<Vec<u8>>,
+) -> Result<(Claims, Option<String>), Response> {
     let missing = || {
         let why = "no token: send Authorization: Bearer, or it in the first line of the body";
         refuse(shared, "token", StatusCode::UNAUTHORIZED, why)
     };
-    let end = body.iter().position(|byte| *byte == b'\n').ok_or_else(missing)?;
-    let (line, rest) = body.split_at_checked(end).ok_or_else(missing)?;
-    let line = str::from_utf8(line).map_err(|_| missing())?;
+    let line = line.and_then(|line| String::from_utf8(line).ok()).ok_or_else(missing)?;
     let mut words = line.strip_prefix(BEARER).ok_or_else(missing)?.split_ascii_whitespace();
     let claims = check(shared, words.next().ok_or_else(missing)?)?;
-    let key = words.next().filter(|key| key.len() <= MAX_KEY).map(str::to_owned);
-    Ok((claims, key, rest.get(1..).unwrap_or_default()))
+    match words.next() {
+        Some(key) if key.len() > MAX_KEY => {
+            Err(refuse(shared, "post", StatusCode::BAD_REQUEST, LONG_KEY))
+        }
+        key => Ok((claims, key.map(str::to_owned))),
+    }
+}
+
+fn join(shared: &Shared, claims: &Claims) -> Result<Arc<Subject>, Response> {
+    let (bytes_per_s, records_per_s) = rates(shared, claims);
+    shared.counts.join(&claims.subject, bytes_per_s, records_per_s).ok_or_else(|| {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        refuse(shared, "subject", status, "too many connections")
+    })
 }
 
 /// HTTP has no back-pressure that a client would notice: a little is waited for, the rest is refused.
 async fn slow_down(
     shared: &Shared,
-    claims: &Claims,
+    subject: &Subject,
     bytes: usize,
     records: usize,
 ) -> Result<(), Response> {
-    let (bytes_per_s, records_per_s) = rates(shared, claims);
-    let Some(subject) = shared.counts.join(&claims.subject, bytes_per_s, records_per_s) else {
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        return Err(refuse(shared, "subject", status, "too many connections"));
-    };
     for (rate, amount) in [(&subject.bytes, bytes), (&subject.records, records)] {
         match rate.try_take(amount, PATIENCE) {
             Ok(wait) => sleep(wait).await,

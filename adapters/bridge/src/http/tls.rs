@@ -83,3 +83,97 @@ fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, String> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use std::fs::{File, write};
+    use std::path::PathBuf;
+    use tokio::time::{advance, sleep};
+
+    struct Files(PathBuf);
+
+    impl Files {
+        fn config(&self) -> TlsConfig {
+            let [certificate, key] = ["chain.pem", "key.pem"]
+                .map(|name| self.0.join(name).to_str().expect("path").to_owned());
+            TlsConfig { certificate, key }
+        }
+
+        /// Another certificate and its key, or one of the two; changed at this second.
+        fn renew(&self, second: u64, which: &[&str]) {
+            let CertifiedKey { cert, signing_key } =
+                generate_simple_self_signed(["bridge.example".to_owned()]).expect("a certificate");
+            for (name, pem) in [("chain.pem", cert.pem()), ("key.pem", signing_key.serialize_pem())]
+            {
+                if which.contains(&name) {
+                    let path = self.0.join(name);
+                    write(&path, pem).expect("write");
+                    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+                    let file = File::options().append(true).open(path).expect("open");
+                    file.set_modified(at).expect("time");
+                }
+            }
+        }
+    }
+
+    impl Drop for Files {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn current(tls: &Tls) -> Arc<ServerConfig> {
+        Arc::clone(&tls.current.read().expect("current"))
+    }
+
+    /// The watcher looks once.
+    async fn a_look_later() {
+        advance(LOOK).await;
+        sleep(Duration::from_millis(1)).await;
+    }
+
+    const BOTH: &[&str] = &["chain.pem", "key.pem"];
+
+    #[tokio::test(start_paused = true)]
+    async fn files_that_change_are_read_again_by_themselves() {
+        let name = format!("klamm-bridge-{}-watched", std::process::id());
+        let files = Files(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&files.0).expect("folder");
+        files.renew(1_000, BOTH);
+        let tls = Tls::new(&files.config()).expect("tls").expect("configured");
+        let watcher = tokio::spawn(Arc::clone(&tls).watch());
+        let first = current(&tls);
+        a_look_later().await;
+        assert!(Arc::ptr_eq(&first, &current(&tls)), "nothing has changed");
+
+        files.renew(1_001, BOTH);
+        a_look_later().await;
+        let second = current(&tls);
+        assert!(!Arc::ptr_eq(&first, &second), "both have changed");
+
+        // One after the other, and they do not fit.
+        for (at, which) in [(1_002, "chain.pem"), (1_003, "key.pem")] {
+            files.renew(at, &[which]);
+            a_look_later().await;
+            assert!(Arc::ptr_eq(&second, &current(&tls)), "{which} alone");
+        }
+        std::fs::remove_file(files.0.join("key.pem")).expect("remove");
+        a_look_later().await;
+        assert!(Arc::ptr_eq(&second, &current(&tls)), "there is no key");
+        files.renew(1_004, BOTH);
+        a_look_later().await;
+        let third = current(&tls);
+        assert!(!Arc::ptr_eq(&second, &third), "there is a key again");
+
+        // A key alone, renewed with its certificate's old time: that of the key tells.
+        files.renew(1_005, BOTH);
+        let path = files.0.join("chain.pem");
+        let file = File::options().append(true).open(path).expect("open");
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_004)).expect("time");
+        a_look_later().await;
+        assert!(!Arc::ptr_eq(&third, &current(&tls)));
+        watcher.abort();
+    }
+}

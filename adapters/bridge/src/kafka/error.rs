@@ -9,6 +9,8 @@ impl Code {
     pub(crate) const CORRUPT_MESSAGE: Self = Self(2);
     pub(crate) const MESSAGE_TOO_LARGE: Self = Self(10);
     pub(crate) const INVALID_TOPIC: Self = Self(17);
+    /// For "not now": it is tried again.
+    pub(crate) const NOT_ENOUGH_REPLICAS: Self = Self(19);
     pub(crate) const INVALID_REQUIRED_ACKS: Self = Self(21);
     pub(crate) const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
     pub(crate) const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);

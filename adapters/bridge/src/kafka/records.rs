@@ -30,6 +30,11 @@ impl HeaderPolicy {
         self.add.is_empty() && self.remove.is_empty() && self.remove_beginning.is_empty()
     }
 
+    /// The most bytes that a record grows by: the headers, and what is in front of each.
+    pub(crate) fn added(&self) -> usize {
+        self.add.iter().map(|(name, value)| name.len() + value.len() + 10).sum()
+    }
+
     /// Does a header of the page's stay?
     pub(crate) fn keeps(&self, name: &str) -> bool {
         !self.add.iter().any(|(added, _)| added == name)

@@ -23,6 +23,8 @@ use crate::upstream::Frames;
 const MAX_TICKETS: usize = 64;
 /// What a message counts for the rate, on top of what is in it: empty ones are work, too.
 const MESSAGE: usize = 16;
+/// Compression that is better than this is paid for: what comes out of it is work.
+const RATIO: usize = 16;
 
 /// What a page may say in a text message.
 #[derive(Deserialize)]
@@ -154,7 +156,8 @@ impl<'a> Up<'a> {
             owns: &owns,
             now_ms,
         };
-        let Judgement { api, verdict, records, refused } = gate.judge(&bytes, ours);
+        let Judgement { api, verdict, records, inflated, refused } = gate.judge(&bytes, ours);
+        let work = (inflated / RATIO).saturating_sub(bytes.len());
         // What goes on is a copy; it is charged until the broker's socket has it.
         drop(bytes);
         for code in refused {
@@ -183,6 +186,7 @@ impl<'a> Up<'a> {
         drop(charge);
         let records = usize::try_from(records).unwrap_or(usize::MAX);
         pause(self.page.subject.records.take(records)).await;
+        pause(self.page.subject.bytes.take(work)).await;
         Ok(())
     }
 

@@ -49,3 +49,25 @@ fn what_is_wrong_is_named() {
         assert!(!said.contains(SECRET) && !said.contains("'short'"), "{said}");
     }
 }
+
+#[test]
+fn the_environment_goes_over_the_file_and_flags_over_both() {
+    let name = format!("klamm-bridge-{}-layers.toml", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    std::fs::write(&file, "[limits]\nmessage = 1\n").unwrap();
+    let good = |variable: Option<&str>, flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm-bridge"));
+        command.arg("--check").arg("--config").arg(&file).args(flags);
+        command
+            .env("KLAMM_BRIDGE_AUTH_KEYS", format!("[{{algorithm='HS256', secret='{SECRET}'}}]"));
+        if let Some(value) = variable {
+            command.env("KLAMM_BRIDGE_LIMITS_MESSAGE", value);
+        }
+        command.output().unwrap().status.success()
+    };
+    assert!(!good(None, &[]));
+    assert!(good(Some("65536"), &[]));
+    assert!(!good(Some("65536"), &["--limits.message", "2"]));
+    assert!(good(Some("2"), &["--limits.message", "65536"]));
+    std::fs::remove_file(&file).unwrap();
+}

@@ -3,7 +3,7 @@
 use klamm_bridge::{Bridge, Clock, Config};
 use serde_json::Value;
 
-use crate::client::{Client, frame, get, protocols};
+use crate::client::{Client, frame, get, http, protocols};
 use crate::records::request;
 use kafka_protocol::messages::{ApiKey, ProduceResponse};
 
@@ -49,6 +49,41 @@ async fn a_page_whose_token_ends_gets_another_one_and_keeps_its_producer_id() {
         let other = token(&bridge, other).await.unwrap();
         assert_eq!(produce(&mut open(&bridge, &other).await, 2).await, 31);
     }
+}
+
+#[tokio::test]
+async fn pages_of_its_own_address_are_let_in_whatever_the_port_is_and_switch_the_broker() {
+    let config = Config { listen: "127.0.0.1:0".to_owned(), ..Config::default() };
+    let bridge = Bridge::start(config, true, Clock::default()).await.unwrap();
+    let address = bridge.address();
+    let port = address.port();
+    let good = protocols(&token(&bridge, "").await.unwrap());
+    let switch = async |what: &str, origin: &str| {
+        let head = format!("POST /dev/broker/{what} HTTP/1.1\r\nhost: b\r\nconnection: close\r\n");
+        let answer = http(address, &format!("{head}origin: {origin}\r\n\r\n")).await;
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    let is_on = async || {
+        let log = get(address, "/dev/log/demo/0").await;
+        let said: Value = serde_json::from_str(log.split_once("\r\n\r\n").unwrap().1).unwrap();
+        said["on"].as_bool().unwrap()
+    };
+    for host in ["localhost", "127.0.0.1", "[::1]"] {
+        let own = format!("http://{host}:{port}");
+        let page = Client::connect(address, "bootstrap", &[("origin", &own)], &good).await;
+        assert!(page.is_ok(), "{own}");
+        assert_eq!(switch("stop", &own).await, 204);
+        assert!(!is_on().await);
+        assert_eq!(switch("start", &own).await, 204);
+        assert!(is_on().await);
+    }
+    for other in ["http://localhost:1", "https://evil.example", "null"] {
+        let page = Client::connect(address, "bootstrap", &[("origin", other)], &good).await;
+        assert!(page.is_err(), "{other}");
+        assert_eq!(switch("stop", other).await, 403, "{other}");
+    }
+    assert_eq!(switch("burn", &format!("http://localhost:{port}")).await, 404);
+    assert!(is_on().await);
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 use core::net::SocketAddr;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::client::http;
+use crate::client::{SOON, http};
 use crate::common::{ORIGIN, Rig, TOPIC, claims, now_s, token, token_of};
 
 /// Status and body.
@@ -100,6 +103,74 @@ async fn what_may_not_be_posted_is_not() {
         assert_eq!(post(rig.address(), topic, headers, body).await.0, status, "{topic} {body:.20}");
     }
     assert!(rig.log(TOPIC).into_iter().flatten().next().is_none());
+}
+
+/// The beginning of a body of a mebibyte.
+async fn begin(address: SocketAddr, headers: &str, body: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /topics/{TOPIC} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n\
+         content-length: 1048576\r\n{headers}\r\n{body}"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket
+}
+
+async fn status(mut socket: TcpStream) -> u16 {
+    let mut head = [0; 12];
+    timeout(SOON, socket.read_exact(&mut head)).await.expect("an answer").unwrap();
+    str::from_utf8(&head[9..]).unwrap().parse().unwrap()
+}
+
+/// S22: whoever has no token takes no room that others need.
+#[tokio::test]
+async fn a_body_takes_no_room_before_its_token_was_seen() {
+    let rig = Rig::with(|config| {
+        config.limits.handshake_s = 3_600;
+        // One body of the largest size, and not a second one beside it.
+        (config.limits.request, config.limits.requests_in_flight) = (1 << 20, 1 << 20);
+    })
+    .await;
+    let mut kept = Vec::new();
+    for beginning in ["", "bearer", "bearer x"] {
+        kept.push(begin(rig.address(), "", beginning).await);
+    }
+    for (headers, beginning) in [
+        ("", "bearer x\n"),
+        ("", "{}\n"),
+        ("", &*"x".repeat(9_000)),
+        ("authorization: Bearer x\r\n", ""),
+    ] {
+        assert_eq!(status(begin(rig.address(), headers, beginning).await).await, 401);
+    }
+    let body = "{\"value\":\"v\"}";
+    assert_eq!(post(rig.address(), TOPIC, &bearer(), body).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_not_waited_for() {
+    let rig = Rig::with(|config| {
+        (config.limits.handshake_s, config.limits.stall_s) = (1, 1);
+        config.limits.min_bytes_per_s = 1 << 20;
+    })
+    .await;
+    assert_eq!(status(begin(rig.address(), "", "bearer").await).await, 408);
+    assert_eq!(status(begin(rig.address(), &bearer(), "{").await).await, 408);
+}
+
+#[tokio::test]
+async fn bodies_of_one_subject_that_come_slowly_are_counted() {
+    let rig = Rig::with(|config| config.limits.per_subject = 2).await;
+    let kept =
+        [begin(rig.address(), &bearer(), "").await, begin(rig.address(), &bearer(), "").await];
+    // Both are waited for by now, or one of these three is in their place.
+    let mut refused = 0;
+    for _ in 0..3 {
+        let more = begin(rig.address(), &bearer(), "").await;
+        refused += usize::from(timeout(SOON, more.readable()).await.is_ok());
+    }
+    assert!(refused >= 1);
+    drop(kept);
 }
 
 #[tokio::test]

@@ -266,6 +266,46 @@ fn a_bomb_is_given_up_at_the_bound() {
 }
 
 #[test]
+fn many_small_bombs_are_no_more_than_a_large_one() {
+    // Each half the bound, which is for all of a request.
+    let zeros = vec![0; 1 << 19];
+    for (codec, compress) in CODECS {
+        let bomb = compressed(1, codec, |_| (), |_| compress(&zeros));
+        let parts: Vec<_> = (0..20).map(|index| ("events", index, bomb.clone())).collect();
+        let judged = Page::new().judge(&produce_frame(9, &parts));
+        assert!(judged.inflated <= 1 << 20, "{codec:?}: {}", judged.inflated);
+        assert_eq!(judged.refused[..2], [Code::INVALID_RECORD; 2], "{codec:?}");
+        // What by itself would have been looked at is not refused for ever.
+        assert_eq!(judged.refused[2..], [Code::NOT_ENOUGH_REPLICAS; 18], "{codec:?}");
+        // And what needs no room is not refused at all.
+        let with_plain = [&parts[..3], &[("other", 0, batch(2))]].concat();
+        assert_eq!(Page::new().judge(&produce_frame(9, &with_plain)).records, 2);
+    }
+    let good = compressed(5, Compression::Zstd, |_| (), zstd);
+    let judged = send(good);
+    assert!(judged.inflated > 100 && judged.inflated < 10_000, "{}", judged.inflated);
+}
+
+#[test]
+fn a_request_of_refusals_is_no_request() {
+    // Six bytes of a request would be sixty of an answer.
+    let parts =
+        |count| -> Vec<_> { (0..count).map(|index| ("secret", index, Bytes::new())).collect() };
+    let judged = Page::new().judge(&produce_frame(9, &parts(1_000)));
+    assert_eq!(judged.refused.len(), 1_000);
+    assert_closed(&Page::new().judge(&produce_frame(9, &parts(1_001))));
+}
+
+#[test]
+fn headers_of_the_bridge_do_not_make_batches_longer_than_the_bound() {
+    let long = format!("by={}", "x".repeat(600_000));
+    let page = Page::with(&PolicyConfig { add_headers: vec![long], ..Default::default() });
+    let judge = |count| page.judge(&produce_frame(9, &[("events", 0, batch(count))]));
+    assert_eq!(judge(1).records, 1);
+    assert_refused(&judge(2), Code::MESSAGE_TOO_LARGE);
+}
+
+#[test]
 fn compressions_can_be_forbidden() {
     let page = Page::with(&PolicyConfig { codecs: vec!["none".to_owned()], ..Default::default() });
     for (codec, compress) in CODECS {

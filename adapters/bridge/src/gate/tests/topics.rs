@@ -97,6 +97,17 @@ fn asking_for_all_topics_asks_for_the_allowed_ones_and_creates_none() {
 }
 
 #[test]
+fn asking_for_a_thousand_topics_of_others_is_no_request() {
+    let judge = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Page::new().judge(&request(ApiKey::Metadata, 9, &ask(Some(&names))))
+    };
+    assert_eq!(judge(1_000).refused.len(), 1_000);
+    assert_closed(&judge(1_001));
+}
+
+#[test]
 fn versions_with_topic_ids_are_neither_offered_nor_taken() {
     let page = Page::new();
     let versions = ApiVersionsRequest::default()

@@ -16,7 +16,7 @@ pub(super) const CASE: Case = Case {
     name: "bridge",
     title: "Web pages over a bridge",
     about: "A page is klamm's core over a WebSocket. Idle: the bridge's resident memory for each WebSocket (and its connection to \
-            the broker), opened, used once and left alone. Even: records of 100 bytes, 1,000 a second, linger 0, for 6 s \
+            the broker), opened, used once and left alone. Even: records of 100 bytes, 1,000 a second, linger 0, for 15 s \
             after 2 s; latency from the moment at which a record was due, with the bridge between and, at the same time and in \
             the same thread, without. Full load: 8 \
             pages, or 8 HTTP connections with 100 records a request (KafkaJS's bridge checks no token and no rate), and the \
@@ -170,7 +170,7 @@ fn measure(bench: &mut Bench<'_>) -> Result<Rows> {
         idle.push(figure::EACH, idle_memory(bench, &broker)?);
 
         let server = klamm_bridge(bench, &broker)?;
-        let count = bench.scaled(6_000);
+        let count = bench.scaled(15_000);
         let answer = run(bench, "even", server.address, count)?;
         for (row, latency) in even.iter_mut().zip(answer.latency_us) {
             let [p50, p99] = latency.map(|us| us as f64 / 1_000.0);
