@@ -2,14 +2,14 @@
 
 import type { Dial } from './link.js';
 import type { OnTicket } from './tickets.js';
-import type { AnyOptions, Message, ModuleSource } from './types.js';
+import type { AnyOptions, CompiledModule, Message, ModuleSource } from './types.js';
 
 export interface Platform {
   /**
    * The compiled module; the one with codecs, and all of the core, where that is asked for. What is given is taken in place
    * of what the runtime has, unless it is loaded already.
    */
-  load(codecs: boolean, given?: ModuleSource | Promise<ModuleSource>): Promise<WebAssembly.Module>;
+  load(codecs: boolean, given?: ModuleSource | Promise<ModuleSource>): Promise<CompiledModule>;
   /** Are both modules at hand, so that there is no reason to do without the larger one? */
   hasAll?: boolean;
   /**

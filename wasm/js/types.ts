@@ -181,8 +181,11 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   maxConnections?: number;
 }
 
+/** What `WebAssembly.compile` makes. Node's types alone do not know that. */
+export type CompiledModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
+
 /** What the module is made of: an address to fetch it from, its bytes, or what `WebAssembly.compile` made of them. */
-export type ModuleSource = string | URL | Response | BufferSource | WebAssembly.Module;
+export type ModuleSource = string | URL | Response | ArrayBuffer | ArrayBufferView | CompiledModule;
 
 /** Options of `init`. */
 export interface InitOptions {

@@ -32,6 +32,12 @@ declare const bytes: Uint8Array, readable: ReadableStream<{ value: string }>;
 declare const { Producer, json, text }: typeof import('klamm');
 declare const producer: import('klamm').Producer;
 `;
+/** And what has no example: `Message` has a `Buffer` where there is one, `send` takes any bytes. */
+const KAFKAJS = `
+import { Kafka, type Message } from 'klamm/kafkajs';
+void new Kafka({ brokers: ['localhost:9092'] }).producer().send({ topic: 't', messages: [{ value: new Uint8Array(1) }] });
+export const message: Message = { value: Buffer.from('v') };
+`;
 
 let broker;
 let dir;
@@ -95,11 +101,18 @@ describe('what README.md shows, of the installed tarball', { timeout: 120_000 },
   });
 
   it('all of them have the types that they should have', () => {
-    const strict = { module: 'nodenext', target: 'es2022', lib: ['es2022', 'esnext.disposable', 'dom', 'dom.asynciterable'], strict: true, noEmit: true, skipLibCheck: false, types: [] };
-    for (const [name, options] of Object.entries({ nodenext: strict, bundler: { ...strict, module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'] } })) {
+    const strict = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: false };
+    const page = { ...strict, lib: ['es2022', 'esnext.disposable', 'dom', 'dom.asynciterable'], types: [] };
+    for (const [name, options] of Object.entries({
+      nodenext: page,
+      bundler: { ...page, module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'] },
+      // What Node has, and nothing of pages.
+      node: { ...strict, lib: ['es2023'], types: ['node'], typeRoots: [join(wasm, 'node_modules/@types')] },
+    })) {
       const folder = join(dir, name);
       mkdirSync(folder);
       writeFileSync(join(folder, 'given.d.ts'), GIVEN);
+      writeFileSync(join(folder, 'kafkajs.ts'), options.types.includes('node') ? KAFKAJS : KAFKAJS.replace("Buffer.from('v')", 'new Uint8Array(1)'));
       examples.forEach(({ code }, n) => writeFileSync(join(folder, `${n}.ts`), `${code}\nexport {};\n`));
       writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
       writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, include: ['*.ts'] }));

@@ -45,8 +45,8 @@ export function makeProducer(settings: Settings): FlushingProducer {
     isIdempotent: () => settings.idempotent,
     events: EVENTS,
     on: (name: EventName, listener: (event: InstrumentationEvent<never>) => void) => made.on(name, listener),
-    send: ({ topic, messages, ...rest }: ProducerRecord) => made.sendBatch({ ...rest, topicMessages: [{ topic, messages }] }),
-    sendBatch: (batch: ProducerBatch) => made.sendBatch(batch),
+    send: ({ topic, messages, ...rest }: ProducerRecord<Uint8Array>) => made.sendBatch({ ...rest, topicMessages: [{ topic, messages }] }),
+    sendBatch: (batch: ProducerBatch<Uint8Array>) => made.sendBatch(batch),
     transaction: () => made.transaction(),
     logger: () => settings.logger,
     flush: () => made.flush(),
@@ -117,7 +117,7 @@ class Compatible {
     return core;
   }
 
-  async sendBatch({ acks = -1, compression, topicMessages = [] }: ProducerBatch): Promise<RecordMetadata[]> {
+  async sendBatch({ acks = -1, compression, topicMessages = [] }: ProducerBatch<Uint8Array>): Promise<RecordMetadata[]> {
     this.#check(acks, topicMessages);
     const codec = codecOf(compression);
     const core = this.#core(acks);
@@ -132,7 +132,7 @@ class Compatible {
   }
 
   /** In KafkaJS's order and words. */
-  #check(acks: number, topicMessages: NonNullable<ProducerBatch['topicMessages']>): void {
+  #check(acks: number, topicMessages: NonNullable<ProducerBatch<Uint8Array>['topicMessages']>): void {
     if (topicMessages.some(({ topic }) => !topic)) throw new KafkaJSNonRetriableError('Invalid topic');
     if (this.#settings.idempotent && acks !== -1) {
       throw new KafkaJSNonRetriableError("Not requiring ack for all messages invalidates the idempotent producer's EoS guarantees");
@@ -224,7 +224,7 @@ function knock(platform: Platform, options: ProducerOptions, broker: string): Pr
   });
 }
 
-function converted({ key, value, partition, headers, timestamp }: Message): CoreMessage {
+function converted({ key, value, partition, headers, timestamp }: Message<Uint8Array>): CoreMessage {
   const message: CoreMessage = { value, key: key === undefined || key === null ? key : bytes(key), headers };
   if (partition !== undefined && partition !== null) message.partition = partition;
   if (timestamp !== undefined) message.timestamp = timestamp;

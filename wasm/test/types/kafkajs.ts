@@ -22,7 +22,18 @@ stands<theirs.ICustomPartitioner, ours.ICustomPartitioner>();
 stands<theirs.logCreator, ours.logCreator>();
 stands<theirs.CompressionTypes, ours.CompressionTypes>();
 
-// And the other way, but for bytes: KafkaJS wants a Buffer where klamm takes any Uint8Array.
+// And the other way: what is declared with these types goes to KafkaJS.
+stands<ours.ProducerRecord, theirs.ProducerRecord>();
+stands<ours.ProducerBatch, theirs.ProducerBatch>();
+stands<ours.TopicMessages, theirs.TopicMessages>();
+stands<ours.Message, theirs.Message>();
+stands<ours.IHeaders, theirs.IHeaders>();
+stands<ours.BrokersFunction, theirs.BrokersFunction>();
+stands<ours.Mechanism, theirs.Mechanism>();
+stands<ours.SASLMechanism, theirs.SASLMechanism>();
+stands<theirs.SASLMechanism, ours.SASLMechanism>();
+stands<ours.OauthbearerProviderResponse, theirs.OauthbearerProviderResponse>();
+stands<ours.ISocketFactory, theirs.ISocketFactory>();
 stands<ours.KafkaConfig, theirs.KafkaConfig>();
 stands<ours.ProducerConfig, theirs.ProducerConfig>();
 stands<ours.RetryOptions, theirs.RetryOptions>();
@@ -90,4 +101,11 @@ async function written(producer: theirs.Producer): Promise<string | undefined> {
   const [place] = await producer.send({ topic: 't', messages: [{ key: 'k', value: Buffer.from('v'), headers: { a: ['b'] } }], acks: -1 });
   return place?.baseOffset;
 }
+// Where KafkaJS wants a Buffer, any bytes will do.
+const bytes = a<Uint8Array>();
+void a<ours.Producer>().send({ topic: 't', messages: [{ key: bytes, value: bytes, headers: { a: bytes, b: [bytes] } }] });
+void a<ours.Producer>().sendBatch({ topicMessages: [{ topic: 't', messages: [{ value: bytes }] }] });
+// @ts-expect-error which is not what KafkaJS says
+void a<theirs.Producer>().send({ topic: 't', messages: [{ value: bytes }] });
+
 void written(a<ours.Kafka>().producer({ idempotent: true, createPartitioner: a<typeof ours.Partitioners>().DefaultPartitioner }));
