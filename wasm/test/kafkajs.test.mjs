@@ -1,7 +1,9 @@
 // klamm/kafkajs against a dev broker, and beside npm's kafkajs.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
 import kafkajs, { CompressionCodecs, CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
@@ -127,6 +129,40 @@ describe('producer', () => {
     assert.equal(produce.clientId, 'test');
     assert(produce.size > 0 && produce.duration >= 0);
     assert.throws(() => producer.on('nonsense', () => {}), /Event name should be one of producer.events.CONNECT/);
+  });
+
+  it('events of what is not answered, and need not be', async () => {
+    const producer = kafka({ requestTimeout: 300 }).producer();
+    const sizes = [];
+    const timeouts = [];
+    const ofProduce = (list, name) => ({ payload }) => payload.apiName === 'Produce' && list.push(payload[name]);
+    producer.on(producer.events.REQUEST, ofProduce(sizes, 'size'));
+    producer.on(producer.events.REQUEST_TIMEOUT, ofProduce(timeouts, 'correlationId'));
+    await producer.connect();
+    await producer.send({ topic: 'acks', messages: [{ value: 'zero' }], acks: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    await producer.disconnect();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual({ sizes, timeouts }, { sizes: [0], timeouts: [] });
+  });
+
+  it('events of a broker that says nothing', async () => {
+    const silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = `127.0.0.1:${silent.address().port}`;
+    const producer = kafka({ brokers: [address], requestTimeout: 200, connectionTimeout: 300, retry: { retries: 0 } }).producer();
+    const queue = [];
+    producer.on(producer.events.REQUEST_QUEUE_SIZE, ({ payload }) => queue.push(payload));
+    const timedOut = new Promise((resolve) => producer.on(producer.events.REQUEST_TIMEOUT, ({ payload }) => resolve(payload)));
+    await producer.connect();
+    const sent = assert.rejects(producer.send({ topic: 'one', messages: [{ value: 'x' }] }), KafkaJSNumberOfRetriesExceeded);
+    const { apiName, broker: asked, clientId, sentAt } = await timedOut;
+    assert.deepEqual({ apiName, asked, clientId }, { apiName: 'ApiVersions', asked: address, clientId: 'test' });
+    assert(sentAt <= Date.now());
+    assert.deepEqual(queue[0], { broker: address, clientId: 'test', queueSize: 1 });
+    await sent;
+    await producer.disconnect();
+    silent.close();
   });
 });
 

@@ -110,7 +110,7 @@ class Compatible {
     let core = this.#cores.get(acks);
     if (core === undefined) {
       const { core: options, platform, idempotent } = this.#settings;
-      const watched: Platform = { ...platform, dial: (given, told) => observed(platform.dial(given, told), this.#observer) };
+      const watched: Platform = { ...platform, dial: (given, told) => observed(platform.dial(given, told), this.#observer, acks) };
       core = new Core({ ...options, acks: acks as -1 | 0 | 1, enableIdempotence: acks === -1 && idempotent ? true : undefined } as ProducerOptions, watched);
       this.#cores.set(acks, core);
     }
@@ -182,7 +182,8 @@ class Compatible {
   readonly #observer = {
     answered: (request: Seen, size: number, duration: number) => this.#emit(EVENTS.REQUEST, { ...request, clientId: this.#client, size, duration }),
     lost: (request: Seen, after: number) => {
-      if (after >= this.#settings.requestTimeout) this.#emit(EVENTS.REQUEST_TIMEOUT, { ...request, clientId: this.#client });
+      // The core began to count a little earlier, by another clock.
+      if (after >= this.#settings.requestTimeout * 0.9) this.#emit(EVENTS.REQUEST_TIMEOUT, { ...request, clientId: this.#client });
     },
     queue: (broker: string, queueSize: number) => this.#emit(EVENTS.REQUEST_QUEUE_SIZE, { broker, clientId: this.#client, queueSize }),
   };
