@@ -150,6 +150,11 @@ pub struct Config<'c> {
     pub batch_records: u16,
     /// The largest batch and the largest request, in bytes. Default 1,048,576.
     pub max_request_size: u32,
+    /// The largest request of several batches, in bytes, where that is more than `max_request_size`: a broker works on one
+    /// request of a connection at a time, and gets more through with larger ones. Default 0; on hosts 4,194,304 where
+    /// `max_request_size` has its default. What a request has above 1 MiB prolongs its `request_timeout_ms` by a second for
+    /// each 32 KiB, for slow links.
+    pub max_write_bytes: u32,
     /// Requests in flight to a broker, 1 to 5. Default 5.
     pub max_in_flight_requests_per_connection: u8,
     /// How often a batch is sent again after an error. Default `u32::MAX`: `delivery_timeout_ms` is the bound. A
@@ -225,6 +230,7 @@ impl<'c> Config<'c> {
             batch_size: 16_384,
             batch_records: u16::MAX,
             max_request_size: 1_048_576,
+            max_write_bytes: 0,
             max_in_flight_requests_per_connection: 5,
             retries: u32::MAX,
             retry_backoff_ms: 100,
@@ -266,6 +272,7 @@ impl<'c> Config<'c> {
         range("max_in_flight_requests_per_connection", in_flight, 1, 5)?;
         range("batch_records", u32::from(self.batch_records), 1, 65_535)?;
         range("max_request_size", self.max_request_size, 128, 1 << 30)?;
+        range("max_write_bytes", self.max_write_bytes, 0, 1 << 30)?;
         range("request_timeout_ms", self.request_timeout_ms, 1, i32::MAX.cast_unsigned())?;
         range("delivery_timeout_ms", self.delivery_timeout_ms, 1, u32::MAX)?;
         range("connections_max_idle_ms", self.connections_max_idle_ms, 1, u32::MAX)?;

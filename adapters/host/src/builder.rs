@@ -256,6 +256,15 @@ impl Options {
         }
     }
 
+    /// Larger requests than others send, but not where the user bounds them (Event Hubs closes at 1 MB).
+    pub(crate) const fn enlarge_requests(config: &mut Config<'_>) {
+        if config.max_request_size == Config::new("").max_request_size
+            && config.max_write_bytes == 0
+        {
+            config.max_write_bytes = 4 << 20;
+        }
+    }
+
     /// A core with these options.
     pub(crate) fn core(
         &self,
@@ -265,6 +274,7 @@ impl Options {
         limits.max_request_size = self.config.max_request_size;
         limits.events = limits.events.max(instrument::EVENTS);
         let mut config: Config<'_> = self.config;
+        Self::enlarge_requests(&mut config);
         config.bootstrap_servers = &self.servers;
         config.client_id = &self.client_id;
         // By the driver, which does it without the lock.

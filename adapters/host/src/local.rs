@@ -30,6 +30,7 @@ impl Local {
         let (mut config, mut limits) = (*config, *limits);
         config.crc32c = crc32c::crc32c;
         config.compress_outside = true;
+        crate::builder::Options::enlarge_requests(&mut config);
         limits = limits.for_batches(config.batch_size);
         limits.max_request_size = config.max_request_size;
         let clock = Clock::start();

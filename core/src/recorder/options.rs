@@ -47,6 +47,7 @@ options! {
     batch_size,
     batch_records,
     max_request_size,
+    max_write_bytes,
     max_in_flight_requests_per_connection,
     retries,
     retry_backoff_ms,
