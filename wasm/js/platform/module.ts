@@ -32,7 +32,7 @@ export async function compiled(source: ModuleSource | Promise<ModuleSource>): Pr
     if (!got.ok) throw new Error(`${got.url}: ${got.status} ${got.statusText}`);
     got = await got.arrayBuffer();
   }
-  return got instanceof WebAssembly.Module ? got : WebAssembly.compile(got);
+  return got instanceof WebAssembly.Module ? got : WebAssembly.compile(got as BufferSource);
 }
 
 /** A module as text. */
