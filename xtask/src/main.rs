@@ -10,6 +10,7 @@ mod firmware;
 mod fuzz;
 mod gates;
 mod image;
+mod lean;
 mod lint;
 mod mutants;
 mod no_std;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail, ensure};
 use xshell::Shell;
 
 use crate::image::Image;
+use crate::lean;
 use crate::tables::{self, row, thousands};
 use crate::target::Compiler;
 
@@ -34,18 +35,9 @@ const BUILDS: &[(&str, &[Budget])] = &[
         ],
     ),
 ];
-/// The image of issue 6 once more, for a target of one's own without frame pointers, and with what LLVM can do besides:
-/// the aim is for this one.
+/// The image of issue 6 once more, built for size alone: the aim is for this one. The stage `firmware` runs a demo that is
+/// built like that.
 const LEAN: Budget = Budget::new("adapter", "the same, built for size alone", 24_576, 2_048);
-const LEAN_TARGET: &str = "thumbv7m-none-eabi-lean";
-/// Unstable in Cargo: targets that are files; `memcpy` and its like for those; flags of one package.
-const LEAN_ARGS: &[&str] = &[
-    "-Zjson-target-spec",
-    "-Zbuild-std-features=compiler-builtins-mem",
-    "-Zprofile-rustflags",
-    "--config=profile.release.package.klamm.rustflags=['-Cpasses=mergefunc']",
-    "--config=profile.release.package.klamm-size.rustflags=['-Cllvm-args=-enable-ipra']",
-];
 /// Record memory of `Resources<1400, 4, 2, 1>` (of the adapter's, `<1400, 4, 2, 1, 64, 64, 2>`), the caller's to choose:
 /// all else is klamm's state.
 const CHUNKS: u64 = 4 * 1400;
@@ -138,16 +130,13 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The images without klamm and with it for `LEAN_TARGET`.
+/// The images without klamm and with it, built for size alone.
 fn lean(sh: &Shell) -> Result<(Image, Image)> {
     let compiler = Compiler::that_builds_std(sh)?;
     let _dir = sh.push_dir(EXAMPLE);
-    compiler
-        .build(sh, &format!("{LEAN_TARGET}.json"))
-        .args(["--release", "--bin", BARE, "--bin", LEAN.image])
-        .args(LEAN_ARGS)
-        .run()?;
-    let dir = sh.current_dir().join(compiler.target_dir()).join(LEAN_TARGET).join("release");
+    let bins = ["--bin", BARE, "--bin", LEAN.image];
+    lean::build(sh, &compiler, ".", "klamm-size").args(bins).run()?;
+    let dir = sh.current_dir().join(compiler.target_dir()).join(lean::TARGET).join("release");
     Ok((Image::read(sh, &dir.join(BARE))?, Image::read(sh, &dir.join(LEAN.image))?))
 }
 

@@ -11,6 +11,8 @@ use crate::setup;
 const DEBIAN: &[&str] =
     &["rustc-web", "rust-web-src", "libstd-rust-web-dev", "rust-web-llvm", "lld-22"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// The same version's clippy, and its package.
+const DEBIAN_CLIPPY: (&str, &str) = ("/usr/bin/cargo-clippy", "rust-web-clippy");
 
 /// How to compile for the bare targets on this machine.
 pub(crate) enum Compiler {
@@ -56,10 +58,32 @@ impl Compiler {
     /// The same with its files elsewhere.
     pub(crate) fn build_in<'a>(&self, sh: &'a Shell, target: &str, dir: &Path) -> Cmd<'a> {
         let build = cmd!(sh, "cargo build --target {target} --target-dir {dir}");
+        self.complete(build, target)
+    }
+
+    /// `cargo clippy` for `target`, to be completed with what to look at.
+    pub(crate) fn clippy<'a>(&self, sh: &'a Shell, target: &str) -> Result<Cmd<'a>> {
+        let dir = self.target_dir();
+        let clippy = match self {
+            Self::Installed => {
+                setup::component(sh, "clippy", "clippy")?;
+                cmd!(sh, "cargo clippy")
+            }
+            Self::Debian => {
+                let (program, package) = DEBIAN_CLIPPY;
+                setup::program(sh, program, package)?;
+                cmd!(sh, "{program} clippy")
+            }
+        };
+        Ok(self.complete(clippy.args(["--target", target, "--target-dir", dir]), target))
+    }
+
+    /// Adds what lets Cargo use this compiler.
+    fn complete<'a>(&self, cargo: Cmd<'a>, target: &str) -> Cmd<'a> {
         match self {
-            Self::Installed => build,
+            Self::Installed => cargo,
             // Build-std is unstable in Cargo, hence RUSTC_BOOTSTRAP.
-            Self::Debian => build
+            Self::Debian => cargo
                 .arg(if target.starts_with("wasm") {
                     "-Zbuild-std=std,panic_abort"
                 } else {

@@ -50,7 +50,7 @@ const STAGES: &[Stage] = &[
         what: "the same bytes on Arm, in WebAssembly and here",
         run: targets::check,
     },
-    Stage { name: "boards", what: "firmware for real boards compiles", run: boards::check },
+    Stage { name: "boards", what: "firmware for real boards: no lint, sizes", run: boards::check },
     Stage { name: "page", what: "the demo page, in Chromium", run: page::check },
     Stage { name: "sim", what: "seeds of the simulator", run: sim::smoke },
     Stage { name: "fuzz", what: "every fuzz target for some seconds", run: fuzz::smoke },

@@ -315,7 +315,7 @@ impl<'a> Producer<'a> {
         }
         let mut producer = Self::start(config, storage, seed, now).map_err(RestoreError::Config)?;
         let mut r = Reader::new(contents, false);
-        producer.identity.restore(r.i64(), r.i16(), Sequence::new(r.i32()));
+        producer.identity.restore(count(&mut r)?, r.i16(), Sequence::new(r.i32()));
         for _ in 0..r.i32() {
             producer.restore_partition(&mut r, now)?;
         }
@@ -340,10 +340,10 @@ impl<'a> Producer<'a> {
         if partition.sent > 0 || partition.producer_id_plus_1 != 0 {
             return Err(RestoreError::Corrupt);
         }
-        partition.producer_id_plus_1 = r.i64();
+        partition.producer_id_plus_1 = count(r)?;
         partition.epoch = r.i16();
         partition.next = Sequence::new(r.i32());
-        partition.next_offset = r.i64();
+        partition.next_offset = count(r)?;
         partition.hole = r.u8() != 0;
         for _ in 0..r.i16() {
             self.restore_batch(p, r, now)?;
@@ -479,6 +479,12 @@ impl<'a> Producer<'a> {
         self.counters.buffered.up(u32::from(records));
         Ok(())
     }
+}
+
+/// A number that is never negative.
+fn count(r: &mut Reader<'_>) -> Result<i64, RestoreError> {
+    let number = r.i64();
+    if number < 0 { Err(RestoreError::Corrupt) } else { Ok(number) }
 }
 
 /// Are these so many records, none counted from a later one than they were written with? That takes no more bytes then.

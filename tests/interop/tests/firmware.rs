@@ -8,7 +8,9 @@ use core::time::Duration;
 use klamm_interop::firmware::garbage::Garbage;
 use klamm_interop::firmware::images;
 use klamm_interop::firmware::ledger::Told;
-use klamm_interop::firmware::machine::{BOARDS, Board, Machine, Options as MachineOptions};
+use klamm_interop::firmware::machine::{
+    Board, IN_C, LEAN, LM3S6965, MPS2_AN385, Machine, Options as MachineOptions,
+};
 use klamm_interop::firmware::wire::{Plan, Wire};
 use klamm_interop::kafka::{Cluster, Options};
 use klamm_interop::process::Process;
@@ -20,9 +22,6 @@ use std::thread;
 
 /// Partitions of a topic where nothing else is said.
 const PARTITIONS: u32 = 4;
-
-/// What all devices may have of memory, with the stack as deep as it ever was.
-const STACK: u64 = 4_096;
 
 #[test]
 fn one_node() {
@@ -36,18 +35,27 @@ fn one_node() {
         ..Options::default()
     };
     let site = Site::new(&run, Cluster::start(setup::tools().unwrap(), &run, &options).unwrap());
-    let scenarios: &[(&str, Scenario)] = &[
-        ("ten-thousand", ten_thousand_records),
-        ("second-machine", the_second_machine),
-        ("link-cut", the_link_is_cut_for_20_seconds),
-        ("late", address_and_name_come_late),
-        ("garbage", what_answers_is_no_broker),
-        ("many", two_of_3000_partitions),
-        ("full", the_buffer_is_full_for_a_minute),
-        ("reset", reset_in_the_middle),
-    ];
-    site.run_all(scenarios);
-    the_broker_is_killed(&site, ["killed", "killed-c"]);
+    site.run_all(&[
+        ("ten-thousand", &LM3S6965, ten_thousand_records),
+        ("link-cut", &LM3S6965, the_link_is_cut_for_20_seconds),
+        ("late", &LM3S6965, address_and_name_come_late),
+        ("garbage", &LM3S6965, what_answers_is_no_broker),
+        ("many", &LM3S6965, two_of_3000_partitions),
+        ("full", &LM3S6965, the_buffer_is_full_for_a_minute),
+        ("reset", &LM3S6965, reset_in_the_middle),
+        ("second-ten-thousand", &MPS2_AN385, ten_thousand_records),
+        ("second-link-cut", &MPS2_AN385, the_link_is_cut_for_20_seconds),
+        ("second-reset", &MPS2_AN385, reset_in_the_middle),
+    ]);
+    the_broker_is_killed(
+        &site,
+        &[
+            Case { topic: "killed", board: &LM3S6965 },
+            Case { topic: "killed-lean", board: &LEAN },
+            Case { topic: "killed-c", board: &IN_C },
+            Case { topic: "killed-second", board: &MPS2_AN385 },
+        ],
+    );
     drop(site);
     run.done();
 }
@@ -58,7 +66,7 @@ fn three_nodes() {
     let options =
         Options { nodes: 3, one_controller: true, for_guests: true, ..Options::default() };
     let site = Site::new(&run, Cluster::start(setup::tools().unwrap(), &run, &options).unwrap());
-    leaders_move(&site, "moved");
+    leaders_move(&site, Case { topic: "moved", board: &LM3S6965 });
     drop(site);
     run.done();
 }
@@ -67,118 +75,110 @@ fn three_nodes() {
 #[test]
 fn dev_broker() {
     let run = RunDir::new("firmware-dev").unwrap();
-    let (topic, port) = ("readings", ports::free().unwrap());
+    let port = ports::free().unwrap();
     let address = format!("127.0.0.1:{port}");
-    let topics = format!("{topic}:{PARTITIONS}");
+    let cases = [("readings", &LM3S6965), ("c", &IN_C)].map(|(topic, board)| Case { topic, board });
     let mut command = klamm::command(&["dev-broker", "--listen", &address]).unwrap();
-    command.args(["--topic", &topics, "--topic", &format!("c:{PARTITIONS}")]);
+    for case in cases {
+        command.args(["--topic", &format!("{}:{PARTITIONS}", case.topic)]);
+    }
     command.stdout(run.log("broker.log").unwrap());
     let broker = Process::start("klamm dev-broker", &mut command).unwrap();
     let bootstrap = format!("bootstrap=10.0.2.2:{port}");
-    let device = start(&run, &BOARDS[0], topic, &[&bootstrap, "records=5000"], &[]);
-    let in_c = start(&run, &BOARDS[2], "c", &[&bootstrap, "records=5000"], &[]);
-    for (topic, device) in [(topic, device), ("c", in_c)] {
-        let told = finish(&address, topic, device);
+    let devices = cases.map(|case| start(&run, case, &[&bootstrap, "records=5000"], &[]));
+    for (case, device) in cases.into_iter().zip(devices) {
+        let told = finish(&address, case, device);
         assert_eq!((told.accepted, told.refused), (5_000, 0));
     }
     drop(broker);
     run.done();
 }
 
-/// A scenario with the name of its topic, which is its device's too.
-type Scenario = fn(&Site<'_>, &str);
+/// What a device of its own goes through.
+type Scenario = fn(&Site<'_>, Case<'_>);
 
-fn ten_thousand_records(site: &Site<'_>, topic: &str) {
-    let told = site.finish(topic, site.device(topic, &["records=10000"]));
+/// A device and its topic, whose name is the device's too.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    topic: &'a str,
+    board: &'a Board,
+}
+
+fn ten_thousand_records(site: &Site<'_>, case: Case<'_>) {
+    let told = site.finish(case, site.device(case, &["records=10000"]));
     assert_eq!((told.accepted, told.retries, told.refused), (10_000, 0, 0));
 }
 
-fn the_second_machine(site: &Site<'_>, topic: &str) {
-    site.create_topic(topic, PARTITIONS);
-    let device = site.start_on(&BOARDS[1], topic, &[&site.bootstrap(), "records=2000"], &[]);
-    site.finish(topic, device);
-}
-
-fn the_link_is_cut_for_20_seconds(site: &Site<'_>, topic: &str) {
-    let mut device = site.device(topic, &["records=5000", "pace_ms=2"]);
+fn the_link_is_cut_for_20_seconds(site: &Site<'_>, case: Case<'_>) {
+    let mut device = site.device(case, &["records=5000", "pace_ms=2"]);
     device.wait_for("ack", 20).unwrap();
     device.set_link(false).unwrap();
     thread::sleep(Duration::from_secs(20));
     device.set_link(true).unwrap();
-    let told = site.finish(topic, device);
+    let told = site.finish(case, device);
     assert!(told.connects > 1, "the connection outlived it: {told:?}");
 }
 
-fn address_and_name_come_late(site: &Site<'_>, topic: &str) {
+fn address_and_name_come_late(site: &Site<'_>, case: Case<'_>) {
     let plan = Plan { dhcp_lost: 2, dns_lost: 2, dns_failed: 2, address: [10, 0, 2, 2] };
-    let (wire, further) = Wire::listen(site.run, topic, plan).unwrap();
-    site.create_topic(topic, PARTITIONS);
-    let bootstrap = format!("bootstrap=broker.example:{}", site.port());
-    let device = site.start(topic, &[&bootstrap, "records=1000"], &further);
-    site.finish(topic, device);
+    let (wire, further) = Wire::listen(site.run, case.topic, plan).unwrap();
+    site.create_topic(case.topic, PARTITIONS);
+    let bootstrap = format!("bootstrap=broker.example:{}", site.port);
+    let device = start(site.run, case, &[&bootstrap, "records=1000"], &further);
+    site.finish(case, device);
     assert!(wire.dhcp() > plan.dhcp_lost, "{wire:?}");
     assert!(wire.dns() > plan.dns_lost + plan.dns_failed, "{wire:?}");
 }
 
-fn what_answers_is_no_broker(site: &Site<'_>, topic: &str) {
-    let garbage = Garbage::start(site.port()).unwrap();
-    site.create_topic(topic, PARTITIONS);
+fn what_answers_is_no_broker(site: &Site<'_>, case: Case<'_>) {
+    let garbage = Garbage::start(site.port).unwrap();
+    site.create_topic(case.topic, PARTITIONS);
     let bootstrap = format!("bootstrap=10.0.2.2:{}", garbage.port());
-    let device = site.start(topic, &[&bootstrap, "records=1000", "request_ms=1000"], &[]);
-    site.finish(topic, device);
+    let arguments = [&*bootstrap, "records=1000", "request_ms=1000"];
+    site.finish(case, start(site.run, case, &arguments, &[]));
     assert!(garbage.connections() > Garbage::CONNECTIONS, "{garbage:?}");
 }
 
-fn two_of_3000_partitions(site: &Site<'_>, topic: &str) {
-    site.create_topic(topic, 3_000);
-    let device = site.start(topic, &[&site.bootstrap(), "records=1000", "sensors=2"], &[]);
-    let told = Told::read(&device.finish().unwrap()).unwrap();
-    let partitions: Vec<u32> = {
-        let mut used: Vec<u32> = told.acks.iter().map(|ack| ack.partition).collect();
-        used.sort_unstable();
-        used.dedup();
-        used
-    };
+fn two_of_3000_partitions(site: &Site<'_>, case: Case<'_>) {
+    site.create_topic(case.topic, 3_000);
+    let device = start(site.run, case, &[&site.bootstrap(), "records=1000", "sensors=2"], &[]);
+    let told = told(case, device);
+    let mut partitions: Vec<u32> = told.acks.iter().map(|ack| ack.partition).collect();
+    partitions.sort_unstable();
+    partitions.dedup();
     assert_eq!(partitions.len(), 2, "{partitions:?}");
-    let address = site.address();
-    let log: Vec<_> =
-        partitions.iter().flat_map(|p| kcat::read(&address, topic, *p).unwrap()).collect();
-    told.check(&log).unwrap();
+    let read = |partition| kcat::read(&site.address, case.topic, partition).unwrap();
+    told.check(&partitions.into_iter().flat_map(read).collect::<Vec<_>>()).unwrap();
 }
 
-fn the_buffer_is_full_for_a_minute(site: &Site<'_>, topic: &str) {
-    let mut device = site.device(topic, &["records=3000", "pace_ms=5", "drop=1"]);
+fn the_buffer_is_full_for_a_minute(site: &Site<'_>, case: Case<'_>) {
+    let mut device = site.device(case, &["records=3000", "pace_ms=5", "drop=1"]);
     device.wait_for("ack", 20).unwrap();
     device.set_link(false).unwrap();
     thread::sleep(Duration::from_secs(60));
     device.set_link(true).unwrap();
-    let told = site.finish(topic, device);
+    let told = site.finish(case, device);
     // Of some 12,000 readings made in that minute few found room; QEMU's clock may be slower.
     assert!(told.refused > 1_000, "{told:?}");
 }
 
-fn reset_in_the_middle(site: &Site<'_>, topic: &str) {
-    let mut device = site.device(topic, &["records=6000", "pace_ms=1"]);
+fn reset_in_the_middle(site: &Site<'_>, case: Case<'_>) {
+    let mut device = site.device(case, &["records=6000", "pace_ms=1"]);
     for boots in 1..=4 {
         device.wait_for("boot", boots).unwrap();
         device.wait_for("ack", 40 * boots).unwrap();
         device.reset().unwrap();
     }
-    let told = site.finish(topic, device);
+    let told = site.finish(case, device);
     assert_eq!(told.boots, 5);
     assert!(told.written_off > 0, "every reset found nothing under way: {told:?}");
 }
 
-/// Under two devices, the second one in C.
-fn the_broker_is_killed(site: &Site<'_>, topics: [&str; 2]) {
-    let bootstrap = site.bootstrap();
-    let mut devices = [&BOARDS[0], &BOARDS[2]].into_iter().zip(topics).map(|(board, topic)| {
-        site.create_topic(topic, PARTITIONS);
-        let arguments = [&*bootstrap, "records=6000", "pace_ms=2"];
-        (topic, site.start_on(board, topic, &arguments, &[]))
-    });
-    let mut devices: [(&str, Machine); 2] = core::array::from_fn(|_| devices.next().unwrap());
-    for (_, device) in &mut devices {
+/// With -9, while every device is in the middle of its 10,000 records; and started again.
+fn the_broker_is_killed(site: &Site<'_>, cases: &[Case<'_>]) {
+    let start = |case: &Case<'_>| site.device(*case, &["records=10000", "pace_ms=1"]);
+    let mut devices: Vec<Machine> = cases.iter().map(start).collect();
+    for device in &mut devices {
         device.wait_for("ack", 20).unwrap();
     }
     site.cluster(|cluster| {
@@ -187,28 +187,30 @@ fn the_broker_is_killed(site: &Site<'_>, topics: [&str; 2]) {
         cluster.node(1).unwrap().start().unwrap();
         cluster.wait_until_alive().unwrap();
     });
-    for (topic, device) in devices {
-        let told = site.finish(topic, device);
-        assert!(told.connects > 1, "the connection outlived it: {told:?}");
+    for (case, device) in cases.iter().zip(devices) {
+        let told = site.finish(*case, device);
+        assert_eq!(told.accepted, 10_000);
+        assert!(told.connects > 1, "it had ended before: {told:?}");
     }
 }
 
-fn leaders_move(site: &Site<'_>, topic: &str) {
+fn leaders_move(site: &Site<'_>, case: Case<'_>) {
     site.cluster(|cluster| {
         let bootstrap = cluster.bootstrap();
-        cluster.helper.create_topic_on(&bootstrap, topic, "2,3;3,2;2,3;3,2", &[]).unwrap();
+        cluster.helper.create_topic_on(&bootstrap, case.topic, "2,3;3,2;2,3;3,2", &[]).unwrap();
     });
-    let mut device = site.start(topic, &[&site.bootstrap(), "records=12000", "pace_ms=2"], &[]);
+    let arguments = [&*site.bootstrap(), "records=12000", "pace_ms=2"];
+    let mut device = start(site.run, case, &arguments, &[]);
     for (acks, brokers) in
         [(40, "1,2;1,3;3,1;2,1"), (80, "3,1;2,1;1,2;1,3"), (120, "2,3;3,2;2,3;3,2")]
     {
         device.wait_for("ack", acks).unwrap();
         site.cluster(|cluster| {
             let bootstrap = cluster.bootstrap();
-            cluster.helper.move_topic(&bootstrap, topic, brokers).unwrap();
+            cluster.helper.move_topic(&bootstrap, case.topic, brokers).unwrap();
         });
     }
-    let told = site.finish(topic, device);
+    let told = site.finish(case, device);
     assert!(told.retries > 0, "no request met a broker that led no more: {told:?}");
 }
 
@@ -229,11 +231,11 @@ impl<'a> Site<'a> {
     }
 
     /// Runs the scenarios side by side.
-    fn run_all(&self, scenarios: &[(&str, Scenario)]) {
+    fn run_all(&self, scenarios: &[(&str, &Board, Scenario)]) {
         thread::scope(|scope| {
-            for (topic, scenario) in scenarios {
+            for &(topic, board, scenario) in scenarios {
                 scope.spawn(move || {
-                    scenario(self, topic);
+                    scenario(self, Case { topic, board });
                     println!("{topic}: ok");
                 });
             }
@@ -248,50 +250,23 @@ impl<'a> Site<'a> {
         self.cluster(|cluster| cluster.create_topic(topic, partitions, &[])).unwrap();
     }
 
-    fn address(&self) -> String {
-        self.address.clone()
-    }
-
-    fn port(&self) -> u16 {
-        self.port
-    }
-
     fn bootstrap(&self) -> String {
         format!("bootstrap=10.0.2.2:{}", self.port)
     }
 
     /// A device on the network, and its topic.
-    fn device(&self, topic: &str, arguments: &[&str]) -> Machine {
-        self.create_topic(topic, PARTITIONS);
-        self.start(topic, &[&[&*self.bootstrap()], arguments].concat(), &[])
+    fn device(&self, case: Case<'_>, arguments: &[&str]) -> Machine {
+        self.create_topic(case.topic, PARTITIONS);
+        start(self.run, case, &[&[&*self.bootstrap()], arguments].concat(), &[])
     }
 
-    fn start(&self, topic: &str, arguments: &[&str], further: &[OsString]) -> Machine {
-        self.start_on(&BOARDS[0], topic, arguments, further)
-    }
-
-    fn start_on(
-        &self,
-        board: &Board,
-        topic: &str,
-        arguments: &[&str],
-        further: &[OsString],
-    ) -> Machine {
-        start(self.run, board, topic, arguments, further)
-    }
-
-    fn finish(&self, topic: &str, device: Machine) -> Told {
-        finish(&self.address, topic, device)
+    fn finish(&self, case: Case<'_>, device: Machine) -> Told {
+        finish(&self.address, case, device)
     }
 }
 
-fn start(
-    run: &RunDir,
-    board: &Board,
-    topic: &str,
-    arguments: &[&str],
-    further: &[OsString],
-) -> Machine {
+fn start(run: &RunDir, case: Case<'_>, arguments: &[&str], further: &[OsString]) -> Machine {
+    let Case { topic, board } = case;
     let topic_argument = format!("topic={topic}");
     let arguments: Vec<String> = arguments
         .iter()
@@ -304,14 +279,18 @@ fn start(
 }
 
 /// Waits for a device's end, and compares what it said with what kcat reads.
-fn finish(address: &str, topic: &str, device: Machine) -> Told {
+fn finish(address: &str, case: Case<'_>, device: Machine) -> Told {
+    let told = told(case, device);
+    let read = |partition| kcat::read(address, case.topic, partition).unwrap();
+    told.check(&(0..PARTITIONS).flat_map(read).collect::<Vec<_>>()).unwrap();
+    told
+}
+
+/// Waits for a device's end; what it said, with no more stack than it may use.
+fn told(case: Case<'_>, device: Machine) -> Told {
     let lines = device.finish().unwrap();
-    println!("{topic}: {}", lines.last().map_or("", |line| line));
+    println!("{}: {}", case.topic, lines.last().map_or("", |line| line));
     let told = Told::read(&lines).unwrap();
-    let log: Vec<_> = (0..PARTITIONS)
-        .flat_map(|partition| kcat::read(address, topic, partition).unwrap())
-        .collect();
-    told.check(&log).unwrap();
-    assert!(told.stack <= STACK, "{} bytes of stack", told.stack);
+    assert!(told.stack <= case.board.stack, "{} bytes of stack", told.stack);
     told
 }

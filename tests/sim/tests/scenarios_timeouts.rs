@@ -568,3 +568,38 @@ fn s66_kafkajs_181_a_missing_answer_is_noticed_with_acks_0() {
     s.run_until_reported(1_000);
     s.finish();
 }
+
+/// A request of six batches, 3.6 MB, over a slow link: the answer comes after 90 s. Written again at 30 s, and at 30 s once
+/// more, it would never get through. The time it gets has an end all the same.
+#[test]
+fn a_large_request_gets_the_time_that_a_slow_link_needs() {
+    let retries_with = |answered_after: u64| {
+        let mut setup = Scenario::setup(1, 6);
+        setup.limits.buffer_memory = 16 << 20;
+        setup.limits = setup.limits.for_batches(1 << 20);
+        setup.config.batch_size = 1 << 20;
+        setup.config.max_write_bytes = 4 << 20;
+        setup.config.linger_ms = 100;
+        setup.config.request_timeout_ms = 30_000;
+        setup.config.delivery_timeout_ms = 600_000;
+        let mut s = Scenario::new(setup);
+        s.warm_up(0..6);
+        let first = s.ledger.next();
+        for partition in (0..6).flat_map(|partition| [partition; 6]) {
+            let sample = Sample::plain(s.ledger.next(), 100_000);
+            s.sample(partition, sample);
+        }
+        s.produce_fault(0, Fault::Delay(answered_after * 1_000_000));
+        s.run_until_reported(300_000);
+        assert!(s.all_delivered(first..first + 36));
+        let large = s.observer.exchanges.iter().filter(|e| e.batch.numbers.len() == 6);
+        let requests: std::collections::BTreeSet<_> =
+            large.take(6).map(|e| (e.connection, e.correlation)).collect();
+        assert_eq!(requests.len(), 1, "six batches, one request");
+        let retries = s.stats().retries;
+        s.finish();
+        retries
+    };
+    assert_eq!(retries_with(90), 0, "its bytes give it 78 s on top");
+    assert!(retries_with(150) > 0, "no longer");
+}

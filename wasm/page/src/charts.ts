@@ -91,7 +91,7 @@ export class Charts {
         padding: [6, 0, 8, 0],
         scales: {
           x: { time: false, range: (_, __, max) => [max - SPAN, max] },
-          y: { range: (_, __, max) => [0, kind.max ?? Math.max(1, max * 1.15)] },
+          y: { range: (_, __, max) => [0, kind.max ?? Math.max(2, max * 1.15)] },
         },
         axes: [
           { show: false },

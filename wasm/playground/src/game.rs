@@ -189,7 +189,10 @@ impl Game {
         let before = self.simulation.ledger.next();
         let checked = self.simulation.settle().and_then(|()| {
             self.look();
-            self.simulation.finish()
+            let checked = self.simulation.finish();
+            // It fills the memory with records of its own and takes them back: no news of the run.
+            self.simulation.events.seen.clear();
+            checked
         });
         self.look();
         self.verdict = Some(match checked {

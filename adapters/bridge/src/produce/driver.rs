@@ -31,6 +31,15 @@ impl Driver for Tasks {
     }
 }
 
+/// Drives nothing: a producer that is only made to see whether it can be.
+pub(super) struct Nobody;
+
+impl Driver for Nobody {
+    fn start(&self, unborn: Unborn) -> io::Result<Arc<Shared>> {
+        Ok(unborn.engine(Waker::noop().clone()).shared())
+    }
+}
+
 /// Rings for the driver, also when it was not listening.
 #[derive(Default)]
 struct Alarm(Notify);

@@ -23,7 +23,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::config::Config;
 use crate::upstream::Connector;
-use driver::Tasks;
+use driver::{Nobody, Tasks};
 
 /// How long a record waits for room before it is refused.
 const MAX_BLOCK: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ impl Start for Raw {
 
 impl Producer {
     /// # Errors
-    /// A compression that there is not.
+    /// A compression that there is not, or bounds that contradict each other: not with the first record.
     pub(crate) fn new(config: &Config, connector: Connector) -> Result<Self, String> {
         let compression = match config.http.compression.as_str() {
             "none" => Compression::None,
@@ -64,7 +64,7 @@ impl Producer {
             other => return Err(format!("http.compression: there is no {other:?}")),
         };
         let millis = config.http.delivery_timeout_s.saturating_mul(1_000);
-        Ok(Self {
+        let producer = Self {
             servers: config.kafka.bootstrap.join(","),
             client_id: config.kafka.client_id.clone(),
             compression,
@@ -72,7 +72,10 @@ impl Producer {
             delivery_timeout_ms: u32::try_from(millis).unwrap_or(u32::MAX),
             connector,
             handle: OnceLock::new(),
-        })
+        };
+        let tried = producer.options().and_then(|options| Handle::new(options, Nobody));
+        tried.map_err(|error| format!("http: {error}"))?;
+        Ok(producer)
     }
 
     /// Accepts a record. What becomes of it is the answer's answer.
@@ -102,6 +105,12 @@ impl Producer {
     }
 
     fn start(&self) -> Result<Handle<Tasks>, String> {
+        let started =
+            self.options().and_then(|options| Handle::new(options, Tasks(self.connector.clone())));
+        started.map_err(|error| error.to_string())
+    }
+
+    fn options(&self) -> Result<Options, BuildError> {
         let buffer = u32::try_from(self.buffer).unwrap_or(u32::MAX);
         let options = Builder::<Raw>::new(&self.servers)
             .client_id(&self.client_id)
@@ -109,14 +118,14 @@ impl Producer {
             .configure(|config| {
                 config.compression_type = self.compression;
                 config.delivery_timeout_ms = self.delivery_timeout_ms;
-                config.request_timeout_ms = config.request_timeout_ms.min(self.delivery_timeout_ms);
+                let limit = self.delivery_timeout_ms.saturating_sub(config.linger_ms);
+                config.request_timeout_ms = config.request_timeout_ms.min(limit);
             })
             .limits(|limits| {
                 limits.buffer_memory = buffer;
                 (limits.topics, limits.partitions) = (TOPICS, PARTITIONS);
             });
-        let Raw(options) = options.build().map_err(|error| error.to_string())?;
-        Handle::new(options, Tasks(self.connector.clone())).map_err(|error| error.to_string())
+        options.build().map(|Raw(options)| options)
     }
 }
 

@@ -20,6 +20,8 @@ fn check(flags: &[&str]) -> (bool, String) {
 #[test]
 fn a_good_configuration_is_good_without_a_broker_or_its_address() {
     assert_eq!(check(&[]), (true, String::new()));
+    // Shorter than what a request has by default.
+    assert_eq!(check(&["--http.delivery-timeout-s", "5"]), (true, String::new()));
     let sasl = ["--kafka.sasl", "scram-sha-256", "--kafka.username", "u", "--kafka.password", "p"];
     assert_eq!(check(&sasl), (true, String::new()));
 }
@@ -41,6 +43,8 @@ fn what_is_wrong_is_named() {
         (&["--limits.message", "1"], "limits.message"),
         (&["--limits.idle-s", "1"], "limits.idle_s"),
         (&["--policy.codecs", "brotli"], "brotli"),
+        (&["--http.compression", "brotli"], "brotli"),
+        (&["--http.delivery-timeout-s", "0"], "http"),
         (&["--config", nowhere], nowhere),
     ] {
         let (is_good, said) = check(flags);

@@ -8,14 +8,15 @@ use kafka_protocol::messages::{ApiKey, MetadataRequest};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::client::{Client, SOON, frame, hello, http, protocols};
-use crate::common::{ORIGIN, Rig, claims, token, token_of};
+use crate::common::{ORIGIN, Rig, TOPIC, claims, token, token_of};
+use crate::records::{gzipped, request};
 
 #[tokio::test]
 async fn a_message_or_request_above_the_limit_closes() {
@@ -151,4 +152,42 @@ async fn a_rate_is_kept_by_waiting_and_nothing_is_dropped() {
     for _ in 0..requests * 50 {
         page.answer().await.expect("an answer");
     }
+}
+
+/// How long it takes until this page is heard again after `request`, and that it is.
+async fn heard_again_after(page: &mut Client, request: Vec<u8>) -> Duration {
+    let begin = Instant::now();
+    page.send(request).await.unwrap();
+    page.answer().await.expect("taken");
+    page.send(hello()).await.unwrap();
+    page.answer().await.expect("heard");
+    begin.elapsed()
+}
+
+#[tokio::test]
+async fn a_token_may_say_less_than_the_configured_rate() {
+    let rig = Rig::start().await;
+    let mut slow = claims();
+    slow["records_per_s"] = json!(10);
+    let mut page = Client::open_with(rig.address(), &token_of(&slow)).await;
+    let mut passed = Duration::ZERO;
+    for _ in 0..25 {
+        let request = frame(ApiKey::Produce, 9, 1, &request(TOPIC, -1, 0, "v"));
+        passed += heard_again_after(&mut page, request).await;
+    }
+    // The first second's are free.
+    assert!(passed >= Duration::from_millis(1_400), "{passed:?}");
+}
+
+/// S19: what is hardly anything on the wire, and much when it is decompressed.
+#[tokio::test]
+async fn decompression_is_paid_for() {
+    let rig = Rig::with(|config| config.limits.bytes_per_s = 20_000).await;
+    let mut page = Client::open(rig.address()).await;
+    let bomb = gzipped(request(TOPIC, -1, 0, &"0".repeat(800_000)));
+    let bomb = frame(ApiKey::Produce, 9, 1, &bomb);
+    assert!(bomb.len() < 2_000, "{}", bomb.len());
+    // A sixteenth of it, less a second's worth.
+    let wait = heard_again_after(&mut page, bomb).await;
+    assert!(wait >= Duration::from_secs(1), "{wait:?}");
 }

@@ -1,13 +1,14 @@
 //! `POST /topics/{topic}`.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use crate::client::{SOON, http};
+use crate::client::{SOON, get, http};
 use crate::common::{ORIGIN, Rig, TOPIC, claims, now_s, token, token_of};
 
 /// Status and body.
@@ -75,6 +76,92 @@ async fn the_same_key_is_the_same_answer_and_another_body_is_a_mistake() {
     let other = format!("authorization: bearer {}\r\nidempotency-key: one\r\n", token_of(&bob));
     assert_eq!(post(rig.address(), TOPIC, &other, body).await.1["records"][0]["offset"], 1);
     assert_eq!(rig.log(TOPIC)[2], ["v", "v"]);
+}
+
+#[tokio::test]
+async fn a_key_is_one_topics_and_one_that_stored_nothing_may_try_again() {
+    let rig = Rig::with(|config| config.http.delivery_timeout_s = 5).await;
+    let mut both = claims();
+    both["topics"] = json!([TOPIC, "secret"]);
+    let headers = format!("authorization: Bearer {}\r\nidempotency-key: one\r\n", token_of(&both));
+    let body = "{\"value\":\"v\",\"partition\":0}";
+    for topic in [TOPIC, "secret"] {
+        let (status, answer) = post(rig.address(), topic, &headers, body).await;
+        assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(0)), "{topic}");
+    }
+    rig.broker.with(|cluster, now| cluster.kill(0, now)).unwrap();
+    let headers = headers.replace("one", "two");
+    let (status, answer) = post(rig.address(), TOPIC, &headers, body).await;
+    assert_eq!((status, &answer["records"][0]["outcome"]), (502, &json!("not_persisted")));
+    rig.broker.with(|cluster, now| cluster.start(0, now)).unwrap();
+    let (status, answer) = post(rig.address(), TOPIC, &headers, body).await;
+    assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(1)));
+    assert_eq!(rig.log(TOPIC)[0], ["v", "v"]);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_finds_its_answer_when_it_comes_back() {
+    let rig = Rig::start().await;
+    let headers = format!("{}idempotency-key: one\r\n", bearer());
+    let body = "{\"value\":\"v\",\"partition\":0}";
+    // The producer knows the topic; then the broker is gone.
+    assert_eq!(post(rig.address(), TOPIC, &bearer(), body).await.0, 200);
+    rig.broker.with(|cluster, now| cluster.kill(0, now)).unwrap();
+    let mut impatient = TcpStream::connect(rig.address()).await.unwrap();
+    let length = body.len();
+    let request = format!(
+        "POST /topics/{TOPIC} HTTP/1.1\r\nhost: bridge\r\ncontent-length: {length}\r\n\
+         {headers}\r\n{body}"
+    );
+    impatient.write_all(request.as_bytes()).await.unwrap();
+    // It is at work on it.
+    let waits = async || {
+        let metrics = get(rig.address(), "/metrics").await;
+        metrics.contains(&format!("klamm_bridge_requests_in_flight_bytes {length}\n"))
+    };
+    while !waits().await {}
+    drop(impatient);
+    // Its end is seen before the broker is there again.
+    sleep(Duration::from_millis(200)).await;
+    rig.broker.with(|cluster, now| cluster.start(0, now)).unwrap();
+    let (status, answer) = post(rig.address(), TOPIC, &headers, body).await;
+    assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(1)));
+    assert_eq!(rig.log(TOPIC)[0], ["v", "v"]);
+}
+
+#[tokio::test]
+async fn times_and_headers_are_by_policy() {
+    let rig = Rig::with(|config| {
+        config.policy.add_headers = vec!["by={sub}".to_owned()];
+        config.policy.remove_headers = vec!["x-*".to_owned()];
+    })
+    .await;
+    let body = "{\"value\":\"v\",\"partition\":0,\
+                \"headers\":{\"by\":\"mallory\",\"x-a\":\"1\",\"kept\":\"2\"}}";
+    assert_eq!(post(rig.address(), TOPIC, &bearer(), body).await.0, 200);
+    let headers = rig.broker.with(|cluster, _| {
+        cluster.log(TOPIC, 0).flat_map(|record| record.headers).collect::<Vec<_>>()
+    });
+    let text = |bytes: &bytes::Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (text(name), text(value.as_ref().unwrap()))).collect();
+    let expected = [("kept", "2"), ("by", "alice")];
+    assert_eq!(headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let later = (now_s() + 3_700) * 1_000;
+    let body = format!("{{\"value\":\"v\",\"timestamp\":{later}}}");
+    let (status, answer) = post(rig.address(), TOPIC, &bearer(), &body).await;
+    assert_eq!((status, &answer["records"][0]["outcome"]), (502, &json!("not_persisted")));
+}
+
+#[tokio::test]
+async fn where_it_is_switched_off_there_is_no_post() {
+    let rig = Rig::with(|config| config.http.enabled = false).await;
+    assert_eq!(post(rig.address(), TOPIC, &bearer(), "{\"value\":\"v\"}").await.0, 404);
+    let rig = Rig::with(|config| config.http.records = 2).await;
+    for (status, records) in [(200, 2), (400, 3)] {
+        let body = "{\"value\":\"v\"}\n".repeat(records);
+        assert_eq!(post(rig.address(), TOPIC, &bearer(), &body).await.0, status, "{records}");
+    }
 }
 
 #[tokio::test]
@@ -197,8 +284,17 @@ async fn browsers_are_told_who_may_post() {
 async fn who_posts_too_fast_is_told_when_to_come_again() {
     let rig = Rig::with(|config| config.limits.records_per_s = 1).await;
     let body = "{\"value\":\"v\"}\n".repeat(20);
-    let headers = bearer();
-    let (status, _) = post(rig.address(), TOPIC, &headers, &body).await;
-    assert_eq!(status, 429);
+    let request = format!(
+        "POST /topics/{TOPIC} HTTP/1.1\r\nhost: bridge\r\nconnection: close\r\n\
+         content-length: {}\r\n{}\r\n{body}",
+        body.len(),
+        bearer()
+    );
+    let answer = http(rig.address(), &request).await;
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    // Twenty records at one a second, of which the first second is free.
+    let line = answer.lines().find_map(|line| line.strip_prefix("retry-after: "));
+    let seconds: u64 = line.expect("when to come again").parse().unwrap();
+    assert!((15..=21).contains(&seconds), "{seconds}");
     assert!(rig.log(TOPIC).into_iter().flatten().next().is_none());
 }

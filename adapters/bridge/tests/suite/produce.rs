@@ -1,10 +1,11 @@
 //! A page's requests, all the way to the log and back.
 
 use kafka_protocol::messages::{ApiKey, ProduceResponse};
+use klamm_bridge::{Bridge, Clock};
 use serde_json::{Value, json};
 
 use crate::client::{Client, frame, get, hello};
-use crate::common::{Rig, TOPIC, claims, token_of};
+use crate::common::{Rig, TOPIC, claims, config, token_of};
 use crate::records::request;
 
 /// Code and offset of the one partition.
@@ -72,10 +73,8 @@ async fn a_producer_id_is_its_owners_until_a_ticket_says_so() {
     assert_eq!(outcome(&answer), (31, -1));
 
     // She comes back to a bridge that has never heard of her.
-    let mut config = crate::common::config(rig.broker.address());
-    config.listen = "127.0.0.1:0".to_owned();
-    let clock = klamm_bridge::Clock::default();
-    let bridge = klamm_bridge::Bridge::start(config, false, clock).await.expect("bridge");
+    let other = config(rig.broker.address());
+    let bridge = Bridge::start(other, false, Clock::default()).await.expect("bridge");
     let mut alice = Client::open(bridge.address()).await;
     let answer = alice.ask(ApiKey::Produce, 9, &request(TOPIC, id, 0, "early")).await;
     assert_eq!(outcome(&answer), (31, -1));
@@ -83,6 +82,41 @@ async fn a_producer_id_is_its_owners_until_a_ticket_says_so() {
     let answer = alice.ask(ApiKey::Produce, 9, &request(TOPIC, id, 0, "back")).await;
     assert_eq!(outcome(&answer), (0, 0));
     assert_eq!(rig.log(TOPIC)[0], ["back"]);
+}
+
+#[tokio::test]
+async fn tickets_are_for_their_ids_and_not_for_any_number_of_them() {
+    let rig = Rig::start().await;
+    let mut page = Client::open(rig.address()).await;
+    let mut ids = Vec::new();
+    for _ in 0..65 {
+        ids.push(page.producer_id().await);
+    }
+    let tickets = page.words.iter().map(|words| {
+        let words: Value = serde_json::from_str(words).unwrap();
+        json!({ "ticket": words["ticket"] }).to_string()
+    });
+    let other = config(rig.broker.address());
+    let bridge = Bridge::start(other, false, Clock::default()).await.expect("bridge");
+    let mut page = Client::open(bridge.address()).await;
+    for ticket in tickets {
+        let words = tokio_tungstenite::tungstenite::Message::Text(ticket.into());
+        futures_util::SinkExt::send(&mut page.socket, words).await.unwrap();
+    }
+    for (id, code) in [(ids[0], 0), (ids[63], 0), (ids[64], 31), (ids[64] + 1, 31)] {
+        let answer = page.ask(ApiKey::Produce, 9, &request(TOPIC, id, 0, "v")).await;
+        assert_eq!(outcome(&answer).0, code, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_know_tickets_is_not_told_of_them() {
+    let rig = Rig::start().await;
+    let protocols = format!("klamm.v1, bearer.{}", token_of(&claims()));
+    let headers = [("origin", crate::common::ORIGIN)];
+    let mut page = Client::connect(rig.address(), "bootstrap", &headers, &protocols).await.unwrap();
+    page.producer_id().await;
+    assert!(page.words.is_empty(), "{:?}", page.words);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ struct Broker {
     address: SocketAddr,
     /// Everything of each connection with Produce requests, at its end.
     connections: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// The first bytes of a request are here; and once more, all of it.
     begun: mpsc::UnboundedReceiver<()>,
     go_on: watch::Sender<bool>,
 }
@@ -64,7 +65,15 @@ async fn serve(
             beginning.send(()).ok()?;
             going.wait_for(|go| *go).await.ok()?;
             let mut all = head.to_vec();
+            let length =
+                usize::try_from(i32::from_be_bytes(head[..4].try_into().unwrap())).unwrap();
             // A bridge that gives a request up may reset its connection.
+            while all.len() < 4 + length {
+                if socket.read_buf(&mut all).await.ok().filter(|bytes| *bytes > 0).is_none() {
+                    return Some(all);
+                }
+            }
+            beginning.send(()).ok()?;
             let _ = socket.read_to_end(&mut all).await;
             return Some(all);
         }
@@ -119,6 +128,7 @@ async fn alice_ends_while_she_is_written(ends: impl AsyncFnOnce(Client, &Clock))
     timeout(SOON, broker.begun.recv()).await.expect("Bob's request arrives");
     broker.go_on.send(true).unwrap();
     let hers = timeout(SOON, broker.connections.recv()).await.expect("hers ends").unwrap();
+    timeout(SOON, broker.begun.recv()).await.expect("all of Bob's request arrives");
     drop(bob);
     let his = timeout(SOON, broker.connections.recv()).await.expect("his ends").unwrap();
 

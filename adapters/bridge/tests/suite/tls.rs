@@ -7,11 +7,13 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::authority::Authority;
-use crate::client::{Client, hello, protocols};
+use crate::client::{Client, SOON, hello, protocols};
 use crate::common::{ORIGIN, Rig, token};
 
 const NAME: &str = "bridge.example";
@@ -118,5 +120,26 @@ async fn who_does_not_know_the_authority_does_not_get_in() {
     let plain =
         Client::connect(rig.address(), "bootstrap", &[("origin", ORIGIN)], "klamm.v1").await;
     assert!(plain.is_err());
+    open(rig.address(), &authority).await.expect("others are served");
+}
+
+/// S21: whoever begins TLS and does not go on is not waited for.
+#[tokio::test]
+async fn a_handshake_that_does_not_end_is_given_up() {
+    let (authority, files) = (Authority::new(), Files::new("slow"));
+    files.renew(&authority);
+    let rig = Rig::with(|config| {
+        config.tls.certificate = files.file("chain.pem");
+        config.tls.key = files.file("key.pem");
+        config.limits.handshake_s = 1;
+    })
+    .await;
+    // Nothing; and the head of a record that says there are 512 bytes more.
+    for beginning in [&[][..], &[0x16, 3, 1, 2, 0, 1]] {
+        let mut slow = TcpStream::connect(rig.address()).await.unwrap();
+        slow.write_all(beginning).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = timeout(SOON, slow.read_to_end(&mut rest)).await.expect("it ends");
+    }
     open(rig.address(), &authority).await.expect("others are served");
 }

@@ -11,7 +11,7 @@ use ring::signature::{
 use serde_json::{Value, json};
 
 use crate::client::{Client, hello};
-use crate::common::{Rig, SECRET, claims, now_s, signed, token_of, unsigned};
+use crate::common::{ORIGIN, Rig, SECRET, claims, now_s, signed, token_of, unsigned};
 
 const RSA_PRIVATE: &[u8] = include_bytes!("rsa.der");
 const RSA_PUBLIC: &str = include_str!("rsa.pub.pem");
@@ -85,6 +85,19 @@ async fn a_token_that_allows_too_much_is_refused() {
 }
 
 #[tokio::test]
+async fn of_two_tokens_none_is_taken() {
+    let rig = Rig::start().await;
+    let good = token_of(&claims());
+    for (first, second) in [(&*good, "x"), ("x", &good)] {
+        let both = format!("klamm.v1, bearer.{first}, bearer.{second}");
+        let headers = [("origin", ORIGIN)];
+        let mut page =
+            Client::connect(rig.address(), "bootstrap", &headers, &both).await.expect("upgraded");
+        assert_eq!(page.closed().await.code, 4401, "{first} {second}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_ends_while_connected() {
     let rig = Rig::with(|config| config.limits.ping_s = 1).await;
     let mut idle = Client::open(rig.address()).await;
@@ -96,8 +109,9 @@ async fn a_token_ends_while_connected() {
     busy.send(hello()).await.unwrap();
     busy.answer().await.expect("still valid");
     rig.clock.shift(2_000);
+    // Not one request more is answered.
     busy.send(hello()).await.unwrap();
-    assert_eq!(busy.closed().await.code, 4401);
+    assert_eq!(busy.answer().await.unwrap_err().code, 4401);
     assert_eq!(idle.closed().await.code, 4401);
     // A new one is a new connection.
     rig.clock.shift(-631_000);

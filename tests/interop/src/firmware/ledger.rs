@@ -21,6 +21,8 @@ pub struct Told {
     pub failed: u64,
     /// Records that were accepted before a reset, and without an outcome by then.
     pub written_off: u64,
+    /// What the boots said of them, each of the reset before it; `None`: no boot says any, as of the image in C.
+    pub said_at_boot: Option<u64>,
     /// Readings that were dropped because there was no room for them.
     pub refused: u64,
     /// Batches that were sent again.
@@ -65,7 +67,10 @@ impl Told {
                 }
                 // The image in C has no memory that a reset leaves alone.
                 ["boot"] => {}
-                ["boot", ..] => since = number(line, "accepted")?,
+                ["boot", ..] => {
+                    since = number(line, "accepted")?;
+                    *told.said_at_boot.get_or_insert_default() += number(line, "open")?;
+                }
                 _ => {}
             }
         }
@@ -93,6 +98,7 @@ impl Told {
     pub fn check(&self, log: &[StoredRecord]) -> Result<()> {
         ensure!(self.failed == 0, "{} records failed", self.failed);
         ensure!(self.delivered + self.written_off == self.accepted, "{self:?} does not add up");
+        ensure!(self.said_at_boot.is_none_or(|open| open == self.written_off), "{self:?}");
         let faults = Faults::find(log, self.accepted)?;
         let lost = u64::try_from(faults.lost.len())?;
         ensure!(
@@ -224,5 +230,15 @@ mod tests {
         told(&acks, counts).check(&[record(0, 0), record(1, 4), record(0, 5)]).unwrap();
         let wrong = [record(0, 0), record(1, 2), record(0, 5)];
         assert!(told(&acks, counts).check(&wrong).is_err());
+    }
+
+    #[test]
+    fn every_boot_has_to_say_what_was_written_off() {
+        let log = [record(0, 0)];
+        let counts = "accepted=2 delivered=1 failed=0 written_off=1";
+        let boot = |open| format!("boot boots=2 accepted=2 delivered=1 failed=0 open={open}");
+        told(&format!("ack 0 0 1;{}", boot(1)), counts).check(&log).unwrap();
+        told(&format!("boot;ack 0 0 1;{}", boot(1)), counts).check(&log).unwrap();
+        assert!(told(&format!("ack 0 0 1;{}", boot(0)), counts).check(&log).is_err());
     }
 }

@@ -13,6 +13,8 @@ export interface Stored {
 export interface LogPart {
   /** The offset behind the last record. */
   end: number;
+  /** Is the broker running? */
+  on: boolean;
   records: Stored[];
 }
 

@@ -22,6 +22,7 @@ const READ_EVERY = 400;
 const SAMPLE_EVERY = 250;
 /** Bytes of a record, about: what an open batch is filled by. */
 const RECORD = 90;
+const PER_BATCH = Math.floor(BATCH_SIZE / RECORD);
 
 export class Live {
   readonly #ledger = new Ledger(PARTITIONS);
@@ -36,6 +37,7 @@ export class Live {
   readonly #link = h('span', { class: 'link', role: 'status' }, 'not connected');
   readonly #note = h('div', { hidden: true });
   readonly #begin = performance.now();
+  readonly #kill = button('Kill the broker', () => void this.#power(), { id: 'kill' });
   #producer: Producer | undefined;
   #isShown = false;
   #isPowered = true;
@@ -110,22 +112,27 @@ export class Live {
       this.#say(this.#wire.isCut ? 'the network is cut' : 'the network is mended', 'fault');
       pressed(cut, this.#wire.isCut, 'Mend the network', 'Cut the network');
     }, { id: 'cut' });
-    const kill = button('Kill the broker', () => void this.#power(kill), { id: 'kill' });
     const itself = button('Move by itself', () => this.#source(itself, (move) => Promise.resolve(curve(move))), { id: 'itself' });
     const device = button('Move the device', () => this.#source(device, motion), { id: 'device', hidden: !hasMotion() });
     const reload = button('Reload the page', () => location.reload(), { id: 'reload' });
-    return h('div', { class: 'switches', role: 'group', 'aria-label': 'Sources and faults' }, itself, device, cut, kill, reload, this.#link);
+    return h('div', { class: 'switches', role: 'group', 'aria-label': 'Sources and faults' }, itself, device, cut, this.#kill, reload, this.#link);
   }
 
-  async #power(button: HTMLButtonElement): Promise<void> {
+  async #power(): Promise<void> {
     try {
       await this.#bridge.power(!this.#isPowered);
-      this.#isPowered = !this.#isPowered;
-      this.#say(this.#isPowered ? 'the broker starts' : 'the broker is killed', 'fault');
-      pressed(button, !this.#isPowered, 'Start the broker', 'Kill the broker');
+      this.#powered(!this.#isPowered);
     } catch (error) {
       this.#say(`the broker's switch: ${String(error)}`, 'warn');
     }
+  }
+
+  /** By this page, by another, or by this one before it was reloaded. */
+  #powered(on: boolean): void {
+    if (on === this.#isPowered) return;
+    this.#isPowered = on;
+    this.#say(on ? 'the broker starts' : 'the broker is killed', 'fault');
+    pressed(this.#kill, !on, 'Start the broker', 'Kill the broker');
   }
 
   #source(button: HTMLButtonElement, begin: (move: (x: number, y: number) => void) => Promise<() => void>): void {
@@ -144,13 +151,16 @@ export class Live {
   }
 
   #hear(producer: Producer): void {
+    const known = new Set<string>();
     producer.on('connected', ({ broker }) => {
+      known.add(broker);
       setText(this.#link, 'connected');
       this.#say(`connected to ${broker}`, 'plain');
     });
     producer.on('disconnected', ({ broker }) => {
-      setText(this.#link, 'not connected');
-      this.#say(`connection to ${broker} gone`, 'warn');
+      // One that never was says so at each attempt.
+      if (known.delete(broker)) this.#say(`connection to ${broker} gone`, 'warn');
+      if (known.size === 0) setText(this.#link, 'not connected');
     });
   }
 
@@ -180,7 +190,8 @@ export class Live {
         const before = this.#ledger.delivered();
         let isRead = true;
         for (let partition = 0; partition < PARTITIONS; partition += 1) {
-          const { end, records } = await this.#bridge.log(TOPIC, partition, this.#ledger.log(partition).next);
+          const { end, records, on } = await this.#bridge.log(TOPIC, partition, this.#ledger.log(partition).next);
+          this.#powered(on);
           this.#ledger.stored(partition, end, records);
           isRead &&= this.#ledger.log(partition).next >= end;
         }
@@ -216,7 +227,7 @@ export class Live {
     const sent = this.#flights.batches(partition);
     const unsent = Math.max(waiting - this.#flights.records(partition), 0);
     const { end, batches } = this.#ledger.log(partition);
-    return { partition, leader: this.#isPowered ? 0 : null, in_sync: [], end, batches: [...open(unsent), ...sent], log: batches };
+    return { partition, leader: this.#isPowered ? 0 : null, in_sync: [], end, batches: [...sent, ...unseen(unsent)], log: batches };
   }
 
   #say(text: string, tone: 'plain' | 'fault' | 'warn' | 'bad'): void {
@@ -225,10 +236,21 @@ export class Live {
 }
 
 /** Records that were not seen on the wire yet: they fill batches, the last of which is open. */
-function open(records: number): Batch[] {
-  if (records === 0) return [];
-  const fill = Math.min((records * RECORD) / BATCH_SIZE, 1);
-  return [{ id: 'open', state: 'open', records, fill, epoch: null, sequence: null, tries: 0, node: null }];
+function unseen(records: number): Batch[] {
+  const full = Math.max(Math.ceil(records / PER_BATCH) - 1, 0);
+  const batch = (id: string, state: Batch['state'], count: number): Batch => ({
+    id,
+    state,
+    records: count,
+    fill: Math.min((count * RECORD) / BATCH_SIZE, 1),
+    epoch: null,
+    sequence: null,
+    tries: 0,
+    node: null,
+  });
+  const batches = Array.from({ length: full }, (_, index) => batch(`sealed.${index}`, 'sealed', PER_BATCH));
+  const left = records - full * PER_BATCH;
+  return left > 0 ? [...batches, batch('open', 'open', left)] : batches;
 }
 
 function pressed(button: HTMLButtonElement, isOn: boolean, on: string, off: string): void {

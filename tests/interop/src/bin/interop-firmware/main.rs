@@ -21,7 +21,7 @@ const PARTITIONS: u32 = 4;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask firmware --")]
 struct Args {
-    /// The machine: lm3s6965 or mps2-an385, in Rust, or c-lm3s6965
+    /// The image: lm3s6965, lm3s6965-lean or mps2-an385, in Rust, or c-lm3s6965
     #[arg(long, default_value = "lm3s6965", value_parser = board)]
     machine: &'static Board,
     /// How many records
