@@ -1,10 +1,11 @@
 // The module with names: where its areas are, and what its words say. `src/engine.rs` and `src/output.rs` write them.
 
 import { setupError } from './options.js';
+import type { CompiledModule } from './types.js';
 
 /** What a module exports: handles and numbers, which `wasm-bindgen` made of `src/engine.rs`. */
 export interface Exports {
-  memory: WebAssembly.Memory;
+  memory: { readonly buffer: ArrayBuffer };
   setup_new(bytes: number): number;
   setup_area(setup: number): number;
   engine_start(setup: number, now: number): number;
@@ -59,6 +60,7 @@ export interface Report {
   topic: number;
   partition: number;
   outcome: number;
+  /** Where it was delivered: how often it was sent again. */
   reason: number;
   code: number;
   offset: bigint | undefined;
@@ -100,11 +102,11 @@ export class Engine {
   #clockSet = -Infinity;
 
   /** An engine of the compiled module, with a memory of its own. */
-  static async start(module: WebAssembly.Module, servers: string, clientId: string, pairs: readonly number[]): Promise<Engine> {
+  static async start(module: CompiledModule, servers: string, clientId: string, pairs: readonly number[]): Promise<Engine> {
     return new Engine(await Engine.load(module), servers, clientId, pairs);
   }
 
-  protected static async load(module: WebAssembly.Module): Promise<Exports> {
+  protected static async load(module: CompiledModule): Promise<Exports> {
     // What the glue of wasm-bindgen is for (text, objects, exceptions) never crosses the boundary.
     const imports: WebAssembly.Imports = {};
     for (const { module: from, name } of WebAssembly.Module.imports(module)) {

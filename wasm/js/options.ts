@@ -95,7 +95,7 @@ const ALIASES: Record<string, string> = { bootstrapServers: 'brokers', maxBlock:
 
 type Options = AnyOptions;
 
-/** `'linger.ms'` as `lingerMs`; the closest option in the message where there is none. */
+/** `'linger.ms'` as `lingerMs`. */
 export function normalize<T extends object>(given: T): T {
   const options: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(given)) {

@@ -2,11 +2,14 @@
 
 import type { Dial } from './link.js';
 import type { OnTicket } from './tickets.js';
-import type { AnyOptions, Message } from './types.js';
+import type { AnyOptions, CompiledModule, Message, ModuleSource } from './types.js';
 
 export interface Platform {
-  /** The compiled module; the one with codecs, and all of the core, where that is asked for. */
-  load(codecs: boolean): Promise<WebAssembly.Module>;
+  /**
+   * The compiled module; the one with codecs, and all of the core, where that is asked for. What is given is taken in place
+   * of what the runtime has, unless it is loaded already.
+   */
+  load(codecs: boolean, given?: ModuleSource | Promise<ModuleSource>): Promise<CompiledModule>;
   /** Are both modules at hand, so that there is no reason to do without the larger one? */
   hasAll?: boolean;
   /**
@@ -18,14 +21,4 @@ export interface Platform {
   returned?: (bytes: Uint8Array) => Message[];
   /** The most connections at once, where the runtime has a limit of its own. */
   maxConnections?: number;
-}
-
-/** Does it once; a failure is tried again. */
-export function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () =>
-    (made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
 }

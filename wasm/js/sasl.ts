@@ -109,8 +109,11 @@ class Handshake implements LinkEvents {
         return;
       case 'oauthbearer': {
         const { value } = await sasl.oauthBearerProvider();
-        await exchange(utf8.encode(`n,,\x01auth=Bearer ${value}\x01\x01`));
-        return;
+        const refusal = await exchange(utf8.encode(`n,,\x01auth=Bearer ${value}\x01\x01`));
+        if (refusal.length === 0) return;
+        // RFC 7628: why it is refused has to be acknowledged, before it is refused.
+        await exchange(new Uint8Array([1]));
+        throw new KlammError('SASL', `${this.#broker}: token refused: ${fromUtf8.decode(refusal)}`);
       }
       default:
         await scram(sasl.mechanism === 'scram-sha-256' ? 'SHA-256' : 'SHA-512', sasl.username, sasl.password, exchange);

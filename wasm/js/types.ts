@@ -181,6 +181,20 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   maxConnections?: number;
 }
 
+/** What `WebAssembly.compile` makes. Node's types alone do not know that. */
+export type CompiledModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer M } } } ? M : object;
+
+/** What the module is made of: an address to fetch it from, its bytes, or what `WebAssembly.compile` made of them. */
+export type ModuleSource = string | URL | Response | ArrayBuffer | ArrayBufferView | CompiledModule;
+
+/** Options of `init`. */
+export interface InitOptions {
+  /** In place of the package's own file: `klamm.wasm`, or with `codecs` `klamm-codecs.wasm`, of the same version. */
+  module?: ModuleSource | Promise<ModuleSource>;
+  /** The larger module, as the producer's option `codecs`. Default: where it is a file. */
+  codecs?: boolean;
+}
+
 /** What happened to records that share a batch. */
 export interface DeliveredEvent {
   topic: string;

@@ -84,10 +84,11 @@ impl Output {
         let mut time = -1;
         let mut offset = -1;
         let (kind, [reason, code]) = match report.outcome {
+            // What is delivered has no reason: how often it was sent again instead.
             Outcome::Delivered { base_offset, log_append_time } => {
                 offset = base_offset.unwrap_or(-1);
                 time = log_append_time.map_or(-1, klamm::Timestamp::as_millis);
-                (0, [0, 0])
+                (0, [report.retries.into(), 0])
             }
             Outcome::NotPersisted(reason) => (1, status::of_reason(&reason)),
             Outcome::Unknown(reason) => (2, status::of_reason(&reason)),

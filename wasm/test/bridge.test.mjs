@@ -15,7 +15,7 @@ import { Bridge } from './bridge.mjs';
 import { Broker } from './broker.mjs';
 
 const wasm = join(import.meta.dirname, '..');
-const TOPICS = ['calls', 'large', 'killed', 'renewed', 'deno', 'bun', 'kafkajs'];
+const TOPICS = ['calls', 'large', 'killed', 'renewed', 'deno', 'bun', 'kafkajs', 'node-thread', 'bun-thread'];
 
 let broker;
 let bridge;
@@ -154,6 +154,30 @@ describe('through a bridge', { timeout: 90_000 }, () => {
     await made.disconnect();
     checkLog('kafkajs', 10);
   });
+
+  // Node 20 and 21 have a WebSocket where they are asked for it.
+  for (const [runtime, command, ...args] of [
+    ['node', process.execPath, '--experimental-websocket'],
+    ['bun', join(wasm, 'node_modules/.bin/bun'), 'run'],
+  ]) {
+    it(`in a thread of its own, in ${runtime}, over a bridge that is killed`, async () => {
+      const token = bridge.token(TOPICS);
+      const credentials = runtime === 'node' ? { tokens: ['none', ...Array(20).fill(token)] } : { token };
+      const options = { bridge: bridge.url, ...credentials, requestTimeoutMs: 2_000 };
+      const child = spawn(command, [...args, 'test/runtimes/threaded.mjs', JSON.stringify(options), `${runtime}-thread`], { cwd: wasm, stdio: ['pipe', 'pipe', 'inherit'] });
+      const said = text(child.stdout);
+      await once(child.stdout, 'data');
+      await bridge.kill();
+      await bridge.start();
+      child.stdin.write('go on\n');
+      const [code] = await once(child, 'exit');
+      assert.equal(code, 0);
+      const { codes, ...rest } = JSON.parse((await said).replace('half\n', ''));
+      assert.deepEqual(rest, { places: 1_000, tickets: [['string', 'bigint']], delivered: 1_000 });
+      assert.deepEqual([codes[0], codes.includes('CONNECTION')], [runtime === 'node' ? 'TOKEN' : 'CONNECTION', true]);
+      checkLog(`${runtime}-thread`, 1_000);
+    });
+  }
 
   for (const [runtime, ...args] of [['deno', 'run', '--allow-all', '--node-modules-dir=manual'], ['bun', 'run']]) {
     it(`with the WebSocket of ${runtime}`, async () => {

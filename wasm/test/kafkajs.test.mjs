@@ -1,14 +1,19 @@
 // klamm/kafkajs against a dev broker, and beside npm's kafkajs.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
-import { CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
+import kafkajs, { CompressionCodecs, CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
 
 import { Broker } from './broker.mjs';
 
-const theirs = createRequire(import.meta.url)('kafkajs');
+const require = createRequire(import.meta.url);
+const theirs = require('kafkajs');
+/** What KafkaJS has for consumers and for administration. */
+const OTHERS = /^(Partition)?Assign|^(Acl|Config|ResourcePattern)|^KafkaJS(OffsetOutOfRange|MemberId|Group|Stale|Delete|Create|Alter|Fetcher|Unsupported|InvalidVarInt|InvalidLong)/;
 
 let broker;
 before(async () => {
@@ -23,6 +28,26 @@ async function connected(config) {
   await producer.connect();
   return producer;
 }
+
+describe('names', () => {
+  const names = Object.keys(theirs).filter((name) => !OTHERS.test(name));
+
+  for (const [how, ours] of Object.entries({ 'import': kafkajs, 'require': require('klamm/kafkajs'), 'require, default': require('klamm/kafkajs').default })) {
+    it(`all that KafkaJS has for producers, by ${how}`, () => {
+      assert.deepEqual(names.filter((name) => typeof ours[name] !== typeof theirs[name]), []);
+      for (const name of names.filter((name) => name.startsWith('KafkaJS'))) {
+        const [mine, its] = [ours, theirs].map((library) => new library[name](new Error('why'), {}));
+        assert.deepEqual([mine.name, mine instanceof ours.KafkaJSError, mine.retriable], [its.name, its instanceof theirs.KafkaJSError, its.retriable], name);
+      }
+    });
+  }
+
+  it('codecs that a program brings are not needed', () => {
+    CompressionCodecs[CompressionTypes.Snappy] = () => assert.fail('looked at');
+    assert.throws(() => CompressionCodecs[CompressionTypes.LZ4](), /by itself/);
+    for (const [name, number] of Object.entries(theirs.CompressionTypes)) assert.equal(CompressionTypes[name], number);
+  });
+});
 
 describe('producer', () => {
   it('sends, and says where', async () => {
@@ -104,6 +129,40 @@ describe('producer', () => {
     assert.equal(produce.clientId, 'test');
     assert(produce.size > 0 && produce.duration >= 0);
     assert.throws(() => producer.on('nonsense', () => {}), /Event name should be one of producer.events.CONNECT/);
+  });
+
+  it('events of what is not answered, and need not be', async () => {
+    const producer = kafka({ requestTimeout: 300 }).producer();
+    const sizes = [];
+    const timeouts = [];
+    const ofProduce = (list, name) => ({ payload }) => payload.apiName === 'Produce' && list.push(payload[name]);
+    producer.on(producer.events.REQUEST, ofProduce(sizes, 'size'));
+    producer.on(producer.events.REQUEST_TIMEOUT, ofProduce(timeouts, 'correlationId'));
+    await producer.connect();
+    await producer.send({ topic: 'acks', messages: [{ value: 'zero' }], acks: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    await producer.disconnect();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual({ sizes, timeouts }, { sizes: [0], timeouts: [] });
+  });
+
+  it('events of a broker that says nothing', async () => {
+    const silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = `127.0.0.1:${silent.address().port}`;
+    const producer = kafka({ brokers: [address], requestTimeout: 200, connectionTimeout: 300, retry: { retries: 0 } }).producer();
+    const queue = [];
+    producer.on(producer.events.REQUEST_QUEUE_SIZE, ({ payload }) => queue.push(payload));
+    const timedOut = new Promise((resolve) => producer.on(producer.events.REQUEST_TIMEOUT, ({ payload }) => resolve(payload)));
+    await producer.connect();
+    const sent = assert.rejects(producer.send({ topic: 'one', messages: [{ value: 'x' }] }), KafkaJSNumberOfRetriesExceeded);
+    const { apiName, broker: asked, clientId, sentAt } = await timedOut;
+    assert.deepEqual({ apiName, asked, clientId }, { apiName: 'ApiVersions', asked: address, clientId: 'test' });
+    assert(sentAt <= Date.now());
+    assert.deepEqual(queue[0], { broker: address, clientId: 'test', queueSize: 1 });
+    await sent;
+    await producer.disconnect();
+    silent.close();
   });
 });
 

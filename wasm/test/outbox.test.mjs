@@ -19,6 +19,7 @@ import { FileStore } from '../pkg/outbox/file.js';
 import { IndexedDbStore } from '../pkg/outbox/indexeddb.js';
 import { Bridge } from './bridge.mjs';
 import { Broker } from './broker.mjs';
+import { Network } from './browsers/network.mjs';
 import { Device } from './outbox/device.mjs';
 
 const wasm = join(import.meta.dirname, '..');
@@ -28,7 +29,7 @@ const place = () => join(scratch, `${places++}`);
 
 let broker;
 before(async () => {
-  const topics = ['file', 'indexeddb', 'snapshotLater', 'mapApart', 'removedEarly', 'doubt', 'bridge', 'limits', 'node', 'deno', 'bun', 'events', 'idle'];
+  const topics = ['file', 'indexeddb', 'snapshotLater', 'mapApart', 'removedEarly', 'doubt', 'bridge', 'limits', 'node', 'deno', 'bun', 'events', 'idle', 'old', 'again'];
   broker = await Broker.start(Object.fromEntries(topics.map((topic) => [topic, 3])));
 });
 after(async () => {
@@ -211,6 +212,66 @@ describe('a broker that may have forgotten', { timeout: 60_000 }, () => {
       assert.equal(topic, 'doubt');
       assert(partition >= 0 && offset >= 0n && number >= 1);
     }
+  });
+});
+
+describe('records that are older than what brokers remember', { timeout: 60_000 }, () => {
+  // Brokers go by the records' own time, so they forget whoever sent these as soon as they look.
+  const old = Date.now() - 2 * 24 * 60 * 60 * 1000;
+  let network;
+  before(async () => {
+    network = await Network.start();
+    network.to = broker.port;
+  });
+  after(() => network.close());
+
+  /** A device, and what it was told of its records, by their numbers. */
+  const open = (store) => {
+    const device = new Device(store, options({ brokers: network.address, singleAddress: true, batchSize: 16_384 }));
+    const told = [];
+    const delivered = [];
+    device.outbox.on('possiblyDuplicated', ({ number }) => told.push(number));
+    device.outbox.on('delivered', ({ number }) => delivered.push(number));
+    return { device, outbox: device.outbox, told, delivered };
+  };
+  const record = (topic, timestamp, partition = 0) => ({ topic, messages: [{ value: 'x', partition, timestamp }] });
+
+  it('are told of after a crash, and what was before them in their partition, but not what was sent once', async () => {
+    const store = STORES.file();
+    const first = open(store());
+    for (const partition of [1, 0]) {
+      await first.outbox.send(record('old', old, partition));
+      await first.outbox.flush();
+    }
+    assert.deepEqual([first.delivered, first.told], [[1, 2], []]);
+    // Nobody answers. Each is a batch of its own, for they are stored one after the other.
+    const lost = network.losingAnswers(() => first.device.settled());
+    await first.outbox.send(record('old', undefined, 1));
+    for (const timestamp of [undefined, old, undefined]) {
+      await sleep(50);
+      await first.outbox.send(record('old', timestamp));
+    }
+    await lost;
+    const second = open(store());
+    await second.outbox.flush();
+    await second.outbox.close();
+    // A broker that did not get the last one goes by the one before it, for both that it has.
+    assert.deepEqual([second.delivered.toSorted(), second.told], [[3, 4, 5, 6], [4, 5]]);
+    assert.deepEqual(broker.read('old').length, 6, 'this broker remembers all the same');
+  });
+
+  it('are told of where a connection was lost, and no crash needed', async () => {
+    const { outbox, told, delivered } = open(STORES.file()());
+    await outbox.send(record('again', old));
+    await outbox.flush();
+    const lost = network.losingAnswers(() => {});
+    await outbox.send(record('again', old));
+    await lost;
+    await outbox.flush();
+    await outbox.send(record('again', old));
+    await outbox.flush();
+    await outbox.close();
+    assert.deepEqual([delivered, told], [[1, 2, 3], [2]]);
   });
 });
 

@@ -36,7 +36,7 @@ function scram(password, faults) {
 }
 
 /** What becomes of a connection: 'ready' if the core speaks, else the error. */
-async function outcome(sasl, answer) {
+async function outcome(sasl, answer, options = {}) {
   const server = createServer((socket) => {
     let received = Buffer.alloc(0);
     let ready;
@@ -69,7 +69,7 @@ async function outcome(sasl, answer) {
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const producer = new Producer({ brokers: `127.0.0.1:${server.address().port}`, sasl });
+  const producer = new Producer({ brokers: `127.0.0.1:${server.address().port}`, sasl, ...options });
   const sent = producer.send({ topic: 't', messages: [{ value: 'x' }] }).catch(() => {});
   const error = new Promise((resolve) => producer.on('disconnected', ({ error }) => error && resolve(error.message)));
   try {
@@ -99,6 +99,26 @@ describe('SASL', () => {
       assert.match(await outcome(user('scram-sha-256'), () => scram(password, faults)), message);
     });
   }
+
+  it('OAUTHBEARER: a token that is refused, and why', async () => {
+    const said = [];
+    const refusing = (code) => () => (bytes) => {
+      said.push(bytes.toString());
+      if (said.length % 2 === 1) return Buffer.from('{"status":"invalid_token"}');
+      return code;
+    };
+    const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: 'token' }), dangerouslyAllowPlaintext: true };
+    assert.match(await outcome(oauth, refusing(undefined)), /SASL_AUTHENTICATION_FAILED/);
+    assert.match(await outcome(oauth, refusing(Buffer.alloc(0))), /token refused: \{"status":"invalid_token"\}/);
+    assert.deepEqual(said.slice(0, 2), ['n,,\x01auth=Bearer token\x01\x01', '\x01']);
+  });
+
+  it('OAUTHBEARER: a token that is taken', async () => {
+    const oauth = { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: 'token' }), dangerouslyAllowPlaintext: true };
+    for (const worker of [false, true]) {
+      assert.equal(await outcome(oauth, () => () => Buffer.alloc(0), { worker }), 'ready');
+    }
+  });
 
   it('PLAIN, where it may show the password', async () => {
     let said;

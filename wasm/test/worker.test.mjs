@@ -1,6 +1,9 @@
 // The producer in a thread of its own.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -19,11 +22,14 @@ Worker.prototype.postMessage = function (...args) {
 
 let broker;
 before(async () => {
-  broker = await Broker.start({ one: 1, six: 6, blocked: 3, post: 4, typed: 3, events: 1, dead: 1 });
+  broker = await Broker.start({ one: 1, six: 6, blocked: 3, post: 4, typed: 3, events: 1, dead: 1, bun: 3, bounded: 1, bounded2: 1 });
 });
 after(() => broker.stop());
 
 const producer = (options = {}) => new Producer({ brokers: broker.address, worker: true, ...options });
+const wasm = join(import.meta.dirname, '..');
+const inRuntime = ([runtime, ...args], topic) =>
+  spawn(join(wasm, 'node_modules/.bin', runtime), [...args, 'test/runtimes/threaded.mjs', JSON.stringify({ brokers: broker.address }), topic], { cwd: wasm, stdio: 'pipe' });
 const texts = (topic) => broker.read(topic).map(({ value }) => value.toString());
 
 describe('in a worker', () => {
@@ -95,6 +101,14 @@ describe('in a worker', () => {
     await p.close({ timeoutMs: 10 });
   });
 
+  it('what was taken is bounded once, however little may wait in the other thread', async () => {
+    const p = producer({ bufferMemory: 256 * 1024, batchSize: 4096, maxQueuedBytes: 1_000 });
+    for (let n = 0; n < 200; n++) p.post(n % 2 === 0 ? 'bounded' : 'bounded2', { value: `${n}` });
+    await p.close();
+    assert.equal(p.stats().delivered, 200);
+    assert.equal(texts('bounded').length + texts('bounded2').length, 200);
+  });
+
   it('everything of a message, serializers and key makers', async () => {
     const p = producer({ serializers: { key: (id) => `${id}`, value: (value) => (value.id === 9 ? null : JSON.stringify(value)) }, keyMaker: ({ value }) => value.id });
     const messages = [
@@ -122,12 +136,29 @@ describe('in a worker', () => {
     });
     assert.equal(failed.reduce((sum, { count }) => sum + count, 0), 3);
     assert(failed.every(({ error, messages, count }) => error instanceof KlammError && messages.length === count));
+    const impatient = producer({ allowAutoCreateTopics: false, maxBlockMs: 300 });
+    await assert.rejects(impatient.send({ topic: 'none', messages: [{ value: 'x' }] }), { code: 'TIMED_OUT', brokerCode: 3, topic: 'none', persisted: 'no' });
+    await impatient.close();
+    await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }], compression: 'none such' }), { code: 'CODEC' });
     await assert.rejects(p.send({ topic: 7, messages: [{ value: 'x' }] }), { code: 'INVALID_TOPIC' });
     await p.close();
     await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }] }), { code: 'CLOSED' });
     assert.throws(() => p.post('one', { value: 'x' }), { code: 'CLOSED' });
     await p.flush();
     await p.close();
+  });
+
+  it('events are told once, however often somebody listens', async () => {
+    const p = producer();
+    const told = [];
+    for (let n = 0; n < 3; n++) {
+      const off = p.on('delivered', (event) => told.push([n, event.count]));
+      await p.send({ topic: 'events', messages: [{ value: `${n}` }] });
+      await p.flush();
+      off();
+    }
+    await p.close();
+    assert.deepEqual(told, [[0, 1], [1, 1], [2, 1]]);
   });
 
   it('options that make no sense are the constructor’s to tell', () => {
@@ -146,6 +177,23 @@ describe('in a worker', () => {
     const lost = new Producer({ brokers: () => Promise.reject(new Error('nobody knows')), worker: true });
     await assert.rejects(lost.send({ topic: 'one', messages: [{ value: 'x' }] }), /nobody knows/);
     await lost.close();
+  });
+
+  it('in Bun', async () => {
+    const child = inRuntime(['bun', 'run'], 'bun');
+    child.stdin.end('go on\n');
+    const { places, delivered } = JSON.parse((await text(child.stdout)).replace('half\n', ''));
+    assert.deepEqual([places, delivered], [1_000, 1_000]);
+    assert.equal(new Set(texts('bun')).size, 1_000);
+  });
+
+  it('not in Deno, which is told', async () => {
+    const child = inRuntime(['deno', 'run', '--allow-all', '--node-modules-dir=manual'], 'none');
+    assert.match(await text(child.stderr), /KlammError: worker: Node and Bun have it/);
+  });
+
+  it('a WebSocket class stays where it is', () => {
+    assert.throws(() => new Producer({ bridge: 'wss://example.org', worker: true, webSocket: class {} }), { code: 'UNSUPPORTED', message: /webSocket.*22/ });
   });
 
   it('an aborted call is told at once, and what was not handed over is not sent', async () => {
@@ -168,6 +216,16 @@ describe('in a worker', () => {
     await p.close({ timeoutMs: 100 });
     await told;
     assert.equal(failed, 3);
+  });
+
+  it('a thread that dies of an error says which', async () => {
+    const p = new Producer({ brokers: '127.0.0.1:1', worker: true });
+    const sent = p.send({ topic: 'dead', messages: [{ value: 'x' }] });
+    const told = assert.rejects(sent, { code: 'INTERNAL', persisted: 'unknown', message: /TypeError/ });
+    await turn();
+    lastThread.postMessage(null);
+    await told;
+    await p.close();
   });
 
   it('a thread that dies loses nothing without a word', async () => {

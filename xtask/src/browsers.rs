@@ -14,6 +14,7 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
     test::kafka_tools(sh)?;
     setup::program(sh, "chromium", "chromium")?;
     setup::program(sh, "firefox-esr", "firefox-esr")?;
+    setup::program(sh, "openssl", "openssl")?;
     web::build(sh)?;
     let mut build = cmd!(sh, "cargo build -p klamm-cli -p klamm-bridge -p klamm-interop");
     let mut tests = cmd!(sh, "node --test --test-concurrency=1");

@@ -1,13 +1,4 @@
-// `klamm/kafkajs` in Bun.
+// `klamm/kafkajs` in Bun, which has Node's sockets and files.
 
-import { platform } from '../platform/node.js';
-import { Kafka as Base } from './kafka.js';
-import type { KafkaConfig } from './types.js';
-
-export class Kafka extends Base {
-  constructor(config: KafkaConfig) {
-    super(config, platform);
-  }
-}
-
-export * from './api.js';
+export * from './node.js';
+export { default } from './node.js';

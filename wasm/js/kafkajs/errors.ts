@@ -1,7 +1,5 @@
 // KafkaJS's errors, by its names and properties.
 
-import { brokerErrorName, KlammError } from '../errors.js';
-
 type Cause = Error | string;
 
 function textOf(error: Cause): string {
@@ -36,7 +34,7 @@ export class KafkaJSProtocolError extends KafkaJSError {
 
   constructor(error: Cause, { retriable }: { retriable?: boolean } = {}) {
     const given = error as Partial<KafkaJSProtocolError>;
-    super(error, { retriable: retriable ?? given.retriable ?? false });
+    super(error, { retriable: retriable ?? given.retriable ?? true });
     this.code = given.code ?? -1;
     this.type = given.type ?? 'UNKNOWN';
   }
@@ -65,6 +63,18 @@ export class KafkaJSConnectionError extends KafkaJSError {
     super(error);
     this.broker = broker;
     this.code = code;
+  }
+}
+
+export class KafkaJSConnectionClosedError extends KafkaJSConnectionError {
+  override name = 'KafkaJSConnectionClosedError';
+  readonly host: string;
+  readonly port: number;
+
+  constructor(error: Cause, { host = '', port = 0 }: { host?: string; port?: number } = {}) {
+    super(error, { broker: `${host}:${port}` });
+    this.host = host;
+    this.port = port;
   }
 }
 
@@ -112,6 +122,56 @@ export class KafkaJSTimeout extends KafkaJSNonRetriableError {
   override name = 'KafkaJSTimeout';
 }
 
+export class KafkaJSServerDoesNotSupportApiKey extends KafkaJSNonRetriableError {
+  override name = 'KafkaJSServerDoesNotSupportApiKey';
+  readonly apiKey: number;
+  readonly apiName: string;
+
+  constructor(error: Cause, { apiKey = -1, apiName = '' }: { apiKey?: number; apiName?: string } = {}) {
+    super(error);
+    this.apiKey = apiKey;
+    this.apiName = apiName;
+  }
+}
+
+// klamm has no reason to throw these. Programs that name them, to know them apart, load all the same.
+
+export class KafkaJSBrokerNotFound extends KafkaJSError {
+  override name = 'KafkaJSBrokerNotFound';
+
+  constructor(error: Cause = '') {
+    super(error);
+  }
+}
+
+export class KafkaJSNoBrokerAvailableError extends KafkaJSError {
+  override name = 'KafkaJSNoBrokerAvailableError';
+
+  constructor() {
+    super('No broker available');
+  }
+}
+
+export class KafkaJSLockTimeout extends KafkaJSTimeout {
+  override name = 'KafkaJSLockTimeout';
+
+  constructor(error: Cause = '') {
+    super(error);
+  }
+}
+
+export class KafkaJSPartialMessageError extends KafkaJSNonRetriableError {
+  override name = 'KafkaJSPartialMessageError';
+
+  constructor(error: Cause = '') {
+    super(error);
+  }
+}
+
+export class KafkaJSInvariantViolation extends KafkaJSNonRetriableError {
+  override name = 'KafkaJSInvariantViolation';
+}
+
 export class KafkaJSAggregateError extends Error {
   override name = 'KafkaJSAggregateError';
   readonly errors: (Error | string)[];
@@ -119,36 +179,5 @@ export class KafkaJSAggregateError extends Error {
   constructor(message: Cause, errors: (Error | string)[]) {
     super(textOf(message));
     this.errors = errors;
-  }
-}
-
-/** What a program that was written for KafkaJS expects in place of one of klamm's errors. */
-export function translated(error: unknown, retryCount: number): Error {
-  if (error instanceof KafkaJSError || !(error instanceof KlammError)) return error instanceof Error ? error : new KafkaJSError(String(error));
-  const { brokerCode, message } = error;
-  const protocol = (retriable: boolean): Error => {
-    const details = Object.assign(new Error(message), { code: brokerCode, type: brokerErrorName(brokerCode), retriable });
-    const made = new KafkaJSProtocolError(details);
-    return Object.assign(made, { cause: error });
-  };
-  switch (error.code) {
-    case 'REJECTED':
-    case 'TOPIC':
-      return protocol(false);
-    case 'RETRIES':
-      return new KafkaJSNumberOfRetriesExceeded(protocol(true), { retryCount });
-    case 'TIMED_OUT':
-      if (brokerCode !== 0) return new KafkaJSNumberOfRetriesExceeded(protocol(true), { retryCount });
-      return new KafkaJSNumberOfRetriesExceeded(new KafkaJSRequestTimeoutError(error), { retryCount });
-    case 'CONNECTION':
-      return new KafkaJSConnectionError(message);
-    case 'SASL':
-      return new KafkaJSSASLAuthenticationError(error, { cause: error });
-    case 'QUEUE_FULL':
-      return new KafkaJSError(error, { cause: error });
-    case 'CLOSED':
-      return new KafkaJSError('The producer is disconnected', { cause: error });
-    default:
-      return new KafkaJSNonRetriableError(error, { cause: error });
   }
 }

@@ -2,7 +2,8 @@
 
 import type { Dial, Link, LinkEvents } from '../link.js';
 
-const NAMES: Record<number, string> = { 0: 'Produce', 3: 'Metadata', 17: 'SaslHandshake', 18: 'ApiVersions', 22: 'InitProducerId', 36: 'SaslAuthenticate' };
+const PRODUCE = 0;
+const NAMES: Record<number, string> = { [PRODUCE]: 'Produce', 3: 'Metadata', 17: 'SaslHandshake', 18: 'ApiVersions', 22: 'InitProducerId', 36: 'SaslAuthenticate' };
 
 export interface Seen {
   apiKey: number;
@@ -24,10 +25,10 @@ export interface Observer {
   queue(broker: string, size: number): void;
 }
 
-/** Connections that are watched while `isWatched`. */
-export function observed(dial: Dial, observer: Observer): Dial {
+/** Connections that are read along. With acks 0 no Produce request is answered. */
+export function observed(dial: Dial, observer: Observer, acks: number): Dial {
   return (address, events) => {
-    const watch = new Watch(`${address.host}:${address.port}`, observer);
+    const watch = new Watch(`${address.host}:${address.port}`, observer, acks);
     const link = dial(address, watch.events(events));
     return watch.link(link);
   };
@@ -41,6 +42,7 @@ class Watch {
   constructor(
     readonly broker: string,
     readonly observer: Observer,
+    readonly acks: number,
   ) {}
 
   link(link: Link): Link {
@@ -75,7 +77,7 @@ class Watch {
   #sent(head: DataView): void {
     const apiKey = head.getInt16(4);
     const now = Date.now();
-    this.#pending.push({
+    const request: Seen = {
       apiKey,
       apiName: NAMES[apiKey] ?? `${apiKey}`,
       apiVersion: head.getInt16(6),
@@ -84,12 +86,14 @@ class Watch {
       createdAt: now,
       sentAt: now,
       pendingDuration: 0,
-    });
+    };
+    // As in KafkaJS it is done when it is sent.
+    if (apiKey === PRODUCE && this.acks === 0) return this.observer.answered(request, 0, 0);
+    this.#pending.push(request);
     this.observer.queue(this.broker, this.#pending.length);
   }
 
   #received(head: DataView, size: number): void {
-    // Requests that nobody has to answer (acks 0) are passed over.
     const at = this.#pending.findIndex(({ correlationId }) => correlationId === head.getInt32(4));
     if (at < 0) return;
     const request = this.#pending[at]!;

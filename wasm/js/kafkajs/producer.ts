@@ -5,9 +5,10 @@ import type { LinkEvents } from '../link.js';
 import type { Platform } from '../platform.js';
 import { Producer as Core } from '../producer.js';
 import type { Address, Compression, Message as CoreMessage, ProducerOptions, RecordMetadata as Place } from '../types.js';
-import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, translated } from './errors.js';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors.js';
 import { observed, type Seen } from './observer.js';
 import { type Retries, waits } from './retry.js';
+import { translated } from './translated.js';
 import { CompressionTypes, type InstrumentationEvent, type Logger, type Message, type Producer, type ProducerBatch, type ProducerEvents, type ProducerRecord, type RecordMetadata, type Transaction } from './types.js';
 
 const EVENTS: ProducerEvents = {
@@ -44,8 +45,8 @@ export function makeProducer(settings: Settings): FlushingProducer {
     isIdempotent: () => settings.idempotent,
     events: EVENTS,
     on: (name: EventName, listener: (event: InstrumentationEvent<never>) => void) => made.on(name, listener),
-    send: ({ topic, messages, ...rest }: ProducerRecord) => made.sendBatch({ ...rest, topicMessages: [{ topic, messages }] }),
-    sendBatch: (batch: ProducerBatch) => made.sendBatch(batch),
+    send: ({ topic, messages, ...rest }: ProducerRecord<Uint8Array>) => made.sendBatch({ ...rest, topicMessages: [{ topic, messages }] }),
+    sendBatch: (batch: ProducerBatch<Uint8Array>) => made.sendBatch(batch),
     transaction: () => made.transaction(),
     logger: () => settings.logger,
     flush: () => made.flush(),
@@ -109,14 +110,14 @@ class Compatible {
     let core = this.#cores.get(acks);
     if (core === undefined) {
       const { core: options, platform, idempotent } = this.#settings;
-      const watched: Platform = { ...platform, dial: (given, told) => observed(platform.dial(given, told), this.#observer) };
+      const watched: Platform = { ...platform, dial: (given, told) => observed(platform.dial(given, told), this.#observer, acks) };
       core = new Core({ ...options, acks: acks as -1 | 0 | 1, enableIdempotence: acks === -1 && idempotent ? true : undefined } as ProducerOptions, watched);
       this.#cores.set(acks, core);
     }
     return core;
   }
 
-  async sendBatch({ acks = -1, compression, topicMessages = [] }: ProducerBatch): Promise<RecordMetadata[]> {
+  async sendBatch({ acks = -1, compression, topicMessages = [] }: ProducerBatch<Uint8Array>): Promise<RecordMetadata[]> {
     this.#check(acks, topicMessages);
     const codec = codecOf(compression);
     const core = this.#core(acks);
@@ -131,7 +132,7 @@ class Compatible {
   }
 
   /** In KafkaJS's order and words. */
-  #check(acks: number, topicMessages: NonNullable<ProducerBatch['topicMessages']>): void {
+  #check(acks: number, topicMessages: NonNullable<ProducerBatch<Uint8Array>['topicMessages']>): void {
     if (topicMessages.some(({ topic }) => !topic)) throw new KafkaJSNonRetriableError('Invalid topic');
     if (this.#settings.idempotent && acks !== -1) {
       throw new KafkaJSNonRetriableError("Not requiring ack for all messages invalidates the idempotent producer's EoS guarantees");
@@ -181,7 +182,8 @@ class Compatible {
   readonly #observer = {
     answered: (request: Seen, size: number, duration: number) => this.#emit(EVENTS.REQUEST, { ...request, clientId: this.#client, size, duration }),
     lost: (request: Seen, after: number) => {
-      if (after >= this.#settings.requestTimeout) this.#emit(EVENTS.REQUEST_TIMEOUT, { ...request, clientId: this.#client });
+      // The core began to count a little earlier, by another clock.
+      if (after >= this.#settings.requestTimeout * 0.9) this.#emit(EVENTS.REQUEST_TIMEOUT, { ...request, clientId: this.#client });
     },
     queue: (broker: string, queueSize: number) => this.#emit(EVENTS.REQUEST_QUEUE_SIZE, { broker, clientId: this.#client, queueSize }),
   };
@@ -223,7 +225,7 @@ function knock(platform: Platform, options: ProducerOptions, broker: string): Pr
   });
 }
 
-function converted({ key, value, partition, headers, timestamp }: Message): CoreMessage {
+function converted({ key, value, partition, headers, timestamp }: Message<Uint8Array>): CoreMessage {
   const message: CoreMessage = { value, key: key === undefined || key === null ? key : bytes(key), headers };
   if (partition !== undefined && partition !== null) message.partition = partition;
   if (timestamp !== undefined) message.timestamp = timestamp;

@@ -1,9 +1,9 @@
-// The producer's side of KafkaJS's types, by its names. Bytes may be any `Uint8Array`, of which Node's `Buffer` is one.
+// The producer's side of KafkaJS's types, by its names. Where they have a `Buffer`, `send` takes any `Uint8Array`.
 
 import type { WebSocketClass } from '../types.js';
 
-/** Bytes; `Buffer` in Node. */
-type Binary = Uint8Array;
+/** Node's `Buffer` as in KafkaJS, where the program has Node's types; elsewhere any bytes. */
+type Binary = typeof globalThis extends { Buffer: { isBuffer(value: any): value is infer B } } ? B : Uint8Array;
 
 export type BrokersFunction = () => string[] | Promise<string[]>;
 
@@ -35,6 +35,9 @@ export interface RetryOptions {
   restartOnFailure?: (e: Error) => Promise<boolean>;
 }
 
+/** Not in klamm, whose own producer has the option `transport`. */
+export type ISocketFactory = (args: any) => any;
+
 export interface KafkaConfig {
   brokers: string[] | BrokersFunction;
   // Of `tls.ConnectionOptions`, without Node's types.
@@ -47,7 +50,7 @@ export interface KafkaConfig {
   requestTimeout?: number;
   enforceRequestTimeout?: boolean;
   retry?: RetryOptions;
-  socketFactory?: (args: any) => any;
+  socketFactory?: ISocketFactory;
   logLevel?: logLevel;
   logCreator?: logCreator;
   /** Of klamm: the URL of a bridge, in browsers; `brokers` is not looked at then. */
@@ -71,15 +74,15 @@ export interface ProducerConfig {
   linger?: number;
 }
 
-export interface IHeaders {
-  [key: string]: Binary | string | (Binary | string)[] | undefined;
+export interface IHeaders<B = Binary> {
+  [key: string]: B | string | (B | string)[] | undefined;
 }
 
-export interface Message {
-  key?: Binary | string | null;
-  value: Binary | string | null;
+export interface Message<B = Binary> {
+  key?: B | string | null;
+  value: B | string | null;
   partition?: number;
-  headers?: IHeaders;
+  headers?: IHeaders<B>;
   timestamp?: string;
 }
 
@@ -111,9 +114,24 @@ export enum CompressionTypes {
   ZSTD = 4,
 }
 
-export interface ProducerRecord {
+/**
+ * KafkaJS has the codecs that a program puts here. klamm has its own, and looks at none of these: it goes on as it was
+ * where a program sets one.
+ */
+export const CompressionCodecs: Record<Exclude<CompressionTypes, CompressionTypes.None>, () => any> = {
+  [CompressionTypes.GZIP]: builtIn,
+  [CompressionTypes.Snappy]: builtIn,
+  [CompressionTypes.LZ4]: builtIn,
+  [CompressionTypes.ZSTD]: builtIn,
+};
+
+function builtIn(): never {
+  throw new Error('klamm compresses by itself: gzip, snappy and lz4');
+}
+
+export interface ProducerRecord<B = Binary> {
   topic: string;
-  messages: Message[];
+  messages: Message<B>[];
   acks?: number;
   timeout?: number;
   compression?: CompressionTypes;
@@ -130,16 +148,16 @@ export type RecordMetadata = {
   logStartOffset?: string;
 };
 
-export interface TopicMessages {
+export interface TopicMessages<B = Binary> {
   topic: string;
-  messages: Message[];
+  messages: Message<B>[];
 }
 
-export interface ProducerBatch {
+export interface ProducerBatch<B = Binary> {
   acks?: number;
   timeout?: number;
   compression?: CompressionTypes;
-  topicMessages?: TopicMessages[];
+  topicMessages?: TopicMessages<B>[];
 }
 
 export interface PartitionOffset {
@@ -157,8 +175,8 @@ export interface Offsets {
 }
 
 type Sender = {
-  send(record: ProducerRecord): Promise<RecordMetadata[]>;
-  sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]>;
+  send(record: ProducerRecord<Uint8Array>): Promise<RecordMetadata[]>;
+  sendBatch(batch: ProducerBatch<Uint8Array>): Promise<RecordMetadata[]>;
 };
 
 export type ProducerEvents = {

@@ -1,6 +1,7 @@
 // `klamm/kafkajs` in Cloudflare's Workers.
 
 import { platform } from '../platform/workerd.js';
+import * as api from './api.js';
 import { Kafka as Base } from './kafka.js';
 import type { KafkaConfig } from './types.js';
 
@@ -11,3 +12,5 @@ export class Kafka extends Base {
 }
 
 export * from './api.js';
+// For `import kafkajs from`, which is how most of KafkaJS's names are imported in Node.
+export default { ...api, Kafka };

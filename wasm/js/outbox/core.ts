@@ -1,6 +1,7 @@
 // The module's calls for the outbox: snapshots, and what is in them. `src/snapshot.rs` answers.
 
 import { Call, Engine } from '../engine.js';
+import type { CompiledModule } from '../types.js';
 
 /** Numbers of options that no program sets. */
 const HOLD_STAMPED = 30;
@@ -18,7 +19,7 @@ export interface Held {
 
 export class OutboxEngine extends Engine {
   /** One that goes on where the snapshot was taken, if it has any bytes. */
-  static async begin(module: WebAssembly.Module, servers: string, clientId: string, pairs: readonly number[], snapshot: Uint8Array): Promise<OutboxEngine> {
+  static async begin(module: CompiledModule, servers: string, clientId: string, pairs: readonly number[], snapshot: Uint8Array): Promise<OutboxEngine> {
     const exports = await Engine.load(module);
     return new OutboxEngine(exports, servers, clientId, [...pairs, HOLD_STAMPED, 1, SNAPSHOT_BYTES, snapshot.length], snapshot);
   }

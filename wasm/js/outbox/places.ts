@@ -8,7 +8,9 @@ export interface Entry {
   number: number;
   topic: Topic;
   bytes: number;
-  /** When a snapshot first had it; 0 before. */
+  /** Milliseconds since 1970: the record's own. */
+  timestamp: number;
+  /** Of the batch that it is in, see `HeldBatch`; 0 before a snapshot has it. */
   since: number;
 }
 

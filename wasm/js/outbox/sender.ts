@@ -11,9 +11,9 @@
 //     which brokers know it. The record is not handed over a second time, for the state says that it is in there;
 // (e) acknowledged, and its removal is not safe: as (d), and the broker answers with where it is already;
 // (f) as (d) or (e), and the broker has forgotten the producer: the record is sent again all the same, and reported as
-//     possibly duplicated. Brokers accept any sequence of a producer that they do not know, so it is the time since
-//     the first snapshot with the batch that tells. What a broker's answer leaves unknown is also sent again, as another
-//     record, and reported so.
+//     possibly duplicated. Brokers accept any sequence of a producer that they do not know, so only the time tells, for what
+//     was sent more than once: see `since` of `HeldBatch`. What a broker's answer leaves unknown is also sent again, as
+//     another record, and reported so.
 //
 // A snapshot is taken only when all reports have been taken: a batch with an outcome is in no snapshot any more, so its
 // records must be removed with it (delivered), or be handed over again (not).
@@ -159,7 +159,7 @@ export class Sender {
   #restore([{ slot, first, records }, { topic, numbers, since }]: [Held, HeldBatch]): void {
     const { handle } = this.#intake.topic(topic);
     numbers.forEach((number, n) => {
-      this.#places.put(slot, first + n, { number, topic: this.#intake.topics[handle]!, bytes: 0, since });
+      this.#places.put(slot, first + n, { number, topic: this.#intake.topics[handle]!, bytes: 0, timestamp: Infinity, since });
       this.#restored.add(number);
     });
     this.#recordsOut += records;
@@ -227,7 +227,7 @@ export class Sender {
     }
     for (const [name, list] of byTopic) {
       const topic = this.#intake.topic(name);
-      const entries = list.map(({ number, row }): Entry => ({ number, topic, bytes: row.bytes, since: 0 }));
+      const entries = list.map(({ number, row }): Entry => ({ number, topic, bytes: row.bytes, timestamp: row.timestamp, since: 0 }));
       for (const { bytes } of entries) this.#bytesOut += bytes;
       this.#recordsOut += entries.length;
       this.#intake.take(new Handed(topic, entries), list.map(({ row }) => message(row)), -1);
@@ -247,8 +247,9 @@ export class Sender {
     entries.forEach((entry, n) => {
       const place: RecordMetadata = { topic: entry.topic.name, partition, offset: offset === undefined ? undefined : offset + BigInt(n) };
       if (timestamp !== undefined) place.timestamp = timestamp;
-      const isLate = entry.since !== 0 && now - entry.since > this.#brokerMemory;
-      this.#events.delivered(entry.number, place, isLate || this.#doubtful.delete(entry.number));
+      // What a sender before this one has left was sent again, too.
+      const isForgotten = reason > 0 && now - entry.since > this.#brokerMemory;
+      this.#events.delivered(entry.number, place, isForgotten || this.#doubtful.has(entry.number));
       this.#remove(entry);
     });
   }
@@ -362,11 +363,18 @@ export class Sender {
 
   #batches(): HeldBatch[] {
     const now = Date.now();
-    return this.#engine.numbered().map(({ slot, first, records, topic, partition }) => {
+    /** By partition, of the batches that follow: with the last one that it has, a broker forgets all. */
+    const oldest = new Map<string, number>();
+    const batches = this.#engine.numbered().reverse().map(({ slot, first, records, topic, partition }) => {
       const entries = this.#places.get(slot, first, records);
-      for (const entry of entries) entry.since ||= now;
-      return { topic: this.#intake.topics[topic]!.name, partition, numbers: entries.map(({ number }) => number), since: entries[0]!.since };
+      const place = `${topic}/${partition}`;
+      const newest = entries.reduce((latest, { timestamp }) => Math.max(latest, timestamp), 1);
+      const since = Math.min(entries[0]!.since || now, newest, oldest.get(place) ?? now);
+      oldest.set(place, since);
+      for (const entry of entries) entry.since = since;
+      return { topic: this.#intake.topics[topic]!.name, partition, numbers: entries.map(({ number }) => number), since };
     });
+    return batches.reverse();
   }
 
   /** The store failed: perhaps it is better later. */

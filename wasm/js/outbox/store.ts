@@ -28,7 +28,11 @@ export interface HeldBatch {
   topic: string;
   partition: number;
   numbers: number[];
-  /** When a snapshot first said so; milliseconds since 1970. Before that it was not sent. */
+  /**
+   * Milliseconds since 1970. A broker that has the batch knows it for as long as brokers remember a producer, counted from
+   * here: not from before the first snapshot with the batch, for it was not sent until then, and not from after its newest
+   * record, for brokers go by the records' own time (Kafka's `ProducerStateManager`).
+   */
   since: number;
 }
 

@@ -2,28 +2,22 @@
 
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
-import type { Bytes, ProducerOptions } from '../types.js';
-import { decode, loader } from './module.js';
+import type { Bytes, InitOptions, ProducerOptions } from '../types.js';
+import { compiled, decode, loader, preload } from './module.js';
 import { dial } from './web.js';
-
-async function get(url: URL): Promise<WebAssembly.Module> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url.href}: ${response.status} ${response.statusText}`);
-  return WebAssembly.compile(await response.arrayBuffer());
-}
 
 /** A bundler that copies no files has the module as text in what it made instead. */
 async function plain(): Promise<WebAssembly.Module | BufferSource> {
   try {
     // Bundlers find exactly this form.
-    return await get(new URL('../klamm.wasm', import.meta.url));
+    return await compiled(new URL('../klamm.wasm', import.meta.url));
   } catch {
     return decode((await import('../wasm/inline.js')).base64);
   }
 }
 
 export const platform: Platform = {
-  load: loader(plain, () => get(new URL('../klamm-codecs.wasm', import.meta.url))),
+  load: loader(plain, () => new URL('../klamm-codecs.wasm', import.meta.url)),
   dial,
 };
 
@@ -31,6 +25,14 @@ export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
   constructor(options: ProducerOptions<K, V>) {
     super(options, platform);
   }
+}
+
+/**
+ * Loads and compiles the module now, which the first message would do as well: to have it ready, or to say where it is. Once is
+ * enough, for all producers; another call does nothing.
+ */
+export function init(options?: InitOptions): Promise<void> {
+  return preload(platform, options);
 }
 
 export * from '../api.js';

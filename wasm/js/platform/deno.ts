@@ -6,9 +6,9 @@ import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
 import { returned } from '../returned.js';
 import { authenticated } from '../sasl.js';
-import type { Address, Bytes, ProducerOptions, TlsOptions, Transport } from '../types.js';
+import type { Address, Bytes, InitOptions, ProducerOptions, TlsOptions, Transport } from '../types.js';
 import { overWebSocket } from '../websocket.js';
-import { loader } from './module.js';
+import { loader, preload } from './module.js';
 
 interface Conn extends Transport {
   setNoDelay(on: boolean): void;
@@ -24,7 +24,7 @@ const read = (name: string) => () =>
   // From a registry the module has an address that is no file.
   import.meta.url.startsWith('file:')
     ? Deno.readFile(new URL(name, import.meta.url))
-    : fetch(new URL(name, import.meta.url)).then((response) => response.arrayBuffer());
+    : new URL(name, import.meta.url);
 
 export const platform: Platform = {
   load: loader(read('../klamm.wasm'), read('../klamm-codecs.wasm')),
@@ -51,8 +51,17 @@ async function open({ host, port }: Address, tls: TlsOptions): Promise<Transport
 
 export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
   constructor(options: ProducerOptions<K, V>) {
+    if ('worker' in options) throw new KlammError('UNSUPPORTED', 'worker: Node and Bun have it; in Deno, make the producer in a Worker of your own');
     super(options, platform);
   }
+}
+
+/**
+ * Loads and compiles the module now, which the first message would do as well: to have it ready, or to say where it is. Once is
+ * enough, for all producers; another call does nothing.
+ */
+export function init(options?: InitOptions): Promise<void> {
+  return preload(platform, options);
 }
 
 export * from '../api.js';

@@ -3,9 +3,9 @@
 import { KlammError } from '../errors.js';
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
-import type { Bytes, ProducerOptions } from '../types.js';
+import type { Bytes, InitOptions, ProducerOptions } from '../types.js';
 import { base64 } from '../wasm/inline.js';
-import { decode, loader } from './module.js';
+import { decode, loader, preload } from './module.js';
 import { dial } from './web.js';
 
 export const platform: Platform = {
@@ -19,6 +19,14 @@ export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
   constructor(options: ProducerOptions<K, V>) {
     super(options, platform);
   }
+}
+
+/**
+ * Loads and compiles the module now, which the first message would do as well: to have it ready, or to say where it is. Once is
+ * enough, for all producers; another call does nothing.
+ */
+export function init(options?: InitOptions): Promise<void> {
+  return preload(platform, options);
 }
 
 export * from '../api.js';

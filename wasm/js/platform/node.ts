@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
 import { returned } from '../returned.js';
-import type { Bytes, Message, ProducerEvents, ProducerOptions, ProducerStats, RecordMetadata, SendOptions } from '../types.js';
+import type { Bytes, InitOptions, Message, ProducerEvents, ProducerOptions, ProducerStats, RecordMetadata, SendOptions } from '../types.js';
 import { Remote } from '../worker/remote.js';
-import { loader } from './module.js';
+import { loader, preload } from './module.js';
 import { dial } from './sockets.js';
 
 const read = (name: string) => async () => (await readFile(new URL(name, import.meta.url))) as BufferSource;
@@ -71,6 +71,14 @@ export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
     if (!this.hears(name)) this.#remote?.hear(name);
     return super.on(name, listener);
   }
+}
+
+/**
+ * Loads and compiles the module now, which the first message would do as well: to have it ready, or to say where it is. Once is
+ * enough, for all producers; another call does nothing.
+ */
+export function init(options?: InitOptions): Promise<void> {
+  return preload(platform, options);
 }
 
 export * from '../api.js';

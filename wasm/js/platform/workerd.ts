@@ -12,9 +12,9 @@ import { Producer as Base } from '../producer.js';
 import type { Platform } from '../platform.js';
 import { returned } from '../returned.js';
 import { authenticated } from '../sasl.js';
-import type { Address, Bytes, ProducerOptions, Transport } from '../types.js';
+import type { Address, Bytes, InitOptions, ProducerOptions, Transport } from '../types.js';
 import { overWebSocket } from '../websocket.js';
-import { loader } from './module.js';
+import { loader, preload } from './module.js';
 
 interface Socket extends Transport {
   opened: Promise<unknown>;
@@ -53,6 +53,14 @@ export class Producer<K = Bytes, V = Bytes> extends Base<K, V> {
   constructor(options: ProducerOptions<K, V>) {
     super(options, platform);
   }
+}
+
+/**
+ * Loads and compiles the module now, which the first message would do as well: to have it ready, or to say where it is. Once is
+ * enough, for all producers; another call does nothing.
+ */
+export function init(options?: InitOptions): Promise<void> {
+  return preload(platform, options);
 }
 
 export * from '../api.js';

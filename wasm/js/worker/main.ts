@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { KlammError } from '../errors.js';
+import { KlammError, SendError } from '../errors.js';
 import { platform } from '../platform/node.js';
 import { Producer } from '../producer.js';
 import { returned } from '../returned.js';
@@ -63,8 +63,8 @@ function send({ id, topic, compression, isPost, hasSignal }: Sent, messages: Mes
   const sent = producer.send({ topic, messages, compression, signal: abort?.signal });
   sent.then(
     (places) => tell(isPost ? { done: id } : { done: id, places: packed(places) }),
-    // What became of messages that nobody waits for is told by events.
-    (error: unknown) => tell(isPost && !(error instanceof KlammError && error.code === 'CLOSED') ? { done: id } : { done: id, error: errorWords(error) }),
+    // What became of messages that nobody waits for is told by events, where they were taken.
+    (error: unknown) => tell(isPost && error instanceof SendError ? { done: id } : { done: id, error: errorWords(error) }),
   );
   if (abort !== undefined) void sent.catch(() => {}).finally(() => aborts.delete(id));
 }

@@ -42,6 +42,7 @@ export class Remote {
   readonly #open = new Map<number, Open>();
   /** Other answers that are waited for. */
   readonly #waits = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>();
+  readonly #heardOf = new Set<keyof ProducerEvents>();
   #numbers = 0;
   /** Bytes of messages without an outcome. */
   #bytes = 0;
@@ -55,7 +56,9 @@ export class Remote {
     this.#options = normalize(given);
     this.#tell = tell;
     for (const name of STAY) {
-      if (typeof this.#options[name] === 'function') throw new KlammError('UNSUPPORTED', `worker: ${name} is a function, which cannot go to another thread`);
+      if (typeof this.#options[name] !== 'function') continue;
+      const instead = name === 'webSocket' ? ': from version 22 on Node has one in every thread' : '';
+      throw new KlammError('UNSUPPORTED', `worker: ${name} is a function, which cannot go to another thread${instead}`);
     }
     const stats = new SharedArrayBuffer(STATS.length * 8);
     this.#counters = new Float64Array(stats);
@@ -90,8 +93,10 @@ export class Remote {
     return options;
   }
 
-  /** Somebody listens to these events from now on. */
+  /** Somebody listens to these events from now on; the other thread tells of them for ever then. */
   hear(name: keyof ProducerEvents): void {
+    if (this.#heardOf.has(name)) return;
+    this.#heardOf.add(name);
     this.#say({ hear: name });
   }
 

@@ -1,10 +1,11 @@
 // A page's script, as a user writes it.
 
-import { Producer } from 'klamm';
+import { init, Producer } from 'klamm';
 
-const { bridge, token, topic, codecs } = Object.fromEntries(new URLSearchParams(location.search));
+const { bridge, token, topic, codecs, module } = Object.fromEntries(new URLSearchParams(location.search));
 let said;
 try {
+  if (module) await init({ module, codecs: true });
   const offsets = [];
   for (const compressionType of codecs.split(',')) {
     const producer = new Producer({ bridge, token, compressionType });

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Bridge } from '../bridge.mjs';
+import { checkOrder, checkProducer } from './checks.mjs';
 import { Control } from './control.mjs';
 import { Kafka } from './kafka.mjs';
 import { Network } from './network.mjs';
@@ -113,7 +114,7 @@ for (const [name, { whom, begin, disturb, check }] of Object.entries(DISTURBANCE
       await disturb(runs);
       for (const run of runs) {
         await t.test(run.subject, () =>
-          check(run).catch((error) => {
+          check(run, { control, kafka }).catch((error) => {
             hasFailed = true;
             throw error;
           }),
@@ -132,7 +133,7 @@ for (const [name, { whom, begin, disturb, check }] of Object.entries(DISTURBANCE
 async function beginProducer(subject, topic) {
   await kafka.topic(topic, PARTITIONS);
   if (RUNTIMES.includes(subject)) {
-    const run = await inRuntime(subject, { brokers: kafka.network.address, topic, control: control.address });
+    const run = await inRuntime(subject, { options: { brokers: kafka.network.address }, topic, control: control.address });
     return { subject, topic, ids: [topic], ...run };
   }
   const page = await open(subject, 'page.html', { topic });
@@ -158,20 +159,6 @@ async function open(subject, file, options) {
   return page;
 }
 
-/** It has noticed, goes on, and all that it has sent is there once, in the order of each key. */
-async function checkProducer({ topic, calm, done }) {
-  await control.until(topic, 'connected again', ({ connects }) => connects > calm.connects);
-  const { sent } = control.newsOf(topic);
-  await control.until(topic, 'delivered what was sent meanwhile', ({ delivered }) => delivered > sent);
-  control.stop(topic);
-  const { error, ...said } = await done();
-  assert.equal(error, undefined);
-  assert.deepEqual({ places: said.places, delivered: said.stats.delivered }, { places: said.known, delivered: said.sent });
-  const records = kafka.read(topic);
-  checkOrder(records, (value) => [Number(value)]);
-  assert.equal(records.length, said.sent);
-}
-
 /** The tabs that are left go on; what any of them has stored in any life is there once, in order of lives. */
 async function checkOutbox({ topic, ids }) {
   control.stop(topic);
@@ -188,16 +175,5 @@ async function checkOutbox({ topic, ids }) {
     const tab = id.split('/').at(-1);
     const lost = Array.from({ length: stored }, (_, n) => `${tab} ${life} ${n}`).filter((value) => !values.has(value));
     assert.deepEqual(lost, []);
-  }
-}
-
-/** Within a key numbers ascend, so there are none twice. */
-function checkOrder(records, numbersOf) {
-  const lastOf = new Map();
-  for (const { key, value } of records) {
-    const [last, numbers] = [lastOf.get(`${key}`), numbersOf(`${value}`)];
-    const differs = last === undefined ? 0 : numbers.findIndex((number, at) => number !== last[at]);
-    assert(last === undefined || (differs >= 0 && numbers[differs] > last[differs]), `${value} after ${last}`);
-    lastOf.set(`${key}`, numbers);
   }
 }

@@ -4,5 +4,5 @@ import { Producer } from 'klamm';
 
 import { work } from './work.mjs';
 
-const [brokers, topic, control] = globalThis.Deno?.args ?? process.argv.slice(2);
-console.log(JSON.stringify(await work(Producer, { brokers }, topic, control)));
+const [options, topic, control] = globalThis.Deno?.args ?? process.argv.slice(2);
+console.log(JSON.stringify(await work(Producer, JSON.parse(options), topic, control)));

@@ -2,14 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { chromium } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
+
+import { bundled } from '../runtimes/workerd.mjs';
 
 const wasm = join(import.meta.dirname, '../..');
 const here = (file) => join(import.meta.dirname, file);
@@ -24,12 +24,13 @@ const COMMANDS = {
 export const RUNTIMES = [...Object.keys(COMMANDS), 'workerd'];
 export const BROWSERS = ['chromium', 'firefox'];
 
-export async function inRuntime(name, options) {
-  return name === 'workerd' ? inWorkerd(options) : inProcess(COMMANDS[name], options);
+/** With a producer of these options. */
+export async function inRuntime(name, run) {
+  return name === 'workerd' ? inWorkerd(run) : inProcess(COMMANDS[name], run);
 }
 
-function inProcess([command, ...args], { brokers, topic, control }) {
-  const child = spawn(command, [...args, brokers, topic, control], { cwd: wasm, stdio: ['ignore', 'pipe', 'inherit'] });
+function inProcess([command, ...args], { options, topic, control }) {
+  const child = spawn(command, [...args, JSON.stringify(options), topic, control], { cwd: wasm, stdio: ['ignore', 'pipe', 'inherit'] });
   const said = text(child.stdout);
   const done = once(child, 'exit').then(async ([code]) => {
     if (code !== 0) throw new Error(`${command} ended with ${code}`);
@@ -39,10 +40,10 @@ function inProcess([command, ...args], { brokers, topic, control }) {
   return { done: () => done, end: () => child.kill('SIGKILL') };
 }
 
-async function inWorkerd(options) {
-  const miniflare = new Miniflare(await worker());
+async function inWorkerd({ options, topic, control }) {
+  const miniflare = new Miniflare(await bundled({ entryPoints: [here('worker.mjs')] }));
   const url = new URL((await miniflare.ready).href);
-  url.search = new URLSearchParams(options);
+  url.search = new URLSearchParams({ options: JSON.stringify(options), topic, control });
   const done = fetch(url).then(async (response) => {
     const said = await response.text();
     if (!response.ok) throw new Error(said);
@@ -50,34 +51,6 @@ async function inWorkerd(options) {
   });
   done.catch(() => {});
   return { done: () => done, end: () => miniflare.dispose() };
-}
-
-/** The worker as wrangler would bundle it. */
-async function worker() {
-  const modules = [];
-  const compiled = {
-    name: 'compiled modules',
-    setup(build) {
-      build.onResolve({ filter: /\.wasm$/ }, ({ path, resolveDir }) => {
-        const name = path.split('/').at(-1);
-        modules.push({ type: 'CompiledWasm', path: name, contents: readFileSync(join(resolveDir, path)) });
-        return { path: `./${name}`, external: true };
-      });
-    },
-  };
-  const { outputFiles } = await build({
-    entryPoints: [here('worker.mjs')],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:sockets'],
-    plugins: [compiled],
-  });
-  return {
-    compatibilityDate: '2026-04-01',
-    modules: [{ type: 'ESModule', path: 'worker.mjs', contents: outputFiles[0].text }, ...modules],
-  };
 }
 
 /** Each with `newPage`, pages with `goto`, `reload` and `close`, and `kill` of a page, which has no time for a farewell. */

@@ -6,7 +6,7 @@ import { work } from './work.mjs';
 
 export default {
   async fetch(request) {
-    const { brokers, topic, control } = Object.fromEntries(new URL(request.url).searchParams);
-    return Response.json(await work(Producer, { brokers }, topic, control));
+    const { options, topic, control } = Object.fromEntries(new URL(request.url).searchParams);
+    return Response.json(await work(Producer, JSON.parse(options), topic, control));
   },
 };

@@ -2,6 +2,7 @@
 
 import type * as theirs from 'kafkajs';
 import type * as ours from 'klamm/kafkajs';
+import type kafkajs from 'klamm/kafkajs';
 
 /** A value of this type, that there never is. */
 declare function a<T>(): T;
@@ -21,7 +22,18 @@ stands<theirs.ICustomPartitioner, ours.ICustomPartitioner>();
 stands<theirs.logCreator, ours.logCreator>();
 stands<theirs.CompressionTypes, ours.CompressionTypes>();
 
-// And the other way, but for bytes: KafkaJS wants a Buffer where klamm takes any Uint8Array.
+// And the other way: what is declared with these types goes to KafkaJS.
+stands<ours.ProducerRecord, theirs.ProducerRecord>();
+stands<ours.ProducerBatch, theirs.ProducerBatch>();
+stands<ours.TopicMessages, theirs.TopicMessages>();
+stands<ours.Message, theirs.Message>();
+stands<ours.IHeaders, theirs.IHeaders>();
+stands<ours.BrokersFunction, theirs.BrokersFunction>();
+stands<ours.Mechanism, theirs.Mechanism>();
+stands<ours.SASLMechanism, theirs.SASLMechanism>();
+stands<theirs.SASLMechanism, ours.SASLMechanism>();
+stands<ours.OauthbearerProviderResponse, theirs.OauthbearerProviderResponse>();
+stands<ours.ISocketFactory, theirs.ISocketFactory>();
 stands<ours.KafkaConfig, theirs.KafkaConfig>();
 stands<ours.ProducerConfig, theirs.ProducerConfig>();
 stands<ours.RetryOptions, theirs.RetryOptions>();
@@ -58,6 +70,29 @@ stands<ours.KafkaJSConnectionError, theirs.KafkaJSConnectionError>();
 stands<ours.KafkaJSRequestTimeoutError, theirs.KafkaJSRequestTimeoutError>();
 stands<ours.KafkaJSAggregateError, theirs.KafkaJSAggregateError>();
 
+stands<ours.Kafka, theirs.Kafka>();
+stands<typeof ours.Kafka, typeof theirs.Kafka>();
+stands<typeof ours.Partitioners, typeof theirs.Partitioners>();
+stands<typeof theirs.Partitioners, typeof ours.Partitioners>();
+stands<typeof ours.CompressionCodecs, typeof theirs.CompressionCodecs>();
+stands<typeof theirs.CompressionCodecs, typeof ours.CompressionCodecs>();
+stands<ours.CompressionTypes, theirs.CompressionTypes>();
+stands<ours.logLevel, theirs.logLevel>();
+stands<theirs.logLevel, ours.logLevel>();
+stands<ours.PartitionMetadata, theirs.PartitionMetadata>();
+stands<theirs.PartitionMetadata, ours.PartitionMetadata>();
+stands<ours.PartitionerArgs, theirs.PartitionerArgs>();
+stands<theirs.PartitionerArgs, ours.PartitionerArgs>();
+stands<theirs.TopicMessages, ours.TopicMessages>();
+stands<theirs.ISocketFactory, ours.ISocketFactory>();
+stands<theirs.BrokersFunction, ours.BrokersFunction>();
+stands<theirs.Mechanism, ours.Mechanism>();
+stands<theirs.KafkaJSError, ours.KafkaJSError>();
+stands<ours.KafkaJSBrokerNotFound, theirs.KafkaJSBrokerNotFound>();
+stands<ours.KafkaJSServerDoesNotSupportApiKey, theirs.KafkaJSServerDoesNotSupportApiKey>();
+stands<ours.KafkaJSLockTimeout, theirs.KafkaJSLockTimeout>();
+stands<typeof kafkajs.Kafka, typeof theirs.Kafka>();
+
 // A function that was written for the one takes the other's producer.
 async function written(producer: theirs.Producer): Promise<string | undefined> {
   await producer.connect();
@@ -66,4 +101,11 @@ async function written(producer: theirs.Producer): Promise<string | undefined> {
   const [place] = await producer.send({ topic: 't', messages: [{ key: 'k', value: Buffer.from('v'), headers: { a: ['b'] } }], acks: -1 });
   return place?.baseOffset;
 }
+// Where KafkaJS wants a Buffer, any bytes will do.
+const bytes = a<Uint8Array>();
+void a<ours.Producer>().send({ topic: 't', messages: [{ key: bytes, value: bytes, headers: { a: bytes, b: [bytes] } }] });
+void a<ours.Producer>().sendBatch({ topicMessages: [{ topic: 't', messages: [{ value: bytes }] }] });
+// @ts-expect-error which is not what KafkaJS says
+void a<theirs.Producer>().send({ topic: 't', messages: [{ value: bytes }] });
+
 void written(a<ours.Kafka>().producer({ idempotent: true, createPartitioner: a<typeof ours.Partitioners>().DefaultPartitioner }));
