@@ -70,7 +70,7 @@ pub extern "C" fn network_start(seed: u64, now_us: u64) -> Option<&'static mut N
         sockets.add(socket)
     });
     let port = FIRST_PORT + (seed % u64::from(PORTS)) as u16;
-    Some(NETWORK.try_init(Network { device, interface, sockets, dhcp, tcp, port })?)
+    NETWORK.try_init(Network { device, interface, sockets, dhcp, tcp, port })
 }
 
 /// See the header.
