@@ -16,7 +16,7 @@ pub(crate) struct Options {
     pub(crate) batch_records: u16,
     pub(crate) linger_ms: u32,
     pub(crate) max_request_size: u32,
-    #[cfg(feature = "cluster")]
+    #[cfg(feature = "grow")]
     pub(crate) max_write_bytes: u32,
     pub(crate) retries: u32,
     pub(crate) retry_backoff_ms: u32,
@@ -54,7 +54,7 @@ impl Options {
             batch_records: config.batch_records,
             linger_ms: config.linger_ms,
             max_request_size: config.max_request_size,
-            #[cfg(feature = "cluster")]
+            #[cfg(feature = "grow")]
             max_write_bytes: config.max_write_bytes,
             retries: config.retries,
             retry_backoff_ms: config.retry_backoff_ms,

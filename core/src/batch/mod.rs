@@ -82,7 +82,7 @@ pub(crate) struct BatchSlot {
     /// Part of a request in flight, or of an answer being read.
     pub(crate) pinned: bool,
     /// Correlation id of that request, while it is pinned.
-    #[cfg(feature = "cluster")]
+    #[cfg(feature = "grow")]
     pub(crate) request: i32,
     /// Has a sequence: it joined a request at least once (the "transmitted" of protocol.md 4.6).
     pub(crate) sent: bool,
@@ -163,7 +163,7 @@ impl BatchSlot {
         outside: false,
         stamped: false,
         pinned: false,
-        #[cfg(feature = "cluster")]
+        #[cfg(feature = "grow")]
         request: 0,
         sent: false,
         #[cfg(feature = "snapshot")]

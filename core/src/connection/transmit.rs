@@ -72,6 +72,10 @@ fn part<'s>(storage: &'s Storage<'_>, b: usize) -> &'s [u8] {
     storage.chunks.get(start - usize::from(batch.head)..end).unwrap_or_default()
 }
 
+/// A link that takes less than 32 KiB a second is as good as none.
+#[cfg(feature = "grow")]
+const MICROS_A_BYTE: u64 = 30;
+
 impl Producer<'_> {
     /// Is there a frame to write, or can one be made? At most one is, so the work is bounded.
     #[cfg_attr(target_os = "none", inline(never))] // once, not in each `transmit_with`
@@ -215,6 +219,13 @@ impl Producer<'_> {
         self.tally(c, |traffic| traffic.bytes_sent += written as u64);
         let conn = &mut self.storage.connections[c];
         let Some(mut cursor) = conn.cursor else { return };
+        #[cfg(feature = "grow")]
+        if let Some(sent) = conn.in_flight.last_mut() {
+            // A link that takes its time for a large request is not a broker that does not answer: such time does not
+            // count, but neither does a peer hold the request for ever that takes a byte now and then.
+            let worth = written as u64 * MICROS_A_BYTE;
+            sent.deadline = sent.deadline.plus_micros(now.micros_since(conn.since).min(worth));
+        }
         conn.since = now;
         cursor.written += written as u32;
         if cursor.written == cursor.len {

@@ -21,9 +21,6 @@ use crate::wire::produce::{FrameHead, frame_head, partition_head, tail, topic_he
 /// The first version that names topics by id.
 const BY_ID: i16 = 13;
 
-/// Bytes of a request that `request_timeout_ms` is meant for: other producers send no larger ones.
-const USUAL: u32 = 1 << 20;
-
 impl Producer<'_> {
     /// Takes batches off the ready list of the connection's broker into one request. False if none can go.
     pub(crate) fn build_produce(&mut self, c: usize) -> bool {
@@ -224,7 +221,7 @@ impl Producer<'_> {
                 let slot = &mut self.storage.batches[b];
                 slot.head = head_len as u16;
                 slot.tail = end.len() as u8;
-                #[cfg(feature = "cluster")]
+                #[cfg(feature = "grow")]
                 {
                     slot.request = correlation;
                 }
@@ -244,17 +241,13 @@ impl Producer<'_> {
         let conn = &mut self.storage.connections[c];
         if CLUSTER {
             conn.turn = conn.turn.saturating_add(1);
-            // A link of 32 KiB/s gets it through; one that takes next to nothing does not hold it for ever.
-            if let Some(sent) = conn.in_flight.last_mut() {
-                sent.deadline = sent.deadline.plus_millis(len.saturating_sub(USUAL) / 32);
-            }
         }
         self.put_cursor(c, len, batches.first());
     }
 
     /// Bytes of a request of several batches.
     const fn request_max(&self) -> u32 {
-        #[cfg(feature = "cluster")]
+        #[cfg(feature = "grow")]
         if self.config.max_write_bytes > self.config.max_request_size {
             return self.config.max_write_bytes;
         }

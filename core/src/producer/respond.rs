@@ -3,7 +3,7 @@
 //! Nothing is settled before the end of the frame: until then the request's list runs through the batch slots.
 
 use super::Producer;
-#[cfg(feature = "cluster")]
+#[cfg(feature = "grow")]
 use crate::batch::QUEUE;
 use crate::batch::{AUX, BatchState};
 use crate::cluster::CLUSTER;
@@ -77,7 +77,7 @@ impl Producer<'_> {
         if let Some(next) = next.filter(|&b| is_it(b)) {
             return Some(next);
         }
-        #[cfg(feature = "cluster")]
+        #[cfg(feature = "grow")]
         if let Some(b) = self.find_in_flight(c, topic, index).filter(|&b| is_it(b)) {
             return Some(b);
         }
@@ -91,7 +91,7 @@ impl Producer<'_> {
     /// The same by the partition's queue, for Kafka answers in the order of a hash table: to look through a request of
     /// thousands of batches for each of them would take longer than all the rest. One that has its outcome, and is only
     /// pinned, is in no queue any more.
-    #[cfg(feature = "cluster")]
+    #[cfg(feature = "grow")]
     fn find_in_flight(&self, c: usize, topic: usize, index: i32) -> Option<usize> {
         let p = self.find_partition(topic, index)?;
         let partition = &self.storage.partitions[p];
