@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { counts, launch, open, weakTexts } from './browser.mjs';
+import './flights.mjs';
 
 const PARTITIONS = 3;
 /** Longer than the producer waits for an answer. */
