@@ -25,6 +25,16 @@ export async function work(Producer, options, topic, control) {
   return { sent: places.length, known: known.length, places: new Set(known).size, stats: producer.stats() };
 }
 
+/** Why there is no connection. */
+export async function refused(Producer, options, topic) {
+  const producer = new Producer(options);
+  const why = new Promise((resolve) => producer.on('disconnected', ({ error }) => error && resolve(error)));
+  const sent = producer.send({ topic, messages: [{ value: 'never' }] }).catch(({ code, persisted }) => ({ code, persisted }));
+  const { code, message } = await why;
+  await producer.close({ timeoutMs: 1 });
+  return { code, message, sent: await sent };
+}
+
 /** Is it to stop? Without a network nobody says so. */
 export async function tell(control, news) {
   try {

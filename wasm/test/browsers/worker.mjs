@@ -2,11 +2,12 @@
 
 import { Producer } from 'klamm';
 
-import { work } from './work.mjs';
+import { refused, work } from './work.mjs';
 
 export default {
   async fetch(request) {
     const { options, topic, control } = Object.fromEntries(new URL(request.url).searchParams);
-    return Response.json(await work(Producer, JSON.parse(options), topic, control));
+    const answer = control === 'refused' ? refused(Producer, JSON.parse(options), topic) : work(Producer, JSON.parse(options), topic, control);
+    return Response.json(await answer);
   },
 };
