@@ -104,3 +104,34 @@ fn an_answer_says_nothing_of_another_requests_batches() {
     assert_eq!(s.stats().retries, 1, "the second was not in the log, and was sent again");
     s.finish();
 }
+
+/// The same where the other request has gone to another broker, under the same number, for every connection counts its
+/// own.
+#[test]
+fn an_answer_says_nothing_of_another_connections_batches() {
+    let mut s = Scenario::start(2, 2);
+    s.warm_up(0..2);
+    let nodes = [s.leader(0), s.leader(1)];
+    assert_ne!(nodes[0], nodes[1]);
+    let last = |s: &Scenario, node| {
+        s.observer.exchanges.iter().rfind(|e| e.node == node).map(|e| e.correlation)
+    };
+    while let (Some(first), Some(second)) = (last(&s, nodes[0]), last(&s, nodes[1]))
+        && first != second
+    {
+        s.batch(i32::from(second < first));
+        s.run_until_reported(1_000);
+    }
+    s.stall(nodes[1], Way::Down, 500);
+    s.produce_fault(0, Fault::AnothersPartition(1));
+    s.produce_fault(1, Fault::Error(19));
+    let second = s.batch(1);
+    s.run(50);
+    let first = s.batch(0);
+    assert!(s.run_for(50, |s| s.ledger.entry(first).is_some_and(|e| e.fate.is_some())));
+    assert_eq!(last(&s, nodes[0]), last(&s, nodes[1]), "requests of the same number");
+    s.run_until_reported(5_000);
+    assert_eq!(s.log(1).last(), Some(&second), "its own answer said that it is not there");
+    assert!(s.all_delivered(second..first + 1));
+    s.finish();
+}
