@@ -167,8 +167,9 @@ pub struct Config<'c> {
     pub reconnect_backoff_ms: u32,
     /// Default 1,000 ms.
     pub reconnect_backoff_max_ms: u32,
-    /// From a request's start to its answer; longer closes the connection. With the Cargo feature `grow`,
-    /// time that the link takes for its bytes does not count, up to a second for each 32 KiB. Also what the broker may wait for replication. Default 30,000 ms.
+    /// From a request's start to its answer; longer closes the connection. With the Cargo feature `grow` the time that
+    /// the link takes for its bytes does not count, up to a second for each 32 KiB. It is also how long the broker may
+    /// wait for replication. Default 30,000 ms.
     pub request_timeout_ms: u32,
     /// From a batch's first record to its outcome. At least `linger_ms` + `request_timeout_ms`; `u32::MAX`: for ever.
     /// Default 120,000 ms. After a jump in time (no call for longer than `request_timeout_ms`, and past a deadline: a

@@ -1,4 +1,4 @@
-//! Bugs that other producers had with liveness and the end, replayed on klamm: what holds others back, and what never ends.
+//! Bugs that other producers had with liveness and the end, replayed on klamm: what holds others back, what never ends.
 
 use klamm::{Acks, Idempotence, Instant, Outcome, Reason, Record, SendError};
 use klamm_sim::cluster::{Api, Fault, Rule};
