@@ -151,8 +151,9 @@ pub struct Config<'c> {
     /// The largest batch and the largest request, in bytes. Default 1,048,576.
     pub max_request_size: u32,
     /// The largest request of several batches, in bytes, where that is more than `max_request_size`: a broker works on one
-    /// request of a connection at a time, and gets more through with larger ones. Default 0; on hosts 4,194,304 where
-    /// `max_request_size` has its default. Of use with the Cargo feature `grow`.
+    /// request of a connection at a time, and gets more through with larger ones. Default 0; hosts make that 4,194,304
+    /// where nothing bounds requests: a `max_request_size` other than its default, a property of that name, a profile.
+    /// Of use with the Cargo feature `grow`.
     pub max_write_bytes: u32,
     /// Requests in flight to a broker, 1 to 5. Default 5.
     pub max_in_flight_requests_per_connection: u8,
