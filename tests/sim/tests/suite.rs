@@ -27,6 +27,7 @@ mod scenarios_found;
 mod scenarios_liveness;
 mod scenarios_memory;
 mod scenarios_other;
+mod scenarios_rounds;
 mod scenarios_sequences;
 mod scenarios_split;
 mod scenarios_timeouts;
