@@ -1,8 +1,8 @@
 //! What a round of sending decides and what it does not: the edges of the recovery rules, each a mutant's death.
 
-use klamm_sim::cluster::Fault;
-use klamm_sim::simulator::Scenario;
+use klamm_sim::cluster::{ApiVersions, Fault};
 use klamm_sim::simulator::scenario::TOPIC;
+use klamm_sim::simulator::{Scenario, Way};
 
 /// Is no other batch of the partition on its way between the last request with this record and its answer?
 fn went_alone(s: &Scenario, partition: i32, record: u64) -> bool {
@@ -43,5 +43,24 @@ fn a_round_that_a_moved_leader_cut_short_decides_nothing() {
     assert_eq!(codes, [Some(45), Some(6)]);
     assert!(s.all_delivered(records));
     assert_eq!((s.stats().bumps, s.stats().data_losses), (0, 0));
+    s.finish();
+}
+
+/// A batch that was sent by the topic's name (brokers before Produce 13) may be in the log of the topic that was created
+/// again meanwhile: under a new epoch it would be there twice.
+#[test]
+fn what_was_sent_by_name_may_be_in_the_new_log() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.cluster.nodes[0].versions = ApiVersions::KAFKA_3_9;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.stall(1, Way::Up, 50);
+    s.produce_fault(0, Fault::CloseAfter);
+    let record = s.batch(0);
+    s.run(5);
+    s.recreate_topic(TOPIC);
+    s.run_until_reported(15_000);
+    assert_eq!(s.log(0), [record]);
+    assert!(s.all_delivered(record..record + 1));
     s.finish();
 }
