@@ -356,6 +356,16 @@ describe('around it', () => {
     assert.deepEqual(texts('order'), ['x']);
   });
 
+  it('zstd is refused, with what there is instead', async () => {
+    const p = producer();
+    const there = /zstd is none of none, gzip, snappy, lz4/;
+    await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }], compression: 'zstd' }), { code: 'CODEC', message: there });
+    await p.close();
+    assert.equal(p.stats().accepted, 0);
+    assert.throws(() => producer({ compressionType: 'zstd' }), { code: 'CONFIG', message: there });
+    assert.throws(() => producer({ 'compression.type': 'zstd' }), { code: 'CONFIG', message: there });
+  });
+
   it('codecs', async () => {
     for (const compressionType of ['gzip', 'snappy', 'lz4']) {
       const p = producer({ compressionType });

@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { freePort } from '../../test/ports.mjs';
 import { counts, launch, open, PATIENCE, weakTexts } from './browser.mjs';
+import './flights.mjs';
 
 const PARTITIONS = 3;
 /** Longer than the producer waits for an answer. */
