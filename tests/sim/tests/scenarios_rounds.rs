@@ -2,7 +2,7 @@
 
 use klamm_sim::cluster::{ApiVersions, Fault};
 use klamm_sim::simulator::scenario::TOPIC;
-use klamm_sim::simulator::{Scenario, Way};
+use klamm_sim::simulator::{Scenario, Simulation, Way};
 
 /// Is no other batch of the partition on its way between the last request with this record and its answer?
 fn went_alone(s: &Scenario, partition: i32, record: u64) -> bool {
@@ -61,6 +61,35 @@ fn what_was_sent_by_name_may_be_in_the_new_log() {
     s.recreate_topic(TOPIC);
     s.run_until_reported(15_000);
     assert_eq!(s.log(0), [record]);
+    assert!(s.all_delivered(record..record + 1));
+    s.finish();
+}
+
+/// Two rounds of nothing but 45 decide, but not where the connection was lost between them, with nothing in flight: what
+/// answers in the same slot may be another broker, or one that has restarted.
+#[test]
+fn rounds_on_two_connections_are_not_two_rounds_running() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.limits.connections = 1;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    for code in [7, 45, 45] {
+        s.produce_fault(0, Fault::Error(code));
+    }
+    let connects = s.stats().connects;
+    let record = s.batch(0);
+    let refused = |s: &mut Simulation| {
+        let sent = s.observer.sent_to(TOPIC, 0);
+        sent.iter().any(|e| matches!(e.answer, Some((_, 45, _))))
+    };
+    assert!(s.run_for(2_000, refused));
+    s.run(1);
+    let (slot, now) = (s.network.slot_of(1).expect("it is connected"), s.now());
+    s.network.reset(slot, now);
+    s.run_until_reported(5_000);
+    let codes: Vec<_> = s.lines(0).into_iter().skip(1).map(|line| line.code).collect();
+    assert_eq!(codes, [Some(7), Some(45), Some(45), Some(0)]);
+    assert!(s.stats().connects > connects);
     assert!(s.all_delivered(record..record + 1));
     s.finish();
 }
