@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use klamm_sim::cluster::{Api, Fault, Rule};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,9 +106,10 @@ async fn a_client_that_goes_away_finds_its_answer_when_it_comes_back() {
     let rig = Rig::start().await;
     let headers = format!("{}idempotency-key: one\r\n", bearer());
     let body = "{\"value\":\"v\",\"partition\":0}";
-    // The producer knows the topic; then the broker is gone.
+    // The producer has its id; then the broker stores a record and says nothing.
     assert_eq!(post(rig.address(), TOPIC, &bearer(), body).await.0, 200);
-    rig.broker.with(|cluster, now| cluster.kill(0, now)).unwrap();
+    let silence = Rule::once(Api::Produce, Fault::DropResponse);
+    rig.broker.with(|cluster, _| cluster.inject(silence));
     let mut impatient = TcpStream::connect(rig.address()).await.unwrap();
     let length = body.len();
     let request = format!(
@@ -115,19 +117,25 @@ async fn a_client_that_goes_away_finds_its_answer_when_it_comes_back() {
          {headers}\r\n{body}"
     );
     impatient.write_all(request.as_bytes()).await.unwrap();
-    // It is at work on it.
-    let waits = async || {
-        let metrics = get(rig.address(), "/metrics").await;
-        metrics.contains(&format!("klamm_bridge_requests_in_flight_bytes {length}\n"))
-    };
-    while !waits().await {}
+    until("the record is stored", async || rig.log(TOPIC)[0].len() == 2).await;
     drop(impatient);
-    // Its end is seen before the broker is there again.
-    sleep(Duration::from_millis(200)).await;
-    rig.broker.with(|cluster, now| cluster.start(0, now)).unwrap();
+    // Who asks is a connection, too.
+    let alone =
+        async || get(rig.address(), "/metrics").await.contains("klamm_bridge_connections 1\n");
+    until("the bridge sees its client's end", alone).await;
+    rig.broker.with(|cluster, _| cluster.cut(0));
     let (status, answer) = post(rig.address(), TOPIC, &headers, body).await;
     assert_eq!((status, &answer["records"][0]["offset"]), (200, &json!(1)));
     assert_eq!(rig.log(TOPIC)[0], ["v", "v"]);
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, waiting).await.expect(what);
 }
 
 #[tokio::test]

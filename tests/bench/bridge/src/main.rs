@@ -86,7 +86,7 @@ fn idle(target: &Target) -> Result<serde_json::Value> {
 }
 
 /// Latency from the moment at which a record was due to its outcome. The two ways take turns in one
-/// thread: what holds the broker up, or this program, holds up both.
+/// thread, neither always the first: what holds the broker up, or this program, holds up both.
 fn even(target: &Target) -> Result<serde_json::Value> {
     let wires = [Wire::direct(target.broker), Wire::bridged(target.bridge, &target.token)];
     let mut lanes = Vec::new();
@@ -96,13 +96,20 @@ fn even(target: &Target) -> Result<serde_json::Value> {
     // In turn: two at the same instant would wait for each other.
     lanes[1].late = Duration::from_micros(500_000 / RATE);
     let begin = Instant::now();
-    while lanes.iter().any(|lane| lane.told < lane.end) {
+    for first in (0..lanes.len()).cycle() {
+        if lanes.iter().all(|lane| lane.told == lane.end) {
+            break;
+        }
+        let (behind, before) = lanes.split_at_mut(first);
         let mut moved = false;
-        for lane in &mut lanes {
+        for lane in before.iter_mut().chain(behind) {
             moved |= lane.turn(begin)?;
         }
         if !moved {
-            thread::sleep(page::NAP);
+            let sending = lanes.iter().filter(|lane| lane.sent < lane.end);
+            let next = sending.map(|lane| lane.next(begin)).min();
+            let limit = next.map_or(page::NAP, |next| next - Instant::now().min(next));
+            page::wait(lanes.iter().map(|lane| &lane.page), limit)?;
         }
     }
     let told: u64 = lanes.iter().map(|lane| lane.told).sum();
@@ -140,8 +147,13 @@ impl Lane {
         })
     }
 
+    /// When the next record falls due.
+    fn next(&self, begin: Instant) -> Instant {
+        begin + self.late + Duration::from_micros(self.sent * 1_000_000 / RATE)
+    }
+
     fn turn(&mut self, begin: Instant) -> Result<bool> {
-        let next = begin + self.late + Duration::from_micros(self.sent * 1_000_000 / RATE);
+        let next = self.next(begin);
         if self.sent < self.end && Instant::now() >= next {
             let is_taken = self.page.send(self.partition, &[b'v'; SIZE])?;
             ensure!(is_taken, "there is no room at {RATE} records a second");

@@ -7,12 +7,20 @@ use klamm::{
     Config, ConnId, Demand, Destination, Limits, Outcome, Producer, Record, Storage, Timestamp,
     TopicId,
 };
+use rustix::event::{PollFd, PollFlags, poll};
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::time::Instant;
 
 /// Nothing to do: a little less than what is to be told apart.
 pub(crate) const NAP: Duration = Duration::from_micros(50);
+
+/// Until something has come for one of the pages, at most so long. All that had come was taken before.
+pub(crate) fn wait<'a>(pages: impl Iterator<Item = &'a Page>, limit: Duration) -> Result<()> {
+    let mut sockets: Vec<_> = pages.flat_map(Page::sockets).collect();
+    poll(&mut sockets, Some(&limit.try_into()?))?;
+    Ok(())
+}
 
 pub(crate) struct Page {
     wire: Wire,
@@ -105,6 +113,12 @@ impl Page {
         let now = self.now();
         self.core.handle_connected(conn, now);
         Ok(())
+    }
+
+    /// What [`wait`] waits for.
+    fn sockets(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let sockets = self.connections.values().map(Connection::stream);
+        sockets.map(|socket| PollFd::new(socket, PollFlags::IN))
     }
 
     fn now(&self) -> klamm::Instant {

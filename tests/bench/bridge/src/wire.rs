@@ -4,11 +4,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use core::net::SocketAddr;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use tungstenite::client::IntoClientRequest;
-use tungstenite::{Bytes, Message, WebSocket, client};
+use tungstenite::client::{IntoClientRequest, client_with_config};
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Bytes, Message, WebSocket};
 
 /// Largest message: the bridge's default limit is 64 KiB.
 const MESSAGE: usize = 32 * 1024;
+/// For what is read, with a bridge or without. tungstenite clears all of it before each read, 128 KiB by
+/// default: a time of its own beside that of the bridge.
+const READ: usize = 4 * 1024;
 /// ApiVersions 0, number 7, of nobody.
 const HELLO: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255];
 
@@ -57,7 +61,8 @@ impl Wire {
         let mut request = url.into_client_request()?;
         let protocols = format!("klamm.v1, bearer.{token}").parse()?;
         request.headers_mut().insert("sec-websocket-protocol", protocols);
-        let handshake = client(request, stream);
+        let config = WebSocketConfig::default().read_buffer_size(READ);
+        let handshake = client_with_config(request, stream, Some(config));
         let (socket, _) = handshake.map_err(|error| anyhow!("no WebSocket: {error}"))?;
         socket.get_ref().set_nonblocking(true)?;
         Ok(Connection::Bridged(Box::new(socket)))
@@ -117,7 +122,7 @@ impl Connection {
     pub(crate) fn read(&mut self) -> io::Result<Bytes> {
         match self {
             Self::Direct(stream) => {
-                let mut bytes = vec![0; 4_096];
+                let mut bytes = vec![0; READ];
                 let length = stream.read(&mut bytes)?;
                 if length == 0 {
                     return Err(ErrorKind::UnexpectedEof.into());
@@ -135,7 +140,7 @@ impl Connection {
         }
     }
 
-    fn stream(&self) -> &TcpStream {
+    pub(crate) fn stream(&self) -> &TcpStream {
         match self {
             Self::Direct(stream) => stream,
             Self::Bridged(socket) => socket.get_ref(),

@@ -103,6 +103,12 @@ impl Rows {
         row.get(figure)
     }
 
+    /// Each round's, where there was one.
+    pub(crate) fn rounds(&self, point: &str, client: &str, figure: &str) -> Option<&[f64]> {
+        let row = self.0.iter().find(|row| row.point == point && row.client == client)?;
+        row.figures.get(figure).map(Vec::as_slice).filter(|rounds| !rounds.is_empty())
+    }
+
     /// The figures of those that are not klamm, with their names.
     pub(crate) fn peers(&self, point: &str, figure: &str) -> Vec<(&str, f64)> {
         let rows = self.0.iter().filter(|row| row.point == point && !is_klamm(&row.client));
