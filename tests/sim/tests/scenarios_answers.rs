@@ -1,6 +1,6 @@
 //! Answers that no broker should give, and some do: out of range, unasked for, or about something else.
 
-use klamm::{Acks, Idempotence};
+use klamm::{Acks, Idempotence, Reason};
 use klamm_sim::cluster::{Api, ApiVersions, Fault, Rule};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::{Fate, Scenario, Way};
@@ -133,5 +133,22 @@ fn an_answer_says_nothing_of_another_connections_batches() {
     s.run_until_reported(5_000);
     assert_eq!(s.log(1).last(), Some(&second), "its own answer said that it is not there");
     assert!(s.all_delivered(second..first + 1));
+    s.finish();
+}
+
+/// An answer leaves the partition out: nobody knows what became of the batch, whatever an answer before said of it.
+#[test]
+fn what_an_answer_leaves_out_may_be_in_the_log() {
+    let mut setup = Scenario::setup(1, 1);
+    setup.config.delivery_timeout_ms = 3_000;
+    let mut s = Scenario::new(setup);
+    s.warm_up(0..1);
+    s.produce_fault(0, Fault::Error(19));
+    s.produce_fault(0, Fault::OmitPartition);
+    s.produce_faults(0, Fault::Error(19), u32::MAX);
+    let record = s.batch(0);
+    s.run_until_reported(6_000);
+    assert_eq!(s.log(0), [0, record]);
+    assert!(matches!(s.fate(record), Some(Fate::Unknown(Reason::TimedOut { .. }))));
     s.finish();
 }
