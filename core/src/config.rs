@@ -151,8 +151,9 @@ pub struct Config<'c> {
     /// The largest batch and the largest request, in bytes. Default 1,048,576.
     pub max_request_size: u32,
     /// The largest request of several batches, in bytes, where that is more than `max_request_size`: a broker works on one
-    /// request of a connection at a time, and gets more through with larger ones. Default 0; on hosts 4,194,304 where
-    /// `max_request_size` has its default. Of use with the Cargo feature `grow`.
+    /// request of a connection at a time, and gets more through with larger ones. Default 0; hosts make that 4,194,304
+    /// where nothing bounds requests: a `max_request_size` other than its default, a property of that name, a profile.
+    /// Of use with the Cargo feature `grow`.
     pub max_write_bytes: u32,
     /// Requests in flight to a broker, 1 to 5. Default 5.
     pub max_in_flight_requests_per_connection: u8,
@@ -167,8 +168,9 @@ pub struct Config<'c> {
     pub reconnect_backoff_ms: u32,
     /// Default 1,000 ms.
     pub reconnect_backoff_max_ms: u32,
-    /// From a request's start to its answer; longer closes the connection. With the Cargo feature `grow`,
-    /// time that the link takes for its bytes does not count, up to a second for each 32 KiB. Also what the broker may wait for replication. Default 30,000 ms.
+    /// From a request's start to its answer; longer closes the connection. With the Cargo feature `grow` the time that
+    /// the link takes for its bytes does not count, up to a second for each 32 KiB. It is also how long the broker may
+    /// wait for replication. Default 30,000 ms.
     pub request_timeout_ms: u32,
     /// From a batch's first record to its outcome. At least `linger_ms` + `request_timeout_ms`; `u32::MAX`: for ever.
     /// Default 120,000 ms. After a jump in time (no call for longer than `request_timeout_ms`, and past a deadline: a

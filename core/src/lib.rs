@@ -97,9 +97,9 @@
 //! `cluster` (leaders at addresses of their own, requests of several batches; without it all are reached through the
 //! bootstrap server, with one batch a request, for one broker, a gateway or a proxy).
 //!
-//! The others are off: `alloc` ([`Storage::boxed`]), `grow` (batches over several chunks), `fast-crc` (a 16 KiB table), and the codecs: `gzip` and `zstd`
-//! (need `alloc`), `lz4`, `snappy` and `gzip-tight` (memory from the heap or handed in, [`CodecMemory`]). `compression`,
-//! which each of them implies, brings what they have in common.
+//! The others are off: `alloc` ([`Storage::boxed`]), `grow` (batches over several chunks), `fast-crc` (a 16 KiB table),
+//! and the codecs: `gzip` and `zstd` (need `alloc`), `lz4`, `snappy` and `gzip-tight` (memory from the heap or handed
+//! in, [`CodecMemory`]). `compression`, which each of them implies, brings what they have in common.
 //! Further: `policies` (bounds of the queue, drop policies, thresholds, delivery by hand), `snapshot` (state that
 //! outlives a crash), `recorder` (every input, for a replay), `events` (a ring of events, figures of brokers and
 //! partitions), `defmt` (`Format` of what is public).

@@ -52,12 +52,21 @@ impl Limits {
     }
 
     /// The same with chunks for batches of so many bytes: small ones, of 4 KiB, that batches grow over, so that batches of
-    /// few partitions become large and those of many have room. Where batches are no larger, a chunk is a batch.
+    /// few partitions become large and those of many have room; smaller ones, down to 1 KiB, for more than 4,096 partitions
+    /// (10,000 have 35,000 chunks, of 150 bytes of state each). Where batches are no larger, a chunk is a batch.
     #[cfg(feature = "grow")]
     #[must_use]
     pub const fn for_batches(mut self, batch_size: u32) -> Self {
         self.batch_size = batch_size;
-        let small = if self.buffer_memory >> 28 == 0 { SMALL } else { self.buffer_memory >> 15 };
+        let mut small =
+            if self.buffer_memory >> 28 == 0 { SMALL } else { self.buffer_memory >> 15 };
+        if self.partitions > MANY {
+            let four_each = 4 * self.partitions as u32;
+            let chunks = if four_each < CHUNKS { four_each } else { CHUNKS };
+            let share = (self.buffer_memory / chunks).saturating_sub(HEADS);
+            let share = if share > LEAST { share } else { LEAST };
+            small = if share < small { share } else { small };
+        }
         if batch_size > small {
             self.batch_size = small;
         }
@@ -68,6 +77,18 @@ impl Limits {
 /// 32 chunks of this size hold a batch of 128 KiB: see `storage/chunks.rs`.
 #[cfg(feature = "grow")]
 const SMALL: u32 = 3_563;
+
+/// With more partitions each gets four chunks, unless those would be smaller than `LEAST` or more than `CHUNKS`, whose numbers
+/// have 16 bits: where chunks are fewer than partitions, batches of a record each fill the memory.
+#[cfg(feature = "grow")]
+const MANY: u16 = 4_096;
+#[cfg(feature = "grow")]
+const LEAST: u32 = 400;
+#[cfg(feature = "grow")]
+const CHUNKS: u32 = 35_000;
+/// What a chunk has besides its part of a batch.
+#[cfg(feature = "grow")]
+const HEADS: u32 = 533;
 
 impl Default for Limits {
     fn default() -> Self {

@@ -158,7 +158,7 @@ describe('in a worker', () => {
     });
     assert.equal(failed.reduce((sum, { count }) => sum + count, 0), 3);
     assert(failed.every(({ error, messages, count }) => error instanceof KlammError && messages.length === count));
-    const impatient = producer({ allowAutoCreateTopics: false, maxBlockMs: 300 });
+    const impatient = producer({ allowAutoCreateTopics: false, maxBlockMs: 3_000 });
     await assert.rejects(impatient.send({ topic: 'none', messages: [{ value: 'x' }] }), { code: 'TIMED_OUT', brokerCode: 3, topic: 'none', persisted: 'no' });
     await impatient.close();
     await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }], compression: 'none such' }), { code: 'CODEC' });

@@ -36,6 +36,8 @@ pub struct Options {
     pub(crate) client_id: String,
     pub(crate) config: Config<'static>,
     pub(crate) limits: Limits,
+    /// `max.request.size` was given, by name or by a profile, be it the default: no request is larger.
+    pub(crate) bounded: bool,
     pub(crate) max_block: Duration,
     pub(crate) keep: KeepRecords,
     pub(crate) hooks: Hooks,
@@ -122,6 +124,7 @@ impl<P: Start> Builder<P> {
         let crc32c = self.options.config.crc32c;
         self.options.config = profile.config;
         self.options.config.crc32c = crc32c;
+        self.options.bounded = true;
         self.options.limits = profile.limits;
         self.options.max_block = match profile.max_block_ms {
             u32::MAX => Duration::MAX,
@@ -249,19 +252,11 @@ impl Options {
             client_id: config.client_id.to_owned(),
             config,
             limits: Limits::new(),
+            bounded: false,
             max_block: Duration::from_secs(60),
             keep: KeepRecords::Never,
             hooks: Hooks::default(),
             instruments: Instruments::default(),
-        }
-    }
-
-    /// Larger requests than others send, but not where the user bounds them (Event Hubs closes at 1 MB).
-    pub(crate) const fn enlarge_requests(config: &mut Config<'_>) {
-        if config.max_request_size == Config::new("").max_request_size
-            && config.max_write_bytes == 0
-        {
-            config.max_write_bytes = 4 << 20;
         }
     }
 
@@ -273,13 +268,26 @@ impl Options {
         let mut limits = self.limits.for_batches(self.config.batch_size);
         limits.max_request_size = self.config.max_request_size;
         limits.events = limits.events.max(instrument::EVENTS);
+        klamm::Producer::new(&self.core_config(), Storage::boxed(&limits), seed(), now)
+    }
+
+    fn core_config(&self) -> Config<'_> {
         let mut config: Config<'_> = self.config;
-        Self::enlarge_requests(&mut config);
+        if !self.bounded {
+            enlarge_requests(&mut config);
+        }
         config.bootstrap_servers = &self.servers;
         config.client_id = &self.client_id;
         // By the driver, which does it without the lock.
         config.compress_outside = true;
-        klamm::Producer::new(&config, Storage::boxed(&limits), seed(), now)
+        config
+    }
+}
+
+/// Larger requests than others send, but not where the user bounds them (Event Hubs closes at 1 MB).
+pub(crate) const fn enlarge_requests(config: &mut Config<'_>) {
+    if config.max_request_size == Config::new("").max_request_size && config.max_write_bytes == 0 {
+        config.max_write_bytes = 4 << 20;
     }
 }
 
@@ -301,4 +309,41 @@ pub(crate) fn seed() -> u64 {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u32(process::id());
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use klamm::Profile;
+
+    use super::*;
+    use crate::properties;
+
+    #[test]
+    fn requests_are_as_large_as_whoever_bounds_them_says() {
+        const LARGE: u32 = 4 << 20;
+        let servers = ("bootstrap.servers", "localhost:9092");
+        let named = |name, value| {
+            let options = properties::options([servers, (name, value)]).expect("legal");
+            options.core_config().max_write_bytes
+        };
+        assert_eq!(Options::new("localhost:9092").core_config().max_write_bytes, LARGE);
+        assert_eq!(named("linger.ms", "7"), LARGE);
+        for value in ["1048576", "1000000", "2097152"] {
+            assert_eq!(named("max.request.size", value), 0, "{value}");
+            assert_eq!(named("message.max.bytes", value), 0, "{value}");
+        }
+        struct Made(Options);
+        impl Start for Made {
+            fn start(options: Options) -> Result<Self, BuildError> {
+                Ok(Self(options))
+            }
+        }
+        let builder = || Builder::<Made>::new("localhost:9092");
+        let bytes = |builder: Builder<Made>| {
+            builder.build().expect("legal").0.core_config().max_write_bytes
+        };
+        assert_eq!(bytes(builder().profile(&Profile::aiokafka())), 0);
+        assert_eq!(bytes(builder().configure(|config| config.max_request_size = 1_000_000)), 0);
+        assert_eq!(bytes(builder().configure(|config| config.max_write_bytes = 1)), 1);
+    }
 }

@@ -40,6 +40,11 @@ impl Hooks {
         self.report.is_some() || !self.interceptors.is_empty()
     }
 
+    /// May anyone change records on their way in?
+    pub(crate) fn see_records(&self) -> bool {
+        self.key_maker.is_some() || !self.interceptors.is_empty()
+    }
+
     /// Tells of a batch: the interceptors first, in their order.
     pub(crate) fn tell(&self, report: &BatchReport) {
         for interceptor in &self.interceptors {

@@ -72,9 +72,9 @@ impl fmt::Debug for DraftHeader<'_> {
     }
 }
 
-/// A record as it is to be accepted.
+/// A record as it is to be accepted. No larger than a record: groups of them are moved.
 pub(crate) enum Outgoing<'r> {
-    Plain(Option<i32>, Record<'r>),
+    Plain(Record<'r>),
     Changed(Box<Draft<'r>>),
 }
 
@@ -87,10 +87,10 @@ impl<'r> Outgoing<'r> {
         partition: Option<i32>,
         record: &Record<'r>,
     ) -> Self {
-        if hooks.key_maker.is_none() && hooks.interceptors.is_empty() {
-            return Self::Plain(partition, *record);
+        if hooks.see_records() {
+            return Self::changed(hooks, topic, partition, record);
         }
-        Self::changed(hooks, topic, partition, record)
+        Self::Plain(*record)
     }
 
     fn changed(hooks: &Hooks, topic: &str, partition: Option<i32>, record: &Record<'r>) -> Self {
@@ -99,7 +99,7 @@ impl<'r> Outgoing<'r> {
             _ => None,
         };
         if made.is_none() && hooks.interceptors.is_empty() {
-            return Self::Plain(partition, *record);
+            return Self::Plain(*record);
         }
         let mut draft = Draft::new(partition, record);
         if let Some(key) = made {
@@ -114,10 +114,15 @@ impl<'r> Outgoing<'r> {
         Self::Changed(Box::new(draft))
     }
 
-    /// Shows the record.
-    pub(crate) fn with<T>(&self, see: impl FnOnce(Option<i32>, &Record<'_>) -> T) -> T {
+    /// Shows the record, and its partition: `named` unless that was changed.
+    #[inline]
+    pub(crate) fn with<T>(
+        &self,
+        named: Option<i32>,
+        see: impl FnOnce(Option<i32>, &Record<'_>) -> T,
+    ) -> T {
         match self {
-            Self::Plain(partition, record) => see(*partition, record),
+            Self::Plain(record) => see(named, record),
             Self::Changed(draft) => draft.with(|record| see(draft.partition, record)),
         }
     }

@@ -3,7 +3,7 @@
 
 use klamm::{Config, ConfigError, ConnId, Limits, Storage};
 
-use crate::builder::seed;
+use crate::builder::{enlarge_requests, seed};
 use crate::clock::{Clock, until, wall};
 use crate::connection_error::ConnectionError;
 use crate::engine::{CLOCK_MICROS, Link, Turn, serve, tell};
@@ -30,7 +30,7 @@ impl Local {
         let (mut config, mut limits) = (*config, *limits);
         config.crc32c = crc32c::crc32c;
         config.compress_outside = true;
-        crate::builder::Options::enlarge_requests(&mut config);
+        enlarge_requests(&mut config);
         limits = limits.for_batches(config.batch_size);
         limits.max_request_size = config.max_request_size;
         let clock = Clock::start();

@@ -25,20 +25,38 @@ impl Lz4 {
         let mut out = Out { bytes: output, len: 0 };
         out.put(&HEAD)?;
         for plain in input.chunks(BLOCK) {
-            let room = get_maximum_output_size(plain.len());
-            if self.block.len() < room {
-                self.block.resize(room, 0);
-            }
-            let size = compress_into_with_table(plain, &mut self.block, &mut self.table).ok()?;
-            let (bytes, mark) = match self.block.get(..size) {
-                Some(small) if size < plain.len() => (small, 0),
-                _ => (plain, STORED),
+            let head = out.len;
+            out.put(&[0; 4])?;
+            let size = self.block(plain, out.rest())?;
+            let (size, mark) = if size < plain.len() {
+                out.len += size;
+                (size, 0)
+            } else {
+                out.put(plain)?;
+                (plain.len(), STORED)
             };
-            out.put(&(u32::try_from(bytes.len()).ok()? | mark).to_le_bytes())?;
-            out.put(bytes)?;
+            let word = u32::try_from(size).ok()? | mark;
+            Out { bytes: out.bytes, len: head }.put(&word.to_le_bytes())?;
         }
         out.put(&END)?;
         Some(out.len)
+    }
+
+    /// Compresses a block to where it belongs; what comes out as large as it went in need not be there.
+    fn block(&mut self, plain: &[u8], room: &mut [u8]) -> Option<usize> {
+        let worst = get_maximum_output_size(plain.len());
+        if room.len() >= worst {
+            return compress_into_with_table(plain, room, &mut self.table).ok();
+        }
+        // The encoder wants room for the worst case, also where it will not need it.
+        if self.block.len() < worst {
+            self.block.resize(worst, 0);
+        }
+        let size = compress_into_with_table(plain, &mut self.block, &mut self.table).ok()?;
+        if size < plain.len() {
+            room.get_mut(..size)?.copy_from_slice(self.block.get(..size)?);
+        }
+        Some(size)
     }
 }
 
@@ -48,6 +66,10 @@ struct Out<'o> {
 }
 
 impl Out<'_> {
+    fn rest(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.len..).unwrap_or_default()
+    }
+
     fn put(&mut self, bytes: &[u8]) -> Option<()> {
         self.bytes.get_mut(self.len..)?.get_mut(..bytes.len())?.copy_from_slice(bytes);
         self.len += bytes.len();

@@ -230,6 +230,7 @@ pub(crate) enum Want<F> {
 pub struct Sending<'h, D, F = fn(Told)> {
     handle: &'h Handle<D>,
     target: Target<'h>,
+    partition: Option<i32>,
     record: Outgoing<'h>,
     want: Want<F>,
     waiting: Waiting,
@@ -245,7 +246,7 @@ impl<'h, D: Driver, F> Sending<'h, D, F> {
     ) -> Self {
         let hooks = &handle.options().hooks;
         let record = Outgoing::new(hooks, target.name(), partition, record);
-        Self { handle, target, record, want, waiting: Waiting::new(handle) }
+        Self { handle, target, partition, record, want, waiting: Waiting::new(handle) }
     }
 }
 
@@ -254,11 +255,12 @@ impl<D: Driver, F: FnOnce(Told) + Send + 'static> Operation for Sending<'_, D, F
     type Error = SendError;
 
     fn poll(&mut self, waker: Option<&Waker>) -> Poll<Result<Self::Output, SendError>> {
-        let Self { handle, target, record, want, waiting } = self;
+        let Self { handle, target, partition, record, want, waiting } = self;
         let (hear, mut queue) = (handle.options().instruments.hear(), 0);
         let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
             let to = inner.queue_up(*target, mine)?;
-            let id = record.with(|partition, record| inner.accept(to, partition, record, now))?;
+            let id = record
+                .with(*partition, |partition, record| inner.accept(to, partition, record, now))?;
             if hear {
                 queue = inner.core.stats().buffered;
             }
@@ -344,7 +346,13 @@ where
                 let Self { handle, target, partition, records, group, .. } = self;
                 let hooks = &handle.options().hooks;
                 let records = records.by_ref().take(RECORDS_A_LOCK);
-                group.extend(records.map(|r| Outgoing::new(hooks, target.name(), *partition, &r)));
+                if hooks.see_records() {
+                    let changed = |r| Outgoing::new(hooks, target.name(), *partition, &r);
+                    group.extend(records.map(changed));
+                } else {
+                    // A record of which no reference is taken is made where it lies in the group.
+                    group.extend(records.map(Outgoing::Plain));
+                }
                 self.done = 0;
                 if self.group.is_empty() {
                     return Poll::Ready(Ok(self.accepted));
@@ -352,14 +360,25 @@ where
                 // Every group waits for up to `max.block.ms`.
                 self.waiting = Waiting::new(self.handle);
             }
-            let Self { handle, target, accepted_one, group, accepted, done, waiting, .. } = self;
+            let Self {
+                handle,
+                target,
+                partition,
+                accepted_one,
+                group,
+                accepted,
+                done,
+                waiting,
+                ..
+            } = self;
             let hear = handle.options().instruments.hear();
             let (before, mut queue) = (*accepted, 0);
             let result = waiting.poll(handle, waker, &mut |inner, now, mine| {
                 let to = inner.queue_up(*target, mine)?;
                 for record in &group[*done..] {
-                    let id = record
-                        .with(|partition, record| inner.accept(to, partition, record, now))?;
+                    let id = record.with(*partition, |partition, record| {
+                        inner.accept(to, partition, record, now)
+                    })?;
                     accepted_one(id);
                     *done += 1;
                     *accepted += 1;

@@ -217,7 +217,10 @@ pub(crate) static PROPERTIES: &[Property] = &[
         name: "max.request.size",
         aliases: &["message.max.bytes"],
         expected: BYTES,
-        set: |draft, text| put(&mut draft.builder.config.max_request_size, positive(text)),
+        set: |draft, text| {
+            draft.builder.bounded = true;
+            put(&mut draft.builder.config.max_request_size, positive(text))
+        },
     },
     Property {
         name: "max.in.flight.requests.per.connection",

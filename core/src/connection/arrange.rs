@@ -252,7 +252,6 @@ impl Producer<'_> {
         let asked_id = conn.ask_id
             || conn.in_flight.iter().any(|sent| sent.request == Request::InitProducerId);
         let greeting = conn.in_flight.iter().any(|sent| sent.request == Request::ApiVersions);
-        conn.generation = conn.generation.wrapping_add(1);
         conn.reset();
         if asked {
             self.lose_metadata();

@@ -17,7 +17,9 @@ pub struct Partitions<'p> {
     /// Bytes of the record as a batch of its own, without the header.
     size: u32,
     pub(crate) rng: Rng,
-    pub(crate) sticky: Sticky,
+    /// The sticky partition that was chosen now; else the topic's own holds, which is read where it lies: a copy would wait
+    /// for what the last record has just written there.
+    pub(crate) picked: Option<Sticky>,
     /// The choice is the sticky partition: what is appended counts for it.
     pub(crate) stuck: bool,
     /// A slot that was looked at: the choice's, as a rule.
@@ -31,8 +33,8 @@ pub(crate) struct Sticky {
     pub(crate) index_plus_1: i32,
     /// Bytes appended to it since it was chosen.
     pub(crate) bytes: u32,
-    /// The slot that it had when it was looked up last.
-    slot: Link,
+    /// The slot that its last record went to.
+    pub(crate) slot: Link,
 }
 
 impl Sticky {
@@ -44,8 +46,7 @@ impl Sticky {
 
 impl<'p> Partitions<'p> {
     pub(crate) fn new(producer: &'p Producer<'p>, topic: usize, size: u32) -> Self {
-        let sticky = producer.storage.topics[topic].sticky;
-        Self { producer, topic, size, rng: producer.rng, sticky, stuck: false, seen: None }
+        Self { producer, topic, size, rng: producer.rng, picked: None, stuck: false, seen: None }
     }
 
     /// How many the topic has, available or not; at least 1. O(1).
@@ -144,25 +145,26 @@ impl<'p> Partitions<'p> {
     /// [`sticky`](Self::sticky) says.
     pub fn sticky_by(&mut self, pick: impl FnOnce(&mut Self) -> i32) -> i32 {
         self.stuck = true;
-        if self.sticky.index_plus_1 > 0 {
-            let index = self.sticky.index_plus_1 - 1;
+        let sticky =
+            self.picked.as_ref().unwrap_or(&self.producer.storage.topics[self.topic].sticky);
+        if sticky.index_plus_1 > 0 {
+            let (index, bytes) = (sticky.index_plus_1 - 1, sticky.bytes);
             let batch_max = self.producer.batch_max;
             let is_its =
                 |p: &usize| self.slots().get(*p).is_some_and(|slot| self.is_of(slot, index));
-            let known = self.sticky.slot.get().filter(|p| CLUSTER && is_its(p));
+            let known = sticky.slot.get().filter(|p| CLUSTER && is_its(p));
             self.seen = known.or_else(|| self.producer.find_partition(self.topic, index));
-            self.sticky.slot = self.seen.map_or(Link::NONE, Link::to);
             let open = self.seen.and_then(|p| self.producer.storage.partitions[p].open.get());
             let room = open.is_some_and(|b| {
                 self.producer.storage.batches[b].size.saturating_add(self.size) <= batch_max
             });
             let enough = batch_max.min(Sticky::ENOUGH);
-            if room || self.sticky.bytes.saturating_add(self.size) < enough {
+            if room || bytes.saturating_add(self.size) < enough {
                 return index;
             }
         }
         let index = pick(self);
-        self.sticky = Sticky { index_plus_1: index.saturating_add(1), ..Sticky::NONE };
+        self.picked = Some(Sticky { index_plus_1: index.saturating_add(1), ..Sticky::NONE });
         index
     }
 

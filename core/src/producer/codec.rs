@@ -104,11 +104,14 @@ impl Producer<'_> {
 
 impl Producer<'_> {
     /// What the record asks for, if there is memory for it.
+    #[inline]
     pub(super) fn codec_for(&self, to: Destination) -> Result<Compression, SendError> {
-        let codec = to.compression.unwrap_or(self.config.compression_type);
-        let fine = matches!(codec, Compression::None)
-            || self.storage.codecs.has(codec) && codec.check().is_ok();
-        if fine { Ok(codec) } else { Err(SendError::CodecMissing) }
+        match to.compression {
+            // Made ready, or refused, when the producer was made.
+            None => Ok(self.config.compression_type),
+            Some(codec) if self.storage.codecs.has(codec) && codec.check().is_ok() => Ok(codec),
+            Some(_) => Err(SendError::CodecMissing),
+        }
     }
 
     /// Has the batch to go through the adapter before it is sent?

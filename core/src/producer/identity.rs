@@ -144,8 +144,8 @@ impl Producer<'_> {
         }
     }
 
-    /// Fails what was never sent, of one topic's partitions from `first` on or of all: an error of the topic or cluster says nothing of batches that
-    /// are in flight (franz-go 781).
+    /// Fails what was never sent, of one topic's partitions from `first` on or of all: an error of the topic or cluster
+    /// says nothing of batches that are in flight (franz-go 781).
     pub(crate) fn fail_unsent(&mut self, topic: Option<usize>, first: i32, reason: Reason) {
         for p in 0..usize::from(self.partitions_used) {
             let partition = &self.storage.partitions[p];

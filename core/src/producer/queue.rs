@@ -141,15 +141,17 @@ impl Producer<'_> {
     }
 
     /// Makes sure that so much more may wait for the partition.
+    #[inline]
     pub(super) fn make_queue_room(
         &mut self,
         p: usize,
         records: u16,
         bytes: u32,
     ) -> Result<(), SendError> {
-        if !self.waiting.counts {
-            return Ok(());
-        }
+        if self.waiting.counts { self.bound_queues(p, records, bytes) } else { Ok(()) }
+    }
+
+    fn bound_queues(&mut self, p: usize, records: u16, bytes: u32) -> Result<(), SendError> {
         let more = Count { records: u32::from(records), bytes };
         while let Some((option, max, oldest)) = self.exceeded_bound(p, more) {
             let droppable = oldest.filter(|_| self.may_drop());

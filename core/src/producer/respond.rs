@@ -156,7 +156,6 @@ impl Producer<'_> {
                 if !batch.heard {
                     // No Kafka leaves a partition out, but a proxy may: nobody knows what became of it.
                     batch.code = ErrorCode::NETWORK_EXCEPTION;
-                    batch.base_offset = -1;
                 }
                 self.apply_answer(p, b, c);
             }

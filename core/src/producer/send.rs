@@ -19,8 +19,9 @@ pub(super) struct Place {
     pub(super) batch: usize,
     pub(super) ts_delta: i64,
     pub(super) offset_delta: i32,
-    /// Bytes of the record after its length.
+    /// Bytes of the record after its length, and with it.
     pub(super) body: usize,
+    size: u32,
 }
 
 impl Producer<'_> {
@@ -61,11 +62,15 @@ impl Producer<'_> {
         let batch = &self.storage.batches[place.batch];
         let start = self.storage.batch_start(batch.chunk) + batch.size as usize;
         // The room was checked with the exact size, so `write` has enough.
-        let end = start + record_size(place.body);
+        let end = start + place.size as usize;
         let room = self.storage.chunks.get_mut(start..end).unwrap_or_default();
         let written = write(room, &place).unwrap_or_default();
         if to.partition.is_none() {
-            self.placed(to.topic.index(), stuck, u32::try_from(written).unwrap_or(u32::MAX));
+            self.placed(
+                to.topic.index(),
+                stuck.then_some(p),
+                u32::try_from(written).unwrap_or(u32::MAX),
+            );
         }
         Ok(self.appended(p, &place, written))
     }
@@ -116,6 +121,7 @@ impl Producer<'_> {
 
     /// The batch that takes the record: the open one of the partition, or a new one. `body` is the record's with deltas
     /// of 0, `alone` the same with its length.
+    #[cfg_attr(not(target_os = "none"), inline(always))] // its result would go through memory
     fn place(
         &mut self,
         p: usize,
@@ -139,13 +145,13 @@ impl Producer<'_> {
                 let ts_delta = self.ts_delta(record, batch);
                 let body = with_deltas(body, ts_delta, offset_delta);
                 let size = u32::try_from(record_size(body)).unwrap_or(u32::MAX);
-                let size = batch.size.saturating_add(size);
+                let grown = batch.size.saturating_add(size);
                 #[cfg(feature = "grow")]
-                let fits = size <= batch.room || self.grow(b, size);
+                let fits = grown <= batch.room || self.grow(b, grown);
                 #[cfg(not(feature = "grow"))]
-                let fits = size <= self.batch_max;
+                let fits = grown <= self.batch_max;
                 if fits {
-                    return Ok(Place { batch: b, ts_delta, offset_delta, body });
+                    return Ok(Place { batch: b, ts_delta, offset_delta, body, size });
                 }
             }
         }
@@ -158,7 +164,7 @@ impl Producer<'_> {
         if let (true, Some(timestamp)) = (anchored, record.timestamp) {
             batch.base_timestamp = timestamp.as_millis();
         }
-        Ok(Place { batch: b, ts_delta: 0, offset_delta: 0, body })
+        Ok(Place { batch: b, ts_delta: 0, offset_delta: 0, body, size: alone })
     }
 
     /// Milliseconds from the batch's base to the record's timestamp; without a clock, to now.
@@ -291,8 +297,11 @@ impl Producer<'_> {
                 let mut view = Partitions::new(self, t, size);
                 let index = self.config.partitioner.choose(key, &mut view);
                 stuck = view.stuck;
-                let seen = view.seen;
-                (self.rng, self.storage.topics[t].sticky) = (view.rng, view.sticky);
+                let (seen, picked) = (view.seen, view.picked);
+                self.rng = view.rng;
+                if let Some(picked) = picked {
+                    self.storage.topics[t].sticky = picked;
+                }
                 if !(0..partitions).contains(&index) {
                     return Err(SendError::NoSuchPartition);
                 }
@@ -310,13 +319,13 @@ impl Producer<'_> {
         slot.map(|p| (p, stuck)).ok_or(SendError::NoPartitionSlot)
     }
 
-    /// The partitioner's choice has got `bytes` more; a sticky partition is left after twice a batch in any case.
-    pub(super) fn placed(&mut self, t: usize, stuck: bool, bytes: u32) {
+    /// The partitioner's choice has got `bytes` more; `stuck` is its slot if it was the sticky partition, which is left after
+    /// twice a batch in any case.
+    pub(super) fn placed(&mut self, t: usize, stuck: Option<usize>, bytes: u32) {
         let topic = &mut self.storage.topics[t];
         topic.turn = topic.turn.wrapping_add(1);
-        if !stuck {
-            return;
-        }
+        let Some(p) = stuck else { return };
+        topic.sticky.slot = Link::to(p);
         topic.sticky.bytes = topic.sticky.bytes.saturating_add(bytes);
         if topic.sticky.bytes >= self.batch_max.saturating_mul(2) {
             topic.sticky = Sticky::NONE;

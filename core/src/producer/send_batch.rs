@@ -55,7 +55,7 @@ impl Producer<'_> {
             place.copy_from_slice(filled.bytes);
         }
         if to.partition.is_none() {
-            self.placed(to.topic.index(), stuck, size);
+            self.placed(to.topic.index(), stuck.then_some(p), size);
         }
         self.grown(p, b, records, size - HEADER);
         if filled.closed {

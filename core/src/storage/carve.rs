@@ -21,7 +21,8 @@ pub trait Memory<'a> {
 
 impl<'a> Storage<'a> {
     /// Storage of a size that is known at run time, cut out of `memory`; `None` if that is too small. Fields for texts
-    /// have 64 bytes, as in [`Resources`](crate::Resources), and the client id's, too, whatever `limits` say of requests, codecs and events.
+    /// have 64 bytes, as in [`Resources`](crate::Resources), and the client id's, too, whatever `limits` say of
+    /// requests, codecs and events.
     #[allow(clippy::cast_possible_truncation, reason = "constants, below 256 and 65,536")]
     pub fn carved(memory: &mut impl Memory<'a>, limits: &Limits) -> Option<Self> {
         let partitions = usize::from(limits.partitions.max(1));

@@ -1,7 +1,7 @@
 //! The APIs that klamm speaks, and which version of each.
 
-/// All versions (unit tests go through them with any features), or one of each API that every broker from 2.1 on has: no compact forms, no tags, no topic ids. With one
-/// version the compiler sees which branches are left.
+/// All versions (unit tests go through them with any features), or one of each API that every broker from 2.1 on has:
+/// no compact forms, no tags, no topic ids. With one version the compiler sees which branches are left.
 pub(crate) const FLEXIBLE: bool = cfg!(any(feature = "flexible", test));
 
 /// Is a broker asked which versions it speaks? Else it is taken to speak the one of each API.

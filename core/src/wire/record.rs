@@ -50,7 +50,7 @@ pub(crate) fn record_body_size(
 }
 
 /// What a body takes that was `body` bytes long with both deltas 0.
-#[inline]
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn with_deltas(body: usize, ts_delta: i64, offset_delta: i32) -> usize {
     body.saturating_add(varlong_len(ts_delta) + varint_len(offset_delta) - 2)
 }
@@ -71,10 +71,11 @@ pub(crate) fn write_record(
 ) -> Option<usize> {
     let (key, value) = (record.key.map(<[u8]>::len), record.value.map(<[u8]>::len));
     let body = record_body_size(ts_delta, offset_delta, key, value, record.headers);
+    let out = out.get_mut(..record_size(body))?;
     write_sized_record(out, record, ts_delta, offset_delta, body)
 }
 
-/// As [`write_record`], with a body of this size, which the caller has asked for.
+/// As [`write_record`], with a body of this size into the room that the record takes, both of which the caller has asked for.
 #[inline]
 pub(crate) fn write_sized_record(
     out: &mut [u8],
@@ -84,7 +85,7 @@ pub(crate) fn write_sized_record(
     body: usize,
 ) -> Option<usize> {
     let length = i32::try_from(body).ok()?;
-    let mut w = Writer::new(out.get_mut(..record_size(body))?);
+    let mut w = Writer::new(out);
     w.put_varint(length);
     w.put_u8(0);
     w.put_varlong(ts_delta);

@@ -11,7 +11,7 @@ use klamm_sim::simulator::{Entry, Exchange, Fate, Sample, Scenario, Way};
 const API_VERSIONS: i16 = 18;
 
 /// Connections that were opened so far.
-fn connections(s: &Scenario) -> u64 {
+pub(super) fn connections(s: &Scenario) -> u64 {
     s.observer.requests.get(&API_VERSIONS).copied().unwrap_or_default()
 }
 
@@ -278,68 +278,6 @@ fn metadata_that_is_due_is_asked_for_at_the_pace_of_the_backoff() {
     s.finish();
 }
 
-/// An answer's frame, to be sent by [`Fault::Garbage`].
-fn frame(correlation: i32, body: &[u8]) -> Fault {
-    let size = i32::try_from(4 + body.len()).expect("small");
-    Fault::Garbage([&size.to_be_bytes(), &correlation.to_be_bytes(), body].concat())
-}
-
-/// Event Hubs answers also acks = 0. What had made room for later requests was answered too, and
-/// taken for nonsense.
-#[test]
-fn answers_to_acks_0_are_harmless() {
-    const REQUESTS: i32 = 12;
-    let mut setup = Scenario::setup(1, 1);
-    setup.config.acks = Acks::None;
-    setup.config.enable_idempotence = Idempotence::Off;
-    let mut s = Scenario::new(setup);
-    s.warm_up(0..1);
-    let last = s.observer.exchanges.last().expect("something was sent").correlation;
-    for correlation in last + 1..=last + REQUESTS {
-        s.cluster.inject(Rule::once(Api::Produce, frame(correlation, &[0; 40])));
-    }
-    s.stall(1, Way::Down, 100);
-    for _ in 0..REQUESTS {
-        s.batch(0);
-        s.run(1);
-    }
-    let sent = s.observer.exchanges.last().expect("something was sent").correlation;
-    assert_eq!(sent, last + REQUESTS, "all of them before the first answer");
-    s.run(1_000);
-    s.batch(0);
-    s.run_until_reported(1_000);
-    assert_eq!(connections(&s), 1);
-    s.finish();
-}
-
-/// The offsets of a batch's records, and the one that follows, were beyond an `i64`.
-#[test]
-fn the_last_offset_there_is_does_no_harm() {
-    let mut setup = Scenario::setup(1, 1);
-    setup.cluster.nodes[0].versions = ApiVersions::KAFKA_2_1;
-    let mut s = Scenario::new(setup);
-    s.warm_up(0..1);
-    let last = s.observer.exchanges.last().expect("something was sent");
-    assert_eq!(last.version, 7);
-    // One topic, "t"; one partition, 0, without an error; this offset; no append time; all of the
-    // log; no throttling.
-    let mut body = [&[0, 0, 0, 1, 0, 1][..], TOPIC.as_bytes()].concat();
-    body.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    body.extend([i64::MAX, -1, 0].iter().flat_map(|number| number.to_be_bytes()));
-    body.extend([0; 4]);
-    let answer = frame(last.correlation + 1, &body);
-    s.cluster.inject(Rule::once(Api::Produce, answer));
-    let records = s.batch_of(0, 2);
-    s.run_until_reported(5_000);
-    for record in records {
-        assert_eq!(s.fate(record), Some(Fate::Delivered(Some(i64::MAX))));
-    }
-    // Not `finish`: the log says that the offset is a lie.
-    let next = s.batch(0);
-    s.run_until_reported(5_000);
-    assert!(s.all_delivered(next..next + 1));
-}
-
 /// A handle of a producer with more connections was an index out of bounds.
 #[test]
 fn a_connection_of_another_producer_is_harmless() {
@@ -490,24 +428,6 @@ fn an_unread_report_keeps_its_partition() {
     s.finish();
 }
 
-/// A broker's answer said that it throttles for 24 days, and the connection was silent for so long.
-#[test]
-fn no_broker_silences_a_connection_for_more_than_a_minute() {
-    let mut setup = Scenario::setup(1, 1);
-    setup.config.metadata_max_age_ms = 1_000;
-    setup.config.delivery_timeout_ms = 300_000;
-    let mut s = Scenario::new(setup);
-    s.warm_up(0..1);
-    s.cluster.inject(Rule::once(Api::Metadata, Fault::Throttle(i32::MAX)));
-    s.run(1_100);
-    let record = s.batch(0);
-    assert!(!s.run_for(55_000, |s| s.ledger.unreported() == 0), "the throttle is obeyed");
-    // The broker does not read; the request timeout ends that.
-    s.run_until_reported(10_000);
-    assert!(s.all_delivered(record..record + 1));
-    s.finish();
-}
-
 /// A bootstrap connection that became a broker's counted as never dialed: with one connection slot
 /// that broker had a second turn while the other waited for its first.
 #[test]
@@ -567,23 +487,5 @@ fn metadata_that_is_always_under_way_stops_no_round() {
     let record = s.batch(0);
     s.run_until_reported(3_500);
     assert!(s.all_delivered(record..record + 1));
-    s.finish();
-}
-
-/// An answer that names a partition of the next request: that one's batch is not in the log, as its own answer says.
-#[test]
-fn an_answer_says_nothing_of_another_requests_batches() {
-    let mut s = Scenario::start(1, 2);
-    s.warm_up(0..2);
-    let node = s.leader(0);
-    s.stall(node, Way::Down, 500);
-    s.produce_fault(0, Fault::AnothersPartition(1));
-    s.produce_fault(1, Fault::Error(19));
-    let first = s.batch(0);
-    s.run(50);
-    s.batch(1);
-    s.run_until_reported(5_000);
-    assert!(s.all_delivered(first..first + 2));
-    assert_eq!(s.stats().retries, 1, "the second was not in the log, and was sent again");
     s.finish();
 }

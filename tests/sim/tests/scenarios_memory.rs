@@ -1,7 +1,10 @@
 //! Bugs that other producers had with buffers and memory, replayed on klamm. (39 is in
 //! `scenarios_other.rs`; 44 and 50 are in `adapters/std/tests/suite`.)
 
-use klamm::{Compression, Destination, ErrorCode, Instant, Reason, Record, Scope, SendError};
+use klamm::{
+    Compression, Config, Destination, ErrorCode, Instant, Limits, Producer, Reason, Record, Scope,
+    SendError, Storage,
+};
 use klamm_sim::cluster::{Api, Fault, Rule};
 use klamm_sim::dice::Dice;
 use klamm_sim::simulator::scenario::TOPIC;
@@ -324,4 +327,37 @@ fn s51_ruby_kafka_707_a_full_producer_is_idle() {
     s.run_until_reported(10_000);
     assert!(s.all_delivered(0..s.ledger.next()));
     s.finish();
+}
+
+/// A record takes a chunk of its own until others join it: with fewer chunks than partitions each batch would go off with
+/// the one record that it began with, and a broker is asked for ten thousand of them.
+#[test]
+fn records_of_ten_thousand_partitions_share_the_memory() {
+    let mut limits = Limits::new();
+    limits.partitions = 10_000;
+    limits = limits.for_batches(1 << 20);
+    let config = Config::new("localhost:9092");
+    let storage = Storage::boxed(&limits);
+    let mut producer = Producer::new(&config, storage, 1, Instant::ZERO).expect("a producer");
+    let topic = producer.topic("readings").expect("a topic");
+    for partition in (0..10_000).flat_map(|partition| [partition; 10]) {
+        let to = Destination::partition(topic, partition);
+        let sent = producer.send(to, &Record::value(&[7; 100]), Instant::ZERO);
+        assert!(sent.is_ok(), "{sent:?}, partition {partition}");
+    }
+}
+
+/// Chunks have numbers of 16 bits, and 533 bytes besides their part of a batch: what is beyond lies idle.
+#[test]
+fn there_are_no_more_chunks_than_numbers() {
+    for mib in [1, 8, 32, 33, 60, 64, 128, 255, 256, 1_024] {
+        for partitions in [1, 4_096, 4_097, 10_000, 65_535] {
+            let mut limits = Limits::new();
+            limits.buffer_memory = mib << 20;
+            limits.partitions = partitions;
+            let limits = limits.for_batches(1 << 20);
+            let chunks = limits.buffer_memory / (limits.batch_size + 533);
+            assert!(chunks < 65_535, "{chunks} chunks in {mib} MiB for {partitions} partitions");
+        }
+    }
 }

@@ -34,6 +34,7 @@ impl Values {
         })
     }
 
+    #[inline]
     fn value(&self, number: u64) -> &[u8] {
         let start = (number & self.mask) as usize * self.size;
         &self.bytes[start..start + self.size]
@@ -41,6 +42,7 @@ impl Values {
 
     /// Spread over the keys as evenly as in turn, without an order that partitions could fall in
     /// step with.
+    #[inline]
     fn key(&self, number: u64) -> Option<&[u8]> {
         if self.key_count == 0 {
             return None;
@@ -85,6 +87,7 @@ pub struct Group<'v> {
 impl<'v> Iterator for Group<'v> {
     type Item = Out<'v>;
 
+    #[inline]
     fn next(&mut self) -> Option<Out<'v>> {
         self.left = self.left.checked_sub(1)?;
         let number = self.next;

@@ -162,6 +162,9 @@ impl Setup {
         }
         setup.draw_policies();
         setup.draw_codecs(&mut Dice::new(seed ^ 0xc0dec));
+        // Requests that are larger than any batch may be.
+        setup.config.max_write_bytes =
+            Dice::new(seed ^ 0x0077_7269_7465).pick(&[0, 0, 10_000, 4 << 20]);
         // Often more than there will be, sometimes so few that events are lost.
         setup.limits.events = Dice::new(seed ^ 0x6576_656e_7473).pick(&[65_535, 4_096, 30, 1]);
         setup

@@ -1,6 +1,6 @@
 //! What is held, and what is not.
 
-use klamm::{Compression, Explain, Instant, Outcome, PartitionId, Reason, Scope};
+use klamm::{BatchId, Compression, Explain, Instant, Outcome, PartitionId, Reason, Scope};
 use klamm_sim::cluster::TopicConfig;
 use klamm_sim::simulator::scenario::TOPIC;
 
@@ -11,6 +11,11 @@ use super::flash::Gate;
 pub(super) fn held() -> (Device, PartitionId) {
     let mut device = Device::new(1, Gate::AfterTheSnapshot, setup(Compression::None), u64::MAX);
     let topic = device.producer.topic(TOPIC).expect("there is room for it");
+    send_until_numbered(&mut device);
+    (device, PartitionId { topic, index: 0 })
+}
+
+fn send_until_numbered(device: &mut Device) {
     while device.producer.numbered().count() == 0 {
         device.send().expect("there is power");
         let now = Instant::from_micros(device.now);
@@ -20,7 +25,6 @@ pub(super) fn held() -> (Device, PartitionId) {
         }
         device.now += 10_000;
     }
-    (device, PartitionId { topic, index: 0 })
 }
 
 #[test]
@@ -74,4 +78,21 @@ fn what_is_numbered_anew_while_a_snapshot_is_written_says_so() {
     assert_ne!(old.identity, new.identity, "the new log wants a new epoch");
     device.run().expect("there is power");
     device.check().expect("all is delivered");
+}
+
+/// Who is slow to write a snapshot may release a batch that is gone. Its slot is another one's, which is in no snapshot.
+#[test]
+fn a_batch_that_is_gone_releases_no_other() {
+    let (mut device, _) = held();
+    let gone: Vec<BatchId> = device.producer.numbered().map(|batch| batch.batch).collect();
+    device.producer.purge(Scope::ALL, Instant::from_micros(device.now));
+    while device.producer.poll_report().is_some() {}
+    send_until_numbered(&mut device);
+    let numbered: Vec<BatchId> = device.producer.numbered().map(|batch| batch.batch).collect();
+    let again = |old: &&BatchId| numbered.iter().any(|new| new.index() == old.index());
+    assert!(gone.iter().any(|old| again(&old)), "{gone:?}, then {numbered:?}");
+    for old in gone {
+        assert!(!device.producer.release_batch(old), "{old:?}");
+    }
+    assert!(device.producer.numbered().all(|batch| batch.held));
 }

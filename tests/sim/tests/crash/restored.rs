@@ -1,5 +1,6 @@
 //! Producers restored from one snapshot.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 
 use klamm::{Compression, Destination, Instant, Outcome, Reason, RestoreError, SendError};
@@ -153,21 +154,23 @@ fn a_damaged_snapshot_is_refused() {
     assert!(matches!(start(&plain, &page.bytes, 0).err(), Some(RestoreError::Config(_))));
 }
 
-/// Where the batches of a snapshot begin.
-fn batches(page: &[u8]) -> Vec<usize> {
+/// Where the partitions of a snapshot begin and end, and where its batches begin.
+fn places(page: &[u8]) -> (Vec<Range<usize>>, Vec<usize>) {
     let number = |at: usize, bytes: usize| {
         page[at..at + bytes].iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
     };
-    let (mut at, mut batches) = (24, Vec::new());
+    let (mut at, mut partitions, mut batches) = (24, Vec::new(), Vec::new());
     for _ in 0..number(20, 4) {
+        let begin = at;
         at += 46 + usize::from(page[at]);
         for _ in 0..number(at - 2, 2) {
             batches.push(at);
             at += 37 + number(at + 33, 4);
         }
+        partitions.push(begin..at);
     }
     assert_eq!(at, page.len() - 4);
-    batches
+    (partitions, batches)
 }
 
 /// Its checksum is right. Whatever it says, it may not lead into the memory of another batch.
@@ -187,9 +190,9 @@ fn a_forged_snapshot_is_refused() {
         start(&device.setup, &contents, 0).map(|producer| producer.stats().accepted)
     };
     assert!(restored(&|_| {}).is_ok_and(|records| records > 10));
-    let batches = batches(&page.bytes);
-    let places = |at: usize| u16::from_be_bytes([page.bytes[at + 1], page.bytes[at + 2]]);
-    let guest = *batches.iter().find(|at| places(**at) == 1).expect("a part behind another one");
+    let (_, batches) = places(&page.bytes);
+    let before = |at: usize| u16::from_be_bytes([page.bytes[at + 1], page.bytes[at + 2]]);
+    let guest = *batches.iter().find(|at| before(**at) == 1).expect("a part behind another one");
     let host = *batches.iter().rfind(|at| **at < guest).expect("it is behind another one");
     let number = |at: usize, value: u32| {
         move |bytes: &mut Vec<u8>| bytes[at..at + 4].copy_from_slice(&value.to_be_bytes())
@@ -209,6 +212,57 @@ fn a_forged_snapshot_is_refused() {
         let other = restored(&|bytes: &mut Vec<u8>| bytes[batch + 8] = records);
         assert_eq!(other, Err(RestoreError::Corrupt), "{records} records");
     }
+}
+
+/// Two entries for one partition would send its records twice; no broker gives out an id or an offset below 0. Whoever
+/// is told so takes the snapshot before.
+#[test]
+fn a_snapshot_with_a_partition_twice_or_a_negative_number_is_refused() {
+    let (mut device, _) = held();
+    device.write_page().expect("there is power");
+    let page = device.pages.iter().max_by_key(|page| page.serial).expect("two pages");
+    let restored = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut contents = page.bytes[..page.bytes.len() - 4].to_vec();
+        change(&mut contents);
+        contents.extend((device.setup.config.crc32c)(&contents).to_be_bytes());
+        start(&device.setup, &contents, 0).map(|producer| producer.stats().accepted)
+    };
+    let whole = restored(&|_| {}).expect("it is whole");
+    let (partitions, batches) = places(&page.bytes);
+    assert!(whole > 0 && batches.len() > 1, "{whole} records in {} batches", batches.len());
+    for partition in &partitions {
+        let id = partition.start + 21 + usize::from(page.bytes[partition.start]);
+        let end = id + 25;
+        let twice = |bytes: &mut Vec<u8>| {
+            bytes[23] += 1;
+            bytes.extend_from_within(partition.clone());
+        };
+        let without_ids = |bytes: &mut Vec<u8>| {
+            for id in [6, id] {
+                bytes[id..id + 8].fill(0);
+            }
+            twice(bytes);
+        };
+        let without_batches = |bytes: &mut Vec<u8>| {
+            let header = [&bytes[partition.start..end - 2], &[0, 0]].concat();
+            bytes[23] = 2;
+            bytes.truncate(24);
+            bytes.extend([header.clone(), header].concat());
+        };
+        let changes: [&dyn Fn(&mut Vec<u8>); 3] = [&twice, &without_ids, &without_batches];
+        for (place, change) in changes.into_iter().enumerate() {
+            assert_eq!(restored(change), Err(RestoreError::Corrupt), "{partition:?}, {place}");
+        }
+        for number in [6, id, id + 14] {
+            let negative = |bytes: &mut Vec<u8>| bytes[number] = 0xff;
+            assert_eq!(restored(&negative), Err(RestoreError::Corrupt), "at {number}");
+        }
+    }
+    assert_eq!(restored(&|_| {}), Ok(whole), "the one before");
+    assert_eq!(
+        RestoreError::Corrupt.to_string(),
+        "snapshot incomplete or damaged: take the one before"
+    );
 }
 
 /// Numbers may be written with more bytes than they need. klamm does not do that, but a snapshot is read from outside:
