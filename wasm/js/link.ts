@@ -82,18 +82,17 @@ class StreamLink implements Link {
   }
 
   end(): void {
+    // It is not open yet: there is nothing to wait for.
+    if (this.#writer === undefined) return this.close();
     this.#closed = true;
-    const written = this.#writer?.close() ?? Promise.resolve();
-    written.catch(() => {}).finally(() => this.#release());
+    this.#writer.close().catch(() => {}).finally(() => this.#release());
   }
 
-  /** What fails here concerns a connection that is gone. */
+  /** Now, for another one may be opened in this turn, and there may be a limit. What fails here concerns what is gone. */
   #release(): void {
     const ignore = (): void => {};
     this.#reader?.cancel().catch(ignore);
     this.#writer?.abort().catch(ignore);
-    Promise.resolve(this.#transport)
-      .then((transport) => transport?.close())
-      .catch(ignore);
+    (async () => this.#transport?.close())().catch(ignore);
   }
 }

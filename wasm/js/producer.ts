@@ -203,7 +203,8 @@ export class Producer<K = Bytes, V = Bytes> extends Emitter<ProducerEvents> {
     if (compression === undefined) return -1;
     const codec = CODECS.indexOf(compression);
     if (codec < 0 || (codec > 0 && !this.#isWhole)) {
-      throw new KlammError('CODEC', `compression: ${compression} is not loaded; set compressionType, or codecs: true`);
+      const why = codec < 0 ? `none of ${CODECS.join(', ')}` : 'not loaded; set compressionType, or codecs: true';
+      throw new KlammError('CODEC', `compression: ${compression} is ${why}`);
     }
     return codec;
   }

@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { freePort } from './broker.mjs';
+import { freePort } from './ports.mjs';
 
 const program = process.env.KLAMM_BRIDGE;
 if (program === undefined) throw new Error('KLAMM_BRIDGE is to name the bridge: cargo xtask test --only web sets it');

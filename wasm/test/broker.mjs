@@ -3,9 +3,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+import { freePort } from './ports.mjs';
 
 const command = process.env.KLAMM;
 if (command === undefined) throw new Error('KLAMM is to name the klamm command: cargo xtask test --only web sets it');
@@ -32,7 +33,7 @@ export class Broker {
   async start() {
     const topics = Object.entries(this.#topics).flatMap(([name, partitions]) => ['--topic', `${name}:${partitions}`]);
     this.#child = spawn(command, ['dev-broker', '--listen', this.address, '--dir', this.#dir, ...topics], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(this.#child.stdout, 'data');
+    await Promise.race([once(this.#child.stdout, 'data'), once(this.#child, 'exit').then(() => Promise.reject(new Error('the dev broker does not start')))]);
   }
 
   /** With -9: no farewell. */
@@ -88,13 +89,4 @@ function parse(bytes) {
     });
   }
   return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
-}
-
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 
-import kafkajs, { CompressionCodecs, CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
+import kafkajs, { CompressionCodecs, CompressionTypes, Kafka, KafkaJSError, KafkaJSNonRetriableError, KafkaJSNotImplemented, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'klamm/kafkajs';
 
 import { Broker } from './broker.mjs';
 
@@ -92,7 +92,17 @@ describe('producer', () => {
     for (const compression of [CompressionTypes.GZIP, CompressionTypes.Snappy, CompressionTypes.LZ4, CompressionTypes.None]) {
       await producer.send({ topic: 'codec', messages: [{ value: `${compression} ${'x'.repeat(500)}` }], compression });
     }
-    await assert.rejects(producer.send({ topic: 'codec', messages: [{ value: 'x' }], compression: CompressionTypes.ZSTD }), KafkaJSNonRetriableError);
+    // Brought or not, it is refused with what to do, as KafkaJS does without it; and nothing of the call is sent.
+    const { [CompressionTypes.ZSTD]: without } = CompressionCodecs;
+    for (const codec of [without, () => ({ compress: async () => Buffer.alloc(1), decompress: async () => Buffer.alloc(1) })]) {
+      CompressionCodecs[CompressionTypes.ZSTD] = codec;
+      await assert.rejects(producer.send({ topic: 'codec', messages: [{ value: 'x' }], compression: CompressionTypes.ZSTD }), (error) => {
+        assert(error instanceof KafkaJSNotImplemented && error instanceof KafkaJSNonRetriableError);
+        assert.match(error.message, /^ZSTD compression not implemented by klamm: take LZ4/);
+        return true;
+      });
+    }
+    CompressionCodecs[CompressionTypes.ZSTD] = without;
     await producer.disconnect();
     assert.deepEqual(broker.read('codec').map(({ value }) => value.toString()[0]), ['1', '2', '3', '0']);
     assert(broker.read('acks').some(({ value }) => value.toString() === 'zero'));

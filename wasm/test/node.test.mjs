@@ -351,7 +351,19 @@ describe('around it', () => {
     const [place] = await p.send({ topic: 'order', messages: [{ value: 'x' }] });
     assert.equal(place.offset, undefined);
     await p.close();
+    // The broker may still be reading.
+    while (texts('order').length === 0);
     assert.deepEqual(texts('order'), ['x']);
+  });
+
+  it('zstd is refused, with what there is instead', async () => {
+    const p = producer();
+    const there = /zstd is none of none, gzip, snappy, lz4/;
+    await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }], compression: 'zstd' }), { code: 'CODEC', message: there });
+    await p.close();
+    assert.equal(p.stats().accepted, 0);
+    assert.throws(() => producer({ compressionType: 'zstd' }), { code: 'CONFIG', message: there });
+    assert.throws(() => producer({ 'compression.type': 'zstd' }), { code: 'CONFIG', message: there });
   });
 
   it('codecs', async () => {

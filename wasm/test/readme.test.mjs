@@ -51,7 +51,7 @@ after(async () => {
 });
 
 function run(command, args) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: dir, encoding: 'utf8', timeout: 30_000 });
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: dir, encoding: 'utf8', timeout: 600_000 });
   assert.equal(status, 0, stderr);
   return stdout;
 }
@@ -61,7 +61,7 @@ const file = (name, code) => {
   return name;
 };
 
-describe('what README.md shows, of the installed tarball', { timeout: 120_000 }, () => {
+describe('what README.md shows, of the installed tarball', { timeout: 600_000 }, () => {
   for (const [runtime, command, args] of [
     ['Node', process.execPath, ['first.mjs']],
     ['Node, by require', process.execPath, ['first.cjs']],

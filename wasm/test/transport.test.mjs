@@ -41,7 +41,7 @@ function frames(see) {
   });
 }
 
-describe('a transport of one’s own', { timeout: 30_000 }, () => {
+describe('a transport of one’s own', { timeout: 600_000 }, () => {
   it('carries what sockets would, and is closed', async () => {
     const opened = [];
     let closed = 0;
@@ -84,7 +84,7 @@ describe('a transport of one’s own', { timeout: 30_000 }, () => {
     const late = [];
     const p = new Producer({
       brokers: broker.address,
-      socketConnectionSetupTimeoutMs: 50,
+      socketConnectionSetupTimeoutMs: 1_000,
       reconnectBackoffMs: 10,
       transport: async (address, signal) => {
         if (late.length > 0) return open(address, signal);

@@ -22,7 +22,7 @@ Worker.prototype.postMessage = function (...args) {
 
 let broker;
 before(async () => {
-  broker = await Broker.start({ one: 1, six: 6, blocked: 3, post: 4, typed: 3, events: 1, dead: 1, bun: 3, bounded: 1, bounded2: 1 });
+  broker = await Broker.start({ one: 1, six: 6, blocked: 3, post: 4, typed: 3, events: 1, dead: 1, bun: 3, bounded: 1, bounded2: 1, turn: 1, acks: 1 });
 });
 after(() => broker.stop());
 
@@ -64,6 +64,28 @@ describe('in a worker', () => {
     assert.equal(found.length, 5_000);
     await p.close();
     assert.equal(p.stats().delivered, 5_000);
+  });
+
+  it('has work before the turn ends, where there is much of it', async () => {
+    const p = producer();
+    await p.connect();
+    for (let n = 0; n < 5_000; n++) p.post('turn', { value: `${n} ${'x'.repeat(100)}` });
+    // Not even a promise has had its turn.
+    let found = [];
+    for (let tries = 0; tries < 200 && found.length === 0; tries++) found = texts('turn');
+    assert(found.length > 0);
+    await p.close();
+    assert.equal(new Set(texts('turn')).size, 5_000);
+    assert.equal(texts('turn').length, 5_000);
+  });
+
+  it('acks 0 has no offsets, and one message may be longer than many packets', async () => {
+    const p = producer({ acks: 0, enableIdempotence: false });
+    const value = 'long '.repeat(150_000);
+    assert.deepEqual(await p.send({ topic: 'acks', messages: [{ value }] }), [{ topic: 'acks', partition: 0, offset: undefined }]);
+    await p.close();
+    for (let tries = 0; tries < 200 && texts('acks').length === 0; tries++);
+    assert.deepEqual(texts('acks'), [value]);
   });
 
   it('posts wait for room, and are told by events', async () => {
@@ -136,7 +158,7 @@ describe('in a worker', () => {
     });
     assert.equal(failed.reduce((sum, { count }) => sum + count, 0), 3);
     assert(failed.every(({ error, messages, count }) => error instanceof KlammError && messages.length === count));
-    const impatient = producer({ allowAutoCreateTopics: false, maxBlockMs: 300 });
+    const impatient = producer({ allowAutoCreateTopics: false, maxBlockMs: 3_000 });
     await assert.rejects(impatient.send({ topic: 'none', messages: [{ value: 'x' }] }), { code: 'TIMED_OUT', brokerCode: 3, topic: 'none', persisted: 'no' });
     await impatient.close();
     await assert.rejects(p.send({ topic: 'one', messages: [{ value: 'x' }], compression: 'none such' }), { code: 'CODEC' });

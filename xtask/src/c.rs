@@ -92,7 +92,7 @@ fn on_cortex_m3(sh: &Shell) -> Result<()> {
             .args(["-Wl,--undefined=vectors,--section-start=.vectors=0"])
             .args(["adapters/c/tests/cortex_m3.c", CALLS, &library, "-o", &image])
             .run()?;
-        cmd!(sh, "timeout 60 qemu-system-arm -M mps2-an385 -display none -monitor none")
+        cmd!(sh, "timeout 600 qemu-system-arm -M mps2-an385 -display none -monitor none")
             .args(["-serial", "none", "-semihosting-config", "enable=on,target=native"])
             .args(["-kernel", &image])
             .run()?;

@@ -65,7 +65,7 @@ fn build(sh: &Shell, site: &Path) -> Result<()> {
     cmd!(sh, "cargo run -q -p klamm-bindgen -- {module} {simulator} --whole").run()?;
     let _dir = sh.push_dir(SOURCES);
     if !sh.path_exists("node_modules/.package-lock.json") {
-        cmd!(sh, "npm ci --no-audit --no-fund").run()?;
+        cmd!(sh, "npm ci --no-audit --no-fund --fetch-retries=5").run()?;
     }
     cmd!(sh, "node build.mjs {out}").run()?;
     for file in sh.read_dir(&simulator)? {

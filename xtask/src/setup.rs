@@ -34,8 +34,8 @@ pub(crate) fn apt(sh: &Shell, packages: &[&str]) -> Result<()> {
     }
     let _quiet = sh.push_env("DEBIAN_FRONTEND", "noninteractive");
     // Old package lists name files that are gone from the mirror, so they are always renewed.
-    cmd!(sh, "apt-get -q update").run()?;
-    cmd!(sh, "apt-get -q install -y --no-install-recommends {packages...}")
+    cmd!(sh, "apt-get -q -o Acquire::Retries=5 update").run()?;
+    cmd!(sh, "apt-get -q -o Acquire::Retries=5 install -y --no-install-recommends {packages...}")
         .run()
         .with_context(|| format!("apt-get could not install {list}"))
 }

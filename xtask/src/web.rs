@@ -67,7 +67,7 @@ fn tools(sh: &Shell) -> Result<()> {
         return Ok(());
     }
     // Not `npm ci`: it wants every other platform's packages in the lock file, which a registry may not have.
-    cmd!(sh, "npm install --no-save --no-audit --no-fund --loglevel=error")
+    cmd!(sh, "npm install --no-save --no-audit --no-fund --loglevel=error --fetch-retries=5")
         .run()
         .context("npm could not get what the package is built and tested with")
 }

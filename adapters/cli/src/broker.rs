@@ -41,9 +41,6 @@ pub(crate) fn run(args: args::DevBroker) -> Result<(), Failure> {
         ..Options::default()
     };
     let broker = DevBroker::start(options).map_err(cannot_start)?;
-    // Who started it in the background may not listen; the broker serves all the same.
-    let _ = io::stdout().write_all(greeting(&args, broker.address()).as_bytes());
-
     let (ended, end) = channel();
     let interrupted = ended.clone();
     ctrlc::set_handler(move || {
@@ -51,6 +48,8 @@ pub(crate) fn run(args: args::DevBroker) -> Result<(), Failure> {
         let _ = interrupted.send(Ok(()));
     })
     .map_err(|error| Failure::Run(format!("cannot catch Ctrl-C: {error}")))?;
+    // From here on Ctrl-C ends it well. Who started it in the background may not listen; it serves all the same.
+    let _ = io::stdout().write_all(greeting(&args, broker.address()).as_bytes());
     thread::spawn(move || ended.send(broker.wait()));
     match end.recv() {
         Ok(Err(error)) => Err(Failure::Run(format!("the dev broker stopped: {error}"))),

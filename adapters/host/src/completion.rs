@@ -63,8 +63,8 @@ impl Completion {
     }
 
     pub(crate) fn fate(&self, index: u16) -> Fate {
-        if let Some(fate) = self.told_first(index) {
-            return fate;
+        if let Some(report) = self.told(index) {
+            return Fate::Reported(*report);
         }
         if !self.process.is_this() {
             return Fate::Elsewhere;
@@ -74,8 +74,8 @@ impl Completion {
 
     /// Waits until the record's fate is known, or for `limit`; `None` waits for ever.
     pub(crate) fn wait(&self, index: u16, limit: Option<Duration>) -> Fate {
-        if let Some(fate) = self.told_first(index) {
-            return fate;
+        if let Some(report) = self.told(index) {
+            return Fate::Reported(*report);
         }
         if !self.process.is_this() {
             return Fate::Elsewhere;
@@ -104,8 +104,8 @@ impl Completion {
     /// `place` remembers where the waker is, so that polling again costs the same however many
     /// futures the batch has.
     pub(crate) fn poll(&self, index: u16, waker: &Waker, place: &mut Option<usize>) -> Fate {
-        if let Some(fate) = self.told_first(index) {
-            return fate;
+        if let Some(report) = self.told(index) {
+            return Fate::Reported(*report);
         }
         if !self.process.is_this() {
             return Fate::Elsewhere;
@@ -133,12 +133,9 @@ impl Completion {
         wakers.iter().for_each(Waker::wake_by_ref);
     }
 
-    /// The record's fate, if the first report has it.
-    fn told_first(&self, index: u16) -> Option<Fate> {
-        self.first
-            .get()
-            .filter(|report| covers(report, index))
-            .map(|report| Fate::Reported(*report))
+    /// The first report, if it has the record's fate: no lock, no system call, no copy.
+    pub(crate) fn told(&self, index: u16) -> Option<&Report> {
+        self.first.get().filter(|report| covers(report, index))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

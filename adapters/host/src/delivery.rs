@@ -45,6 +45,9 @@ impl Delivery {
     /// # Errors
     /// The record was not delivered, or that is not known.
     pub fn wait(&self) -> Result<Delivered, DeliveryError> {
+        if let Some(report) = self.completion.told(self.index) {
+            return outcome(report, self.index);
+        }
         // Without a limit the fate is never `Pending`, hence never `None`.
         self.known(self.completion.wait(self.index, None))
             .unwrap_or(Err(DeliveryError::DriverFailed))

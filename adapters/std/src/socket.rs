@@ -352,11 +352,9 @@ mod tests {
         (listener, address)
     }
 
-    /// An address at which nobody listens any more.
+    /// An address at which nobody listens.
     fn refusing() -> SocketAddr {
-        let (listener, address) = listener();
-        drop(listener);
-        address
+        klamm_sim::dev_broker::nobody().expect("a free port")
     }
 
     #[test]

@@ -7,12 +7,11 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::task::Wake;
 
 use klamm_sim::cluster::{Api, Fault, Rule};
-use klamm_sim::dev_broker::{DevBroker, Options};
+use klamm_sim::dev_broker::{self, DevBroker, Options};
 use klamm_tokio::{Builder, Delivery, DeliveryError, Producer, Reason, Record, Scope, SendError};
 use tokio::runtime;
 use tokio::task::yield_now;
@@ -248,8 +247,7 @@ fn poll_once<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output
 }
 
 fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address")
+    dev_broker::nobody().expect("a free port")
 }
 
 fn broker(partitions: i32) -> DevBroker {

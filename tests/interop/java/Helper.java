@@ -44,7 +44,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * line, "ok" or "error", a tab, and the result or what went wrong. Ends with its standard input.
  */
 public final class Helper {
-    private static final long PATIENCE_MS = 120_000;
+    private static final long PATIENCE_MS = 600_000;
     private static final HexFormat HEX = HexFormat.of();
     private static final Printed PRINTED = new Printed();
 
@@ -154,6 +154,7 @@ public final class Helper {
             admin.createTopics(List.of(topic.configs(configs))).all().get();
         }
         waitInSync(bootstrap, topic.name(), replicas);
+        waitUntilLed(bootstrap, topic.name());
         return topic.name();
     }
 
@@ -235,6 +236,13 @@ public final class Helper {
         return count;
     }
 
+    /** Brokers know who leads before the leader does: it refuses what comes then. Waits until all of them answer. */
+    private static void waitUntilLed(String bootstrap, String topic) throws Exception {
+        try (Admin admin = admin(bootstrap)) {
+            retry(topic + " to be led", () -> ends(admin, topic) >= 0);
+        }
+    }
+
     /** The id of the broker that leads a partition, waiting for one other than `former`. */
     private static int leader(String bootstrap, String topic, int partition, int former)
             throws Exception {
@@ -252,12 +260,17 @@ public final class Helper {
     /** The sum of a topic's end offsets: its records, if nothing was deleted and nothing else written. */
     private static long records(String bootstrap, String topic) throws Exception {
         try (Admin admin = patientAdmin(bootstrap)) {
-            Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
-            describe(admin, topic).forEach(
-                p -> ends.put(new TopicPartition(topic, p.partition()), OffsetSpec.latest()));
-            return admin.listOffsets(ends).all().get().values().stream()
-                .mapToLong(end -> end.offset()).sum();
+            return ends(admin, topic);
         }
+    }
+
+    /** What the leaders say. */
+    private static long ends(Admin admin, String topic) throws Exception {
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        describe(admin, topic).forEach(
+            p -> ends.put(new TopicPartition(topic, p.partition()), OffsetSpec.latest()));
+        return admin.listOffsets(ends).all().get().values().stream()
+            .mapToLong(end -> end.offset()).sum();
     }
 
     private static List<TopicPartitionInfo> describe(Admin admin, String topic) throws Exception {

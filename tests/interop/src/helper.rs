@@ -49,7 +49,7 @@ impl Helper {
     /// Waits until exactly `count` brokers are alive.
     ///
     /// # Errors
-    /// If that takes more than two minutes.
+    /// If that takes more than [`crate::PATIENCE`].
     pub fn wait_for_nodes(&mut self, bootstrap: &str, count: usize) -> Result<()> {
         self.ask(&["nodes", bootstrap, &count.to_string()]).map(drop)
     }
@@ -124,7 +124,7 @@ impl Helper {
     /// and waits until no other broker has them.
     ///
     /// # Errors
-    /// What the broker says, or that it takes more than two minutes.
+    /// What the broker says, or that it takes more than [`crate::PATIENCE`].
     pub fn move_topic(&mut self, bootstrap: &str, topic: &str, brokers: &str) -> Result<()> {
         self.ask(&["move", bootstrap, topic, brokers]).map(drop)
     }
@@ -132,7 +132,7 @@ impl Helper {
     /// Waits until every partition has a leader and `replicas` replicas in sync.
     ///
     /// # Errors
-    /// If that takes more than two minutes.
+    /// If that takes more than [`crate::PATIENCE`].
     pub fn wait_in_sync(&mut self, bootstrap: &str, topic: &str, replicas: u32) -> Result<()> {
         self.ask(&["in-sync", bootstrap, topic, &replicas.to_string()]).map(drop)
     }
@@ -140,7 +140,7 @@ impl Helper {
     /// The id of the broker that leads a partition.
     ///
     /// # Errors
-    /// If there is none for two minutes.
+    /// If there is none for [`crate::PATIENCE`].
     pub fn leader(&mut self, bootstrap: &str, topic: &str, partition: u32) -> Result<u32> {
         self.ask_leader(bootstrap, topic, partition, "-1")
     }
@@ -148,7 +148,7 @@ impl Helper {
     /// Waits until another broker than `former` leads a partition.
     ///
     /// # Errors
-    /// If that takes more than two minutes.
+    /// If that takes more than [`crate::PATIENCE`].
     pub fn wait_for_other_leader(
         &mut self,
         bootstrap: &str,
@@ -173,7 +173,7 @@ impl Helper {
     /// Everything in a topic, as Java's consumer reads it.
     ///
     /// # Errors
-    /// If the consumer fails or does not reach the end in two minutes.
+    /// If the consumer fails or does not reach the end in [`crate::PATIENCE`].
     pub fn read(&mut self, bootstrap: &str, topic: &str) -> Result<Vec<StoredRecord>> {
         let file = self.scratch.join(format!("java-read-{topic}.txt"));
         self.ask(&["read", bootstrap, topic, path(&file)?])?;

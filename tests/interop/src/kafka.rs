@@ -16,10 +16,13 @@ const CLUSTER_ID: &str = "a2xhbW0taW50ZXJvcC10ZA";
 
 /// Properties of every node. Records with timestamps decades apart stay, and in one segment. A node
 /// that was killed is missed soon (the default is 9 s), but not while two slow cores are merely busy.
-const PROPERTIES: [(&str, &str); 10] = [
+const PROPERTIES: [(&str, &str); 12] = [
     ("inter.broker.listener.name", "DIRECT"),
     ("auto.create.topics.enable", "false"),
     ("broker.session.timeout.ms", "6000"),
+    // A slow start is no failure: the defaults are 60 and 18 s.
+    ("initial.broker.registration.timeout.ms", "600000"),
+    ("zookeeper.connection.timeout.ms", "600000"),
     ("log.retention.ms", "-1"),
     ("log.roll.ms", "9000000000000000"),
     ("num.network.threads", "2"),
@@ -187,7 +190,7 @@ impl Cluster {
     /// Waits until every node is a live broker.
     ///
     /// # Errors
-    /// If that takes more than two minutes.
+    /// If that takes more than [`crate::PATIENCE`].
     pub fn wait_until_alive(&mut self) -> Result<()> {
         self.helper.wait_for_nodes(&self.bootstrap(), self.nodes.len())
     }

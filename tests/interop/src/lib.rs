@@ -52,7 +52,7 @@ pub const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /// How long anything may take before a test fails. Generous: the machines are slow and shared, and
 /// nothing here measures time.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Waits until `done`, looking every 50 ms.
 ///

@@ -15,6 +15,7 @@ use crate::setup::Tools;
 use anyhow::{Result, ensure};
 use core::time::Duration;
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
 
 /// The topic that is written.
 pub const TOPIC: &str = "lost-answers";
@@ -80,31 +81,47 @@ fn lose_answers(
     feeder.open_to(first + some);
     feeder.wait_for(first + some)?;
     // Until the first success after a fault a producer may have one request in flight only.
-    let mut last = passed;
+    let mut calm = Calm::new(3);
     crate::wait_until("these to be acknowledged", || {
-        std::thread::sleep(Duration::from_secs(1));
         let now = proxy.produce_requests();
-        let done = now > passed && now == last && proxy.unanswered_produce_requests() == 0;
-        last = now;
-        Ok(done)
+        let is_idle = now > passed && proxy.unanswered_produce_requests() == 0;
+        Ok(calm.lasts(now) && is_idle)
     })?;
 
     let swallowed = proxy.swallowed_produce_answers();
     proxy.set(Faults { swallow_answers: true, ..Faults::default() });
     feeder.open_to(end);
     // No producer has more than five requests in flight here; one with fewer stops before.
-    let mut last = (0, 0);
+    let mut calm = Calm::new(10);
+    let mut lost = 0;
     crate::wait_until("the producer to wait for its answers", || {
-        std::thread::sleep(Duration::from_millis(500));
-        let now = (proxy.swallowed_produce_answers() - swallowed, proxy.produce_requests());
-        let settled = now.0 > 0 && now == last;
-        last = now;
-        Ok(now.0 >= 5 || settled)
+        lost = proxy.swallowed_produce_answers() - swallowed;
+        Ok(calm.lasts(lost + proxy.produce_requests()) && lost > 0 || lost >= 5)
     })?;
-    ensure!(last.0 >= 2, "only {} batches in flight lost their answers", last.0);
+    ensure!(lost >= 2, "only {lost} batches in flight lost their answers");
     kafka.node(1)?.kill()?;
     proxy.set(Faults::default());
     kafka.node(1)?.start()?;
     kafka.wait_until_alive()?;
     feeder.wait_for(end)
+}
+
+/// A number that stays the same for so many seconds. A producer on a busy machine may pause for one.
+struct Calm {
+    seconds: u64,
+    last: u64,
+    since: Instant,
+}
+
+impl Calm {
+    fn new(seconds: u64) -> Self {
+        Self { seconds, last: u64::MAX, since: Instant::now() }
+    }
+
+    fn lasts(&mut self, now: u64) -> bool {
+        if now != self.last {
+            (self.last, self.since) = (now, Instant::now());
+        }
+        self.since.elapsed() >= Duration::from_secs(self.seconds)
+    }
 }

@@ -13,7 +13,8 @@ use std::net::TcpListener;
 /// If none is free.
 pub fn free() -> Result<u16> {
     const FIRST: u32 = 10_000;
-    const COUNT: u32 = 20_000;
+    // Above are those of `klamm_sim::dev_broker::nobody`.
+    const COUNT: u32 = 10_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Other test processes look for ports at the same time: start where they probably do not.
     let start = std::process::id().wrapping_mul(127) % COUNT;
@@ -24,5 +25,5 @@ pub fn free() -> Result<u16> {
             return Ok(port);
         }
     }
-    None.context("no free port between 10000 and 30000")
+    None.context("no free port between 10000 and 20000")
 }

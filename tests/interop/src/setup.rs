@@ -155,7 +155,8 @@ fn fetch_kafka(cache: &Path, version: &str) -> Result<PathBuf> {
     fs::write(&pom, pom_xml(version))?;
     output(
         Command::new("mvn")
-            .args(["-q", "-B", "dependency:copy-dependencies", "-f"])
+            .args(["-q", "-B", "-Daether.connector.http.retryHandler.count=5"])
+            .args(["dependency:copy-dependencies", "-f"])
             .arg(&pom)
             .arg(format!("-DoutputDirectory={}", partial.display())),
     )

@@ -110,15 +110,14 @@ fn failures_end_with_one_line_that_names_the_thing() {
     let file = run.file("input");
     fs::write(&file, "a\n").unwrap();
     let input = file.to_str().unwrap();
-    let soon = ["-X", "max.block.ms=3000", "-X", "delivery.timeout.ms=3000"];
-    let soon = [&soon[..], &["-X", "request.timeout.ms=1000", "-X", "linger.ms=0"]].concat();
+    let soon = ["-X", "max.block.ms=5000"];
     let produce = |bootstrap: &str, topic: &str, options: &[&str]| -> Command {
-        let mut command = klamm::produce(bootstrap, topic, &soon).unwrap();
+        let mut command = klamm::produce(bootstrap, topic, &["-X", "linger.ms=0"]).unwrap();
         command.args(options).arg(input);
         command
     };
 
-    let line = klamm::run_to_failure(produce(&bootstrap, "no-such-topic", &[])).unwrap();
+    let line = klamm::run_to_failure(produce(&bootstrap, "no-such-topic", &soon)).unwrap();
     assert!(line.contains("no-such-topic"), "{line}");
 
     let line = klamm::run_to_failure(produce(&bootstrap, "exists", &["-p", "7"])).unwrap();
@@ -129,7 +128,7 @@ fn failures_end_with_one_line_that_names_the_thing() {
     assert!(line.contains("linger.msec"), "{line}");
 
     let nobody = format!("127.0.0.1:{}", ports::free().unwrap());
-    let line = klamm::run_to_failure(produce(&nobody, "exists", &[])).unwrap();
+    let line = klamm::run_to_failure(produce(&nobody, "exists", &soon)).unwrap();
     assert!(line.contains(&nobody), "{line}");
 
     let large = run.file("large");
@@ -181,7 +180,7 @@ fn records_without_a_broker_fail_in_their_time() {
     let mut kafka = start(&run);
     kafka.create_topic("gone", 2, &[]).unwrap();
     let bootstrap = kafka.bootstrap();
-    let arguments = ["-K", ":", "-X", "delivery.timeout.ms=4000", "-X", "request.timeout.ms=2000"];
+    let arguments = ["-K", ":", "-X", "delivery.timeout.ms=15000", "-X", "request.timeout.ms=5000"];
     let mut command = klamm::produce(&bootstrap, "gone", &arguments).unwrap();
     command.stdin(Stdio::piped()).stdout(run.log("producer.out").unwrap());
     command.stderr(run.log("producer.err").unwrap());

@@ -4,7 +4,7 @@
 
 use klamm_interop::kafka::{Cluster, Options};
 use klamm_interop::run_dir::RunDir;
-use klamm_interop::{klamm, setup};
+use klamm_interop::{klamm, setup, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -24,8 +24,21 @@ fn what_is_said_is_what_kafka_says() {
     let bootstrap = kafka.bootstrap();
     kafka.helper.wait_in_sync(&bootstrap, "looked-at", 3).unwrap();
 
-    let cluster = json(&["metadata", "-b", &bootstrap]);
+    // Every broker hears of it by itself.
+    let mut cluster = Value::Null;
+    wait_until("whichever broker is asked to know the topic", || {
+        cluster = json(&["metadata", "-b", &bootstrap]);
+        let topics = cluster["topics"].as_array().into_iter().flatten();
+        let mut partitions = topics
+            .filter(|topic| topic["name"] == "looked-at")
+            .flat_map(|topic| topic["partitions"].as_array().into_iter().flatten())
+            .map(|partition| partition["in_sync"].as_array().map_or(0, Vec::len))
+            .peekable();
+        Ok(partitions.peek().is_some() && partitions.all(|in_sync| in_sync == 3))
+    })
+    .unwrap();
     let brokers = cluster["brokers"].as_array().unwrap();
+    assert_eq!(brokers.len(), 3);
     for (id, broker) in (1..).zip(brokers) {
         assert_eq!(broker["id"], id);
         let address = format!("{}:{}", broker["host"].as_str().unwrap(), broker["port"]);
@@ -65,9 +78,12 @@ fn what_is_said_is_what_kafka_says() {
     let former = kafka.helper.leader(&bootstrap, "looked-at", 0).unwrap();
     kafka.node(former).unwrap().kill().unwrap();
     let new = kafka.helper.wait_for_other_leader(&bootstrap, "looked-at", 0, former).unwrap();
-    let said = json(&["explain", "-b", &bootstrap, "-t", "looked-at", "-p", "0"]);
-    assert_eq!(said["leader"]["id"], new);
-    assert_eq!(said["in_sync"].as_array().map(Vec::len), Some(2), "{said}");
+    wait_until("whichever broker is asked to know of the new leader", || {
+        let said = json(&["explain", "-b", &bootstrap, "-t", "looked-at", "-p", "0"]);
+        let in_sync = said["in_sync"].as_array().map(Vec::len);
+        Ok(said["leader"]["id"] == new && in_sync == Some(2))
+    })
+    .unwrap();
 
     let arguments = ["metadata", "-b", &bootstrap, "-t", "no-such-topic"];
     let line = klamm::run_to_failure(klamm::command(&arguments).unwrap()).unwrap();

@@ -32,11 +32,13 @@ fn every_record_is_there_once_and_in_order() {
     command.stderr(run.log("producer.err").unwrap());
     let mut producer = Process::start("klamm", &mut command).unwrap();
     let feeder = Feeder::start(producer.take_stdin().unwrap(), 500, Duration::from_millis(5));
+    let mut records = 0;
     for step in 0..STEPS {
+        records += STEP;
         if step % 4 == 3 {
-            stall(&proxy, &feeder, (step + 1) * STEP, step % 8 == 3);
+            stall(&proxy, &feeder, records, step % 8 == 3);
         } else {
-            cut(&proxy, &feeder, (step + 1) * STEP, 20_000 + 1_237 * step);
+            records = cut(&proxy, &feeder, records, 20_000 + 1_237 * step);
         }
     }
     proxy.set(Faults::default());
@@ -45,21 +47,34 @@ fn every_record_is_there_once_and_in_order() {
 
     let bootstrap = kafka.bootstrap();
     let log = kafka.helper.read(&bootstrap, TOPIC).unwrap();
-    let faults = LogFaults::find(&log, STEPS * STEP).unwrap();
+    let faults = LogFaults::find(&log, records).unwrap();
     assert!(faults.is_empty(), "{}: {faults:?}", faults.summary());
     assert!(status.success(), "not every record was acknowledged");
     run.done();
 }
 
 /// Cuts the present connection, if it is old enough, and each new one after so many bytes, which
-/// is somewhere in a Produce request: nothing else that a producer sends is as large.
-fn cut(proxy: &Proxy, feeder: &Feeder, end: u64, bytes: u64) {
+/// is somewhere in a Produce request: nothing else that a producer sends is as large. Returns the
+/// end of the records: there are more of them where the producer began a connection by itself.
+fn cut(proxy: &Proxy, feeder: &Feeder, mut end: u64, bytes: u64) -> u64 {
     let cuts = proxy.cuts();
     let delay = Duration::from_millis(3);
     proxy.set(Faults { cut_after: Some(bytes), delay, ..Faults::default() });
     feeder.open_to(end);
     feeder.wait_for(end).unwrap();
-    wait_until("a connection to be cut", || Ok(proxy.cuts() > cuts)).unwrap();
+    wait_until("a connection to be cut", || {
+        if proxy.cuts() == cuts
+            && feeder.written() == end
+            && proxy.unanswered_produce_requests() == 0
+        {
+            end += STEP / 10;
+            feeder.open_to(end);
+        }
+        Ok(proxy.cuts() > cuts)
+    })
+    .unwrap();
+    feeder.wait_for(end).unwrap();
+    end
 }
 
 /// Lets nothing pass in one direction until the producer has given the connection up for another.

@@ -5,7 +5,7 @@ import type { LinkEvents } from '../link.js';
 import type { Platform } from '../platform.js';
 import { Producer as Core } from '../producer.js';
 import type { Address, Compression, Message as CoreMessage, ProducerOptions, RecordMetadata as Place } from '../types.js';
-import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors.js';
+import { KafkaJSError, KafkaJSNonRetriableError, KafkaJSNotImplemented, KafkaJSNumberOfRetriesExceeded } from './errors.js';
 import { observed, type Seen } from './observer.js';
 import { type Retries, waits } from './retry.js';
 import { translated } from './translated.js';
@@ -242,8 +242,11 @@ const CODECS: Partial<Record<CompressionTypes, Compression>> = { [CompressionTyp
 function codecOf(type: CompressionTypes | undefined): Compression | undefined {
   if (type === undefined) return undefined;
   const codec = CODECS[type];
-  // KafkaJS itself has gzip alone, unless a codec is brought.
-  if (codec === undefined) throw new KafkaJSNonRetriableError('ZSTD compression not implemented: klamm has GZIP, Snappy and LZ4');
+  if (codec === undefined) {
+    const name = CompressionTypes[type] ?? String(type);
+    const instead = 'take LZ4, GZIP or Snappy, which every consumer reads; what a program puts into CompressionCodecs is not looked at';
+    throw new KafkaJSNotImplemented(`${name} compression not implemented by klamm: ${instead}`);
+  }
   return codec;
 }
 

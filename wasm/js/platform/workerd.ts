@@ -34,18 +34,23 @@ export const platform: Platform = {
     const { bridge, tls = false, sasl, transport } = options;
     if (bridge !== undefined) return overWebSocket(options, told);
     if (typeof tls === 'object') throw new KlammError('UNSUPPORTED', 'tls: Cloudflare takes no options, only true or false');
-    const link = overStreams(transport ?? ((address) => open(address, tls)));
+    const link = overStreams(transport ?? ((address, signal) => open(address, tls, signal)));
     return sasl === undefined ? link : authenticated(link, sasl, options.clientId ?? 'klamm', tls || transport !== undefined);
   },
 };
 
-async function open({ host, port }: Address, tls: boolean): Promise<Transport> {
+async function open({ host, port }: Address, tls: boolean, signal: AbortSignal): Promise<Transport> {
   const socket = (connect as Connect)({ hostname: host, port }, { secureTransport: tls ? 'on' : 'off' });
+  // One that is still being opened counts, too.
+  const giveUp = (): void => void (async () => socket.close())().catch(() => {});
+  signal.addEventListener('abort', giveUp);
   try {
     await socket.opened;
     return socket;
   } catch (cause) {
     throw new KlammError('CONNECTION', `${host}:${port}: ${String(cause)}`, { cause });
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 

@@ -27,6 +27,9 @@ export async function start(t) {
   return { browser: await launch(t), address: server.address };
 }
 
+/** Milliseconds that anything may take: machines are slow and shared, and no test measures time. */
+export const PATIENCE = 300_000;
+
 /** A browser with a profile of its own. */
 export async function launch(t) {
   const profile = await mkdtemp(join(tmpdir(), 'klamm-page-'));
@@ -34,7 +37,9 @@ export async function launch(t) {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: FLAGS,
     viewport: { width: 1200, height: 900 },
+    timeout: PATIENCE,
   });
+  browser.setDefaultTimeout(PATIENCE);
   t.after(async () => {
     await browser.close();
     await rm(profile, { recursive: true, force: true });
@@ -57,9 +62,10 @@ export async function open(t, browser, url) {
   return page;
 }
 
-/** The figures of the page, by name. */
+/** The figures of the page, by name, as they are now: they are drawn with each frame. */
 export const counts = (page) =>
-  page.evaluate(() => {
+  page.evaluate(async () => {
+    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
     const figures = document.querySelectorAll('section:not([hidden]) [data-count]');
     return Object.fromEntries([...figures].map((each) => [each.dataset.count, Number(each.textContent.replaceAll(',', ''))]));
   });

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { counts, launch, open, weakTexts } from './browser.mjs';
+import { freePort } from '../../test/ports.mjs';
+import { counts, launch, open, PATIENCE, weakTexts } from './browser.mjs';
+import './flights.mjs';
 
 const PARTITIONS = 3;
 /** Longer than the producer waits for an answer. */
@@ -40,13 +41,15 @@ const live = async (t) => {
 /** Over all of the pad. */
 async function movePointer(page) {
   const { x, y, width, height } = await page.locator('.pad').boundingBox();
+  // The package has to be there first.
+  for (let moves = 0; !(await page.$('.pad.used')); moves += 1) await page.mouse.move(x + 1 + (moves % 9), y + 1);
   for (let step = 0; step < 60; step += 1) await page.mouse.move(x + (width * (step + 0.5)) / 60, y + height * (0.3 + 0.01 * (step % 40)));
 }
 
 /** Until the figures are so. */
 async function until(page, what, isSo) {
   let now;
-  for (let look = 0; look < 300; look += 1) {
+  for (const begin = Date.now(); Date.now() - begin < PATIENCE; ) {
     now = await counts(page);
     if (isSo(now)) return now;
     await page.waitForTimeout(100);
@@ -107,8 +110,7 @@ test('the network is cut and mended, the broker killed and started: nothing lost
     const calm = await until(page, 'deliveries', ({ delivered }) => delivered > 50);
     await page.click(button);
     await page.waitForTimeout(CUT);
-    const stuck = await counts(page);
-    assert.ok(stuck.buffered > 50 && stuck.accepted > calm.accepted + 50, JSON.stringify(stuck));
+    const stuck = await until(page, 'records that wait', ({ buffered, accepted }) => buffered > 50 && accepted > calm.accepted + 50);
     await page.click(button);
     await until(page, 'what waited', ({ delivered }) => delivered > stuck.accepted);
   }
@@ -139,12 +141,11 @@ test('it goes by keyboard alone', async (t) => {
   await page.focus('.pad');
   const press = () => page.keyboard.press('ArrowRight');
   // The package has to be there first.
-  for (let presses = 0; presses < 300 && !(await page.$('.pad.used')); presses += 1) await press();
+  while (!(await page.$('.pad.used'))) await press();
   const { accepted } = await settled(page);
   for (const key of ['ArrowRight', 'ArrowDown', 'ArrowLeft', 'ArrowUp']) {
     for (let presses = 0; presses < 5; presses += 1) await page.keyboard.press(key);
   }
-  await page.waitForTimeout(100);
   assert.equal((await settled(page)).accepted, accepted + 20);
   const reached = [];
   for (let presses = 0; presses < 4; presses += 1) {
@@ -189,8 +190,11 @@ test('what waits is drawn as batches', async (t) => {
   await until(page, 'deliveries', ({ delivered }) => delivered > 20);
   await page.click('#cut');
   await until(page, 'what waits', ({ buffered }) => buffered > 100);
-  const states = await page.$$eval('.lane .chip:not(.gone):not(.tape)', (all) => all.map((chip) => chip.dataset.state));
-  assert.ok(states.includes('sealed') && states.includes('open'), states.join(' '));
+  // Sealed is what was sent, until its time is up.
+  await page.waitForFunction(() => {
+    const states = [...document.querySelectorAll('.lane .chip:not(.gone):not(.tape)')].map((chip) => chip.dataset.state);
+    return states.includes('sealed') && states.includes('open');
+  });
   await page.click('#cut');
   await page.click('#itself');
   await settled(page);
@@ -215,13 +219,4 @@ test('light, dark, and on a phone', async (t) => {
 async function shoot(page, name) {
   const folder = process.env.KLAMM_SHOTS;
   if (folder) await page.screenshot({ path: join(folder, `live-${name}.png`), fullPage: true });
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }

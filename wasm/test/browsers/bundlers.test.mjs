@@ -11,9 +11,10 @@ import { rollup } from 'rollup';
 import { build as vite, createServer } from 'vite';
 import webpack from 'webpack';
 
-import { Broker, freePort } from '../broker.mjs';
+import { Broker } from '../broker.mjs';
 import { Bridge } from '../bridge.mjs';
 import { installed } from '../installed.mjs';
+import { freePort } from '../ports.mjs';
 import { Control } from './control.mjs';
 import { openBrowser } from './subjects.mjs';
 

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
-const PATIENCE = 60_000;
+const PATIENCE = 600_000;
 
 export class Control {
   #server = createServer((request, response) => this.#answer(request, response).catch(() => response.writeHead(404).end()));

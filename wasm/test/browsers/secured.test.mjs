@@ -73,7 +73,7 @@ after(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-describe('TLS, certificates of both sides, SASL', { timeout: 180_000 }, () => {
+describe('TLS, certificates of both sides, SASL', { timeout: 600_000 }, () => {
   it('exactly once, while a node that leads is killed and started again', async () => {
     const runs = [];
     try {

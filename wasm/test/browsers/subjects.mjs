@@ -11,6 +11,9 @@ import puppeteer from 'puppeteer-core';
 
 import { bundled } from '../runtimes/workerd.mjs';
 
+/** Milliseconds that browsers may take for anything. */
+const PATIENCE = 600_000;
+
 const wasm = join(import.meta.dirname, '../..');
 const here = (file) => join(import.meta.dirname, file);
 const binary = (name) => join(wasm, 'node_modules/.bin', name);
@@ -56,12 +59,18 @@ async function inWorkerd({ options, topic, control }) {
 /** Each with `newPage`, pages with `goto`, `reload` and `close`, and `kill` of a page, which has no time for a farewell. */
 export async function openBrowser(name) {
   if (name === 'firefox') {
-    const browser = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', headless: true });
-    return { newPage: () => browser.newPage(), setOffline: async () => {}, kill: (page) => page.close(), close: () => browser.close() };
+    const browser = await puppeteer.launch({ browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr', headless: true, timeout: PATIENCE, protocolTimeout: PATIENCE });
+    const newPage = async () => {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(PATIENCE);
+      return page;
+    };
+    return { newPage, setOffline: async () => {}, kill: (page) => page.close(), close: () => browser.close() };
   }
   const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args, timeout: PATIENCE });
   const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE);
   const kill = async (page) => {
     const crashed = new Promise((resolve) => page.once('crash', resolve));
     const session = await context.newCDPSession(page);

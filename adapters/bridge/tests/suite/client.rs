@@ -21,7 +21,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::common::{ORIGIN, token};
 
 /// Longer than anything should take.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 /// With or without TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -1,11 +1,11 @@
 //! The Dockerfile and the systemd unit, as far as they can be tried without an engine: no container is
 //! built here.
 
-use core::net::SocketAddr;
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+
+use klamm_sim::dev_broker::nobody;
 
 use crate::client::get;
 use crate::common::{ORIGIN, SECRET, broker};
@@ -36,10 +36,6 @@ fn all_of(name: &str) -> Vec<String> {
 /// `["a", "b"]`, the form without a shell.
 fn words(json: &str) -> Vec<String> {
     serde_json::from_str(json).unwrap()
-}
-
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Ends it.
@@ -104,7 +100,7 @@ fn what_the_build_reads_is_not_ignored() {
 #[tokio::test]
 async fn the_image_listens_where_it_says_and_its_health_can_be_asked() {
     let broker = broker();
-    let [pages, operators] = [free(), free()];
+    let [pages, operators] = [nobody().unwrap(), nobody().unwrap()];
     let mut bridge = Command::new(env!("CARGO_BIN_EXE_klamm-bridge"));
     let mut exposed = Vec::new();
     for (entry, free) in all_of("ENV").iter().zip([pages, operators]) {

@@ -80,7 +80,7 @@ async fn a_page_that_says_nothing_or_drips_is_let_go() {
 
 async fn websockets_are(rig: &Rig, count: usize) -> bool {
     let line = format!("klamm_bridge_websockets {count}\n");
-    for _ in 0..200 {
+    for _ in 0..2_400 {
         if crate::client::get(rig.address(), "/metrics").await.contains(&line) {
             return true;
         }

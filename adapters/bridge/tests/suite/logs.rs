@@ -2,11 +2,11 @@
 
 use core::net::SocketAddr;
 use std::io::Read;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use futures_util::SinkExt;
 use kafka_protocol::messages::{ApiKey, ProduceResponse};
+use klamm_sim::dev_broker::nobody;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -53,7 +53,7 @@ async fn post(address: SocketAddr, token: &str, body: &str) -> String {
 #[tokio::test]
 async fn lines_are_json_and_have_no_secrets_and_no_values() {
     let broker = broker();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = nobody().unwrap();
     let bridge = start(address, &broker.address().to_string()).await;
     let good = token();
     let mut page = Client::open_with(address, &good).await;

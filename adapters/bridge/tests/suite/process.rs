@@ -1,8 +1,9 @@
 //! The bridge as a program, to be killed.
 
 use core::net::SocketAddr;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+
+use klamm_sim::dev_broker::nobody;
 
 use crate::common::{ORIGIN, SECRET};
 
@@ -15,9 +16,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(bootstrap: &str) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = socket.local_addr().expect("its number");
-        drop(socket);
+        let address = nobody().expect("a port");
         let bootstrap = bootstrap.to_owned();
         Self { child: spawn(address, &bootstrap), address, bootstrap }
     }

@@ -131,7 +131,7 @@ async fn a_handshake_that_does_not_end_is_given_up() {
     let rig = Rig::with(|config| {
         config.tls.certificate = files.file("chain.pem");
         config.tls.key = files.file("key.pem");
-        config.limits.handshake_s = 1;
+        config.limits.handshake_s = 3;
     })
     .await;
     // Nothing; and the head of a record that says there are 512 bytes more.

@@ -134,5 +134,15 @@ fn a_port_that_is_taken_is_one_line_and_exit_code_1() {
     assert_eq!(line.lines().count(), 1);
     assert!(line.contains(&address) && line.contains("in use"), "{line}");
     interrupt(&broker);
-    broker.wait().expect("it ends");
+    assert_eq!(broker.wait().expect("it ends").code(), Some(0));
+}
+
+/// As soon as it has said where it is.
+#[test]
+fn ctrl_c_ends_a_dev_broker_that_has_just_started() {
+    for _ in 0..20 {
+        let (mut broker, _) = dev_broker(&[]);
+        interrupt(&broker);
+        assert_eq!(broker.wait().expect("it ends").code(), Some(0));
+    }
 }

@@ -13,7 +13,7 @@ use assert_cmd::Command;
 /// The command, with a guard against hanging.
 fn klamm(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
-    command.timeout(core::time::Duration::from_secs(60)).args(args);
+    command.timeout(core::time::Duration::from_secs(600)).args(args);
     command
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use klamm_sim::dev_broker::{DevBroker, Options};
+use klamm_sim::dev_broker::{self, DevBroker, Options};
 use serde_json::{Value, json};
 
 use crate::{klamm, text};
@@ -114,7 +114,7 @@ fn a_topic_that_is_not_there_is_no_success_and_is_not_created() {
 #[test]
 fn the_next_broker_is_asked_when_one_does_not_answer() {
     let (_broker, address) = three_brokers();
-    let nobody = nobody();
+    let nobody = dev_broker::nobody().expect("a free port").to_string();
     let list = format!("{nobody},{address}");
     assert!(output(&["metadata", "-b", &list]).contains("klamm-model-cluster"));
     let line = failure(&["metadata", "-b", &nobody], 1);
@@ -158,10 +158,4 @@ fn servers_are_checked_first() {
         let line = failure(&["metadata", "-b", servers], 2);
         assert_eq!(line, format!("klamm: -b {servers}: expected host:port, separated by commas\n"));
     }
-}
-
-/// An address where connections are refused.
-fn nobody() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("an address").to_string()
 }

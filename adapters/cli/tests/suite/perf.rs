@@ -136,7 +136,7 @@ fn what_waits_behind_a_stall_is_part_of_the_stall() {
         "-t",
         "t",
         "-n",
-        "20000",
+        "200000",
         "--rate",
         "1000000000",
         "--size",
@@ -148,9 +148,9 @@ fn what_waits_behind_a_stall_is_part_of_the_stall() {
         "--json",
     ];
     let result = json(&args);
-    // All are due within 20 us, but no more than 600 fit into the memory at once. By Little's law
-    // their mean time from acceptance is below 4 % of the whole run; from when they were due, it is
-    // about half of it.
+    // All are due within 200 us, but no more than 600 fit into the memory at once. By Little's law
+    // their mean time from acceptance is below 1 % of the whole run; from when they were due, it is
+    // about half of it, or less where the machine was busy at the end.
     let took = result["seconds"].as_f64().expect("a number") * 1e6;
     let mean = result["latency_us"]["mean"].as_f64().expect("a number");
     assert!(mean > 0.08 * took, "{result}");

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use klamm_sim::cluster::LoggedRecord;
-use klamm_sim::dev_broker::{DevBroker, Options};
+use klamm_sim::dev_broker::{self, DevBroker, Options};
 use serde_json::Value;
 
 use crate::{klamm, text};
@@ -142,10 +142,9 @@ fn no_records_are_no_failure() {
 
 #[test]
 fn a_broker_that_is_not_there_is_one_line_and_exit_code_1() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("an address").to_string();
-    drop(listener);
-    let args = ["produce", "-b", &address, "-t", "t", "-X", "max.block.ms=300"];
+    let address = dev_broker::nobody().expect("a free port").to_string();
+    // Long enough for one attempt, however slow this machine is.
+    let args = ["produce", "-b", &address, "-t", "t", "-X", "max.block.ms=3000"];
     let output = klamm(&args).write_stdin("a\n").output().expect("it runs");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty());

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use std::net::TcpListener;
 
 use klamm_sim::cluster::LoggedRecord;
-use klamm_sim::dev_broker::{DevBroker, Options};
+use klamm_sim::dev_broker::{self, DevBroker, Options};
 use klamm_std::{Builder, Producer};
 
 /// A broker with the topic `t`.
@@ -31,9 +31,13 @@ pub(crate) fn log(broker: &DevBroker, partition: i32) -> Vec<LoggedRecord> {
     broker.with(|cluster, _| cluster.log("t", partition).collect())
 }
 
+/// An address at which nobody listens, yet.
+pub(crate) fn nobody() -> SocketAddr {
+    dev_broker::nobody().expect("a free port")
+}
+
 /// Someone who takes connections and never says a word.
 pub(crate) fn mute() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    (listener, address)
+    let address = nobody();
+    (TcpListener::bind(address).expect("nobody is there"), address)
 }

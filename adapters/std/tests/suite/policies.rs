@@ -6,7 +6,7 @@ use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::common::{broker, broker_at, builder, log, mute, producer};
+use crate::common::{broker, broker_at, builder, log, nobody, producer};
 use klamm_std::{
     AppendError, DeliveryError, KeepRecords, Outcome, Overflow, Producer, Profile, Reason, Record,
     Scope, SendError,
@@ -86,8 +86,7 @@ fn rk_02_rk_14_ruby_kafkas_profile_delivers_by_hand_and_refuses_at_once() {
 /// There is no broker when the delivery is asked for, and nobody asks again when there is one.
 #[test]
 fn rk_01_a_delivery_returns_at_once_and_goes_on_behind() {
-    let (nobody, address) = mute();
-    drop(nobody);
+    let address = nobody();
     let producer = Producer::builder(&address.to_string())
         .profile(&Profile::ruby_kafka())
         .build()

@@ -40,7 +40,7 @@ fn s44_kafka_3648_everyone_who_waits_has_a_deadline() {
     }
     for _ in 0..6 {
         // Each flush has the first of the queue look again, to no avail.
-        let sent = (0..500).find_map(|_| {
+        let sent = (0..3_000).find_map(|_| {
             producer.flush(Some(Duration::ZERO));
             errors.recv_timeout(Duration::from_millis(20)).ok()
         });

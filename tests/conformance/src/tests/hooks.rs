@@ -41,7 +41,6 @@ pub fn a_callback_gets_each_records_outcome_once<A: HostAdapter>() {
 pub fn callbacks_hear_of_records_that_are_given_up<A: HostAdapter>() {
     let (sender, told) = mpsc::channel();
     let mut setup = Setup::new(nobody());
-    (setup.config.delivery_timeout_ms, setup.config.request_timeout_ms) = (300, 200);
     setup.max_block = Duration::ZERO;
     let send = |producer: &A, name: &'static str| {
         let sender = sender.clone();
@@ -53,12 +52,14 @@ pub fn callbacks_hear_of_records_that_are_given_up<A: HostAdapter>() {
     assert!(send(&producer, "refused").is_err(), "the topic is not known");
     // A partition that is named is accepted.
     let producer = A::build(builder(&setup).interceptor(ToPartition0));
-    send(&producer, "late").expect("accepted");
-    assert!(producer.flush());
     send(&producer, "purged").expect("accepted");
     assert_eq!(producer.close(Duration::ZERO).len(), 1);
+    (setup.config.delivery_timeout_ms, setup.config.request_timeout_ms) = (300, 200);
+    let producer = A::build(builder(&setup).interceptor(ToPartition0));
+    send(&producer, "late").expect("accepted");
+    assert!(producer.flush());
     let told: Vec<_> = told.try_iter().collect();
-    let [("late", Err(DeliveryError::NotPersisted(late))), purged] = &told[..] else {
+    let [purged, ("late", Err(DeliveryError::NotPersisted(late)))] = &told[..] else {
         panic!("{told:?}")
     };
     assert!(matches!(late, Reason::TimedOut { .. }), "{late:?}");

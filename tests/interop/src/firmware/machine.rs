@@ -118,6 +118,14 @@ impl Machine {
         self.qmp.ask("system_reset", &json!({}))
     }
 
+    /// Halts it with its clock, or lets it go on. Its network waits meanwhile.
+    ///
+    /// # Errors
+    /// What QEMU says.
+    pub fn halt(&mut self, halted: bool) -> Result<()> {
+        self.qmp.ask(if halted { "stop" } else { "cont" }, &json!({}))
+    }
+
     /// What it has said up to now.
     pub fn lines(&self) -> Vec<String> {
         lock(&self.lines).iter().map(|(_, line)| line.clone()).collect()

@@ -4,8 +4,11 @@
 //! keeps what was written: an answered batch has been handed to the operating system, so it
 //! survives the end of the process (not of the machine: nothing is synced).
 
+mod nobody;
 mod serve;
 mod store;
+
+pub use nobody::nobody;
 
 use crate::cluster::{ApiVersions, Cluster, Config, ControlError, NodeConfig, TopicConfig};
 use core::net::{IpAddr, SocketAddr};
