@@ -1,6 +1,5 @@
 //! What a round of sending decides and what it does not: the edges of the recovery rules, each a mutant's death.
 
-use klamm::{Instant, Scope};
 use klamm_sim::cluster::{ApiVersions, Fault};
 use klamm_sim::simulator::scenario::TOPIC;
 use klamm_sim::simulator::{Scenario, Simulation, Way};
@@ -110,39 +109,6 @@ fn rounds_of_45_that_do_not_run_decide_nothing() {
         assert_eq!(s.lines(0).len(), 1 + codes.len() + 1, "{codes:?}");
         assert!(s.all_delivered(record..record + 1), "{codes:?}");
         assert_eq!(s.stats().bumps, 0, "{codes:?}");
-        s.finish();
-    }
-}
-
-/// The same where another batch's outcome came between: a success, or the end of the wait, behind which is a new epoch.
-#[test]
-fn rounds_of_45_count_for_one_batch() {
-    for purged in [false, true] {
-        let mut s = Scenario::start(1, 1);
-        s.warm_up(0..1);
-        for code in [7, 45] {
-            s.produce_fault(0, Fault::Error(code));
-        }
-        let first = s.batch(0);
-        let rounds = |s: &mut Simulation, number: usize| {
-            let sent = s.observer.sent_to(TOPIC, 0);
-            sent.iter().filter(|e| e.answer.is_some()).count() == number
-        };
-        assert!(s.run_for(5_000, |s| rounds(s, 3)));
-        s.run(1);
-        if purged {
-            let now = Instant::from_micros(s.now());
-            s.producer().purge(Scope::ALL, now);
-        }
-        s.run_until_reported(5_000);
-        assert_eq!(s.all_delivered(first..first + 1), !purged);
-        for code in [7, 45] {
-            s.produce_fault(0, Fault::Error(code));
-        }
-        let second = s.batch(0);
-        s.run_until_reported(10_000);
-        assert!(s.all_delivered(second..second + 1), "purged: {purged}");
-        assert_eq!(s.stats().bumps, u64::from(purged));
         s.finish();
     }
 }

@@ -249,9 +249,8 @@ fn a_snapshot_with_a_partition_twice_or_a_negative_number_is_refused() {
             bytes.truncate(24);
             bytes.extend([header.clone(), header].concat());
         };
-        let changes: [&dyn Fn(&mut Vec<u8>); 3] = [&twice, &without_ids, &without_batches];
-        for (place, change) in changes.into_iter().enumerate() {
-            assert_eq!(restored(change), Err(RestoreError::Corrupt), "{partition:?}, {place}");
+        for twice in [restored(&twice), restored(&without_ids), restored(&without_batches)] {
+            assert_eq!(twice, Err(RestoreError::Corrupt), "{partition:?}");
         }
         for number in [6, id, id + 14] {
             let negative = |bytes: &mut Vec<u8>| bytes[number] = 0xff;
