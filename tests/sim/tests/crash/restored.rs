@@ -214,6 +214,9 @@ fn a_forged_snapshot_is_refused() {
     }
 }
 
+/// What is done to a snapshot.
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// Two entries for one partition would send its records twice; no broker gives out an id or an offset below 0. Whoever
 /// is told so takes the snapshot before.
 #[test]
@@ -249,7 +252,7 @@ fn a_snapshot_with_a_partition_twice_or_a_negative_number_is_refused() {
             bytes.truncate(24);
             bytes.extend([header.clone(), header].concat());
         };
-        let changes: [&dyn Fn(&mut Vec<u8>); 3] = [&twice, &without_ids, &without_batches];
+        let changes: [Change<'_>; 3] = [&twice, &without_ids, &without_batches];
         for (place, change) in changes.into_iter().enumerate() {
             assert_eq!(restored(change), Err(RestoreError::Corrupt), "{partition:?}, {place}");
         }
